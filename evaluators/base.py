@@ -1,0 +1,76 @@
+"""What an evaluator is to the engine."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from qd.candidates import Candidates, Results, Status
+from search_spaces import Genotype, Invalid, Metric, SearchSpace, Task
+
+if TYPE_CHECKING:
+    from .task_data import TaskData  # it needs torch, which a table does not
+
+
+class Evaluator(ABC):
+    """Measures a batch of candidates.
+
+    Its `__init__` arguments are the keys beside `kind` in the run file. It is bound once to the run's space, before the
+    first batch; one instance lives in each worker and is called by one thread.
+    """
+
+    metrics: Mapping[str, Metric]
+    """What it reports, on the class or set in `__init__`. Names match [a-z][a-z0-9_]{0,62}."""
+
+    task: Task | None = None
+    """What its networks take in and give out; None where no network is built."""
+
+    reproducible: bool = False
+    """Set by the engine before `bind`, under `order: id`: then nothing of a row may depend on the machine's state."""
+
+    space: SearchSpace
+
+    def bind(self, space: SearchSpace) -> None:
+        """Receive the run's space; raise `ValueError` where the two do not fit together."""
+        self.space = space
+
+    @abstractmethod
+    def evaluate(self, candidates: Candidates) -> Results:
+        """Return a row for every candidate, in any order.
+
+        All randomness comes from `candidates.seeds` (a candidate's own) and `candidates.shared_seed`, so that a row
+        does not depend on its batch-mates. An exception costs nobody but the culprit: the batch is evaluated again one
+        by one.
+
+        Raises:
+            Invalid: a genotype cannot stand for an architecture.
+        """
+
+    def task_data(self) -> TaskData | None:
+        """Return the data behind `task`, for export, parity checks and longer training; None: it is not to be had."""
+        return None
+
+
+class SingleEvaluator(Evaluator):
+    """The easy way in: measures one candidate at a time."""
+
+    @abstractmethod
+    def evaluate_one(self, genotype: Genotype, seed: int) -> Mapping[str, float]:
+        """Return {metric: number}; raise `Invalid` for an impossible genotype. `seed` is in [0, 2**53)."""
+
+    def evaluate(self, candidates: Candidates) -> Results:
+        return Results.join(self._row(candidates.take([row])) for row in range(len(candidates)))
+
+    def _row(self, candidate: Candidates) -> Results:
+        started = time.perf_counter()
+        try:
+            metrics = dict(self.evaluate_one(candidate.genotypes[0], int(candidate.seeds[0])))
+            return Results.ok(candidate, metrics, seconds=time.perf_counter() - started)
+        except Invalid as error:
+            return Results.without_metrics(candidate, Status.INVALID, str(error), time.perf_counter() - started)
+        except Exception:
+            seconds = time.perf_counter() - started
+            return Results.without_metrics(candidate, Status.FAILED, traceback.format_exc(), seconds)

@@ -1,0 +1,24 @@
+"""The handwritten digits that come with scikit-learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .images import ImageData, Part
+
+
+@dataclass(frozen=True)
+class Digits(ImageData):
+    """1,797 images of 8 x 8 pixels with values 0 to 16 (Alpaydin and Kaynak, UCI, 1998)."""
+
+    image_shape = (1, 8, 8)
+    class_names = tuple("0123456789")
+    examples = 1797
+
+    def load(self) -> Part:
+        from sklearn.datasets import load_digits  # here: it takes a second to import
+
+        pixels, labels = load_digits(return_X_y=True)
+        return Part(np.asarray(pixels, np.uint8).reshape(-1, 1, 8, 8), np.asarray(labels, np.int64))

@@ -1,0 +1,29 @@
+"""Archives: the best networks by what they are like. A fold over results, never stored.
+
+Adding the same rows in the same order gives the same archive, however they were cut into calls.
+"""
+
+from .axes import Axis, Objective
+from .base import Archive, Insertion
+from .cvt import CVTArchive
+from .elites import Elite, Elites
+from .grid import CategoricalArchive, GridArchive, Refinement
+from .make import make_archive, make_axis, make_objective
+from .unstructured import UnstructuredArchive
+
+__all__ = [
+    "Archive",
+    "Axis",
+    "CVTArchive",
+    "CategoricalArchive",
+    "Elite",
+    "Elites",
+    "GridArchive",
+    "Insertion",
+    "Objective",
+    "Refinement",
+    "UnstructuredArchive",
+    "make_archive",
+    "make_axis",
+    "make_objective",
+]

@@ -1,0 +1,192 @@
+"""What all archives have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from search_spaces import Genotypes
+
+from .axes import Axis, Objective
+from .elites import Elite, Elites
+
+
+class Insertion(NamedTuple):
+    """A result that entered the archive."""
+
+    evaluation: int
+    cell: int
+    displaced: int | None
+    """The evaluation that was the cell's elite before; None where the cell was empty."""
+
+
+class Archive(ABC):
+    """The best evaluation of every cell over named measures.
+
+    An equal objective does not displace an elite. Axes are scaled alike: `positions` are on the axes, as
+    `Axis.position` gives them.
+
+    Args:
+        objective: what makes the best.
+        axes: one for each measure.
+        outside: what becomes of results beyond the axes: "drop" or "clip".
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, objective: Objective, axes: Sequence[Axis], outside: str = "drop") -> None:
+        self.objective = objective
+        self.axes = tuple(axes)
+        self.clips = outside == "clip"
+        self.outside = 0
+        """Results whose measures lay outside the ranges, or were NaN; only the former are clipped, if at all."""
+        self.elites = Elites(len(self.axes))
+        self.qd_score = 0.0
+        """Sum over elites of the objective's distance from its worst value; at least 0 within the objective's range."""
+        self._best: int | None = None  # slot
+        self._low, self._high = np.array([axis.bounds() for axis in self.axes]).T
+
+    def __len__(self) -> int:
+        return len(self.elites)
+
+    def __repr__(self) -> str:
+        axes = " × ".join(f"{axis.metric} ({axis.bins})" if axis.bins > 1 else axis.metric for axis in self.axes)
+        best = f", best {self.objective.metric} {self.best.objective:.4g}" if self.best else ""
+        return f"{type(self).__name__}({axes}: {len(self)} of {self.cells} cells{best})"
+
+    @property
+    @abstractmethod
+    def cells(self) -> int:
+        """How many there are, filled or not."""
+
+    @property
+    @abstractmethod
+    def pyribs(self) -> Any:
+        """A copy as pyribs has it, for its tools: solutions are evaluation ids, the objective maximises."""
+
+    @abstractmethod
+    def position(self, cell: int) -> tuple[int, ...]:
+        """What people call the cell: the bin on each axis, or its number."""
+
+    @property
+    def occupied(self) -> Sequence[int]:
+        """Cells that hold an elite, in the order in which they were first filled."""
+        return self.elites.cells
+
+    @property
+    def best(self) -> Elite | None:
+        """The elite with the best objective; of equals, the earliest evaluation."""
+        return None if self._best is None else self.elites[self.elites.cells[self._best]]
+
+    @property
+    def coverage(self) -> float:
+        """Share of the cells that are filled, in [0, 1]."""
+        return len(self) / self.cells if self.cells else 0.0
+
+    @property
+    def normalised_qd_score(self) -> float:
+        """QD score as a share of a full archive of perfect elites, in [0, 1] within the objective's range."""
+        span = (self.objective.high - self.objective.low) * self.cells
+        return self.qd_score / span if span else 0.0
+
+    def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """(n,) slots of elites, drawn uniformly with replacement: what parents are drawn from."""
+        return rng.integers(len(self), size=n)
+
+    def set_genotypes(self, genotypes: Mapping[int, Any]) -> None:
+        """Give elites their genotypes, by candidate: a fold adds rows without them."""
+        self.elites.set_genotypes([genotypes[candidate] for candidate in self.elites.candidates.tolist()])
+
+    def refine_if_due(self, evaluations: int) -> tuple[int, ...] | None:
+        """Cut the axes finer where it is time, after so many evaluations; returns their new bins, or None."""
+        return None
+
+    def add(
+        self,
+        evaluations: Sequence[int] | np.ndarray,
+        candidates: Sequence[int] | np.ndarray,
+        metrics: Mapping[str, np.ndarray],
+        genotypes: Genotypes,
+    ) -> list[Insertion]:
+        """Add results one after the other.
+
+        Args:
+            evaluations: N ids.
+            candidates: N ids.
+            metrics: {name: (N,) float64} with the objective and the measures among them.
+            genotypes: N of them, kept for elites.
+
+        Returns:
+            What entered, in the order of the rows.
+        """
+        if not len(evaluations):
+            return []
+        values = np.asarray(metrics[self.objective.metric], dtype=np.float64)
+        positions = np.stack([axis.position(metrics[axis.metric]) for axis in self.axes], axis=1)
+        inside = ((positions >= self._low) & (positions <= self._high)).all(axis=1)
+        usable = np.isfinite(values) & ~np.isnan(positions).any(axis=1)
+        self.outside += int((~inside).sum())
+        rows = np.flatnonzero(usable if self.clips else usable & inside)
+        if not rows.size:
+            return []
+        positions = np.clip(positions, self._low, self._high)
+        insertions: list[Insertion] = []
+        for row, cell in self._contenders(rows, self.objective.sign * values, positions):
+            evaluation, value = int(evaluations[row]), float(values[row])
+            slot = self.elites.slot(cell)
+            displaced = None if slot is None else int(self.elites.evaluations[slot])
+            before = self.objective.worst
+            if slot is not None:
+                before = self.objective.sign * float(self.elites.objectives[slot])
+                if self.objective.sign * value <= before:
+                    continue
+            slot = self.elites.put(cell, evaluation, int(candidates[row]), value, positions[row], genotypes[row])
+            self.qd_score += self.objective.sign * value - before
+            self._note_best(slot)
+            insertions.append(Insertion(evaluation, cell, displaced))
+        return insertions
+
+    @abstractmethod
+    def _contenders(
+        self, rows: np.ndarray, values: np.ndarray, positions: np.ndarray
+    ) -> Iterable[tuple[int, int]]:
+        """Yield those of the rows that may become an elite, in their order, each with its cell.
+
+        What was yielded before has been dealt with, when the next is asked for.
+
+        Args:
+            rows: (R,) int64, which rows of the columns may enter.
+            values: (N,) float64, more is better.
+            positions: (N, M) float64, within the bounds.
+        """
+
+    def _note_best(self, slot: int) -> None:
+        if self._best is None:
+            self._best = slot
+            return
+        sign, columns = self.objective.sign, self.elites
+        new, old = sign * columns.objectives[slot], sign * columns.objectives[self._best]
+        if new > old or (new == old and columns.evaluations[slot] < columns.evaluations[self._best]):
+            self._best = slot
+
+
+class CellArchive(Archive):
+    """An archive whose cells are there from the start: where a result belongs does not depend on the others."""
+
+    @abstractmethod
+    def cells_of(self, positions: np.ndarray) -> np.ndarray:
+        """(N, M) positions within the bounds → (N,) int64 cells."""
+
+    def _contenders(
+        self, rows: np.ndarray, values: np.ndarray, positions: np.ndarray
+    ) -> Iterable[tuple[int, int]]:
+        cells = self.cells_of(positions[rows]).tolist()
+        slots = self.elites.slots(cells)
+        filled = slots >= 0
+        to_beat = np.full(len(rows), -np.inf)
+        to_beat[filled] = self.objective.sign * self.elites.objectives[slots[filled]]
+        for index in np.flatnonzero(values[rows] > to_beat).tolist():
+            yield int(rows[index]), cells[index]

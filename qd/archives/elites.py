@@ -1,0 +1,137 @@
+"""The elites of an archive, in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from search_spaces import Genotypes
+from search_spaces.columns import take
+
+FIRST_CAPACITY = 256
+
+
+class Elite(NamedTuple):
+    """The best of a cell."""
+
+    evaluation: int
+    candidate: int
+    objective: float
+    """In the metric's own unit."""
+    genotype: Any
+
+
+class Elites(Mapping[int, Elite]):
+    """{cell: elite}, in the order in which the cells were first filled; an elite's place in it is its slot.
+
+    The columns are read by slot; each has one entry for every elite.
+    """
+
+    def __init__(self, measures: int) -> None:
+        self._slots: dict[int, int] = {}
+        self._cells: list[int] = []
+        self._evaluations = np.empty(FIRST_CAPACITY, dtype=np.int64)
+        self._candidates = np.empty(FIRST_CAPACITY, dtype=np.int64)
+        self._objectives = np.empty(FIRST_CAPACITY)
+        self._positions = np.empty((FIRST_CAPACITY, measures))
+        self._trees: list[Any] = []
+        self._rows: np.ndarray | None = None  # instead of trees, where genotypes are rows of an array
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._cells)
+
+    def __getitem__(self, cell: int) -> Elite:
+        slot = self._slots[cell]
+        genotype = self._trees[slot] if self._rows is None else self._rows[slot].tolist()
+        return Elite(
+            int(self._evaluations[slot]), int(self._candidates[slot]), float(self._objectives[slot]), genotype
+        )
+
+    @property
+    def cells(self) -> list[int]:
+        """Of each slot."""
+        return self._cells
+
+    @property
+    def evaluations(self) -> np.ndarray:
+        """(L,) int64."""
+        return self._evaluations[: len(self)]
+
+    @property
+    def candidates(self) -> np.ndarray:
+        """(L,) int64."""
+        return self._candidates[: len(self)]
+
+    @property
+    def objectives(self) -> np.ndarray:
+        """(L,) float64, in the metric's own unit."""
+        return self._objectives[: len(self)]
+
+    @property
+    def positions(self) -> np.ndarray:
+        """(L, M) float64, on each axis."""
+        return self._positions[: len(self)]
+
+    def genotypes(self, slots: np.ndarray) -> Genotypes:
+        """Those of the given slots, as a column of the space."""
+        return take(self._trees if self._rows is None else self._rows, slots)
+
+    def slot(self, cell: int) -> int | None:
+        """Where the elite of a cell is; None where the cell is empty."""
+        return self._slots.get(cell)
+
+    def slots(self, cells: Sequence[int]) -> np.ndarray:
+        """(N,) int64, where the elites of the cells are; -1 where a cell is empty."""
+        get = self._slots.get
+        return np.fromiter((get(cell, -1) for cell in cells), dtype=np.int64, count=len(cells))
+
+    def put(
+        self, cell: int, evaluation: int, candidate: int, objective: float, position: np.ndarray, genotype: Any
+    ) -> int:
+        """Make this the elite of a cell; returns its slot."""
+        slot = self._slots.get(cell)
+        if slot is None:
+            slot = self._slots[cell] = len(self._cells)
+            self._cells.append(cell)
+            if slot == len(self._evaluations):
+                self._grow()
+            if isinstance(genotype, np.ndarray) and self._rows is None:
+                self._rows = np.empty((len(self._evaluations), *genotype.shape), dtype=genotype.dtype)
+            if self._rows is None:
+                self._trees.append(genotype)
+        self._evaluations[slot], self._candidates[slot], self._objectives[slot] = evaluation, candidate, objective
+        self._positions[slot] = position
+        if self._rows is None:
+            self._trees[slot] = genotype
+        else:
+            self._rows[slot] = genotype
+        return slot
+
+    def renumber(self, cells: list[int]) -> None:
+        """Give every slot another cell; the cells differ."""
+        self._cells = cells
+        self._slots = {cell: slot for slot, cell in enumerate(cells)}
+
+    def set_genotypes(self, genotypes: Genotypes) -> None:
+        """Replace the genotypes of all slots."""
+        if isinstance(genotypes, np.ndarray):
+            self._rows = np.empty((len(self._evaluations), *genotypes.shape[1:]), dtype=genotypes.dtype)
+            self._rows[: len(self)] = genotypes
+        else:
+            self._trees, self._rows = list(genotypes), None
+
+    def _grow(self) -> None:
+        self._evaluations, self._candidates, self._objectives, self._positions = map(
+            _doubled, (self._evaluations, self._candidates, self._objectives, self._positions)
+        )
+        if self._rows is not None:
+            self._rows = _doubled(self._rows)
+
+
+def _doubled(column: np.ndarray) -> np.ndarray:
+    return np.concatenate([column, np.empty_like(column)])

@@ -1,0 +1,77 @@
+"""An archive without cells of its own: what is unlike all others founds a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import ribs.archives
+
+from .axes import Axis, Objective
+from .base import Archive
+
+
+class UnstructuredArchive(Archive):
+    """Elites at a distance from each other (Cully & Demiris 2018; pyribs' `ProximityArchive`).
+
+    A result whose mean distance to its nearest elites is at least the threshold founds a cell; another competes with
+    the nearest elite, in whose place it steps where it is better. Distances are Euclidean, all axes scaled to [0, 1].
+    There are as many cells as elites, so a filled archive's coverage is always 1.
+
+    Unlike pyribs, rows are dealt with one after the other, so that the archive does not depend on batches.
+
+    Args:
+        objective: what makes the best.
+        axes: of one bin each.
+        novelty: the threshold, above 0.
+        neighbours: how many of the nearest elites count.
+        outside: "drop" or "clip".
+    """
+
+    kind = "unstructured"
+
+    def __init__(
+        self,
+        objective: Objective,
+        axes: Sequence[Axis],
+        novelty: float,
+        neighbours: int = 1,
+        outside: str = "drop",
+    ) -> None:
+        super().__init__(objective, axes, outside)
+        self.novelty = novelty
+        self.neighbours = neighbours
+
+    @property
+    def cells(self) -> int:
+        return len(self)
+
+    @property
+    def pyribs(self) -> ribs.archives.ProximityArchive:
+        archive = ribs.archives.ProximityArchive(
+            solution_dim=(),
+            solution_dtype=np.int64,
+            measure_dim=len(self.axes),
+            k_neighbors=self.neighbours,
+            novelty_threshold=self.novelty,
+            local_competition=True,
+            qd_score_offset=self.objective.worst,
+        )
+        if len(self):  # into an empty one, all of a batch enter
+            scaled = (self.elites.positions - self._low) / (self._high - self._low)
+            archive.add(self.elites.evaluations, self.objective.sign * self.elites.objectives, scaled)
+        return archive
+
+    def position(self, cell: int) -> tuple[int, ...]:
+        return (cell,)
+
+    def _contenders(
+        self, rows: np.ndarray, values: np.ndarray, positions: np.ndarray
+    ) -> Iterable[tuple[int, int]]:
+        for row in rows.tolist():
+            distances = np.linalg.norm((self.elites.positions - positions[row]) / (self._high - self._low), axis=1)
+            nearest = np.sort(distances)[: self.neighbours]
+            if not len(distances) or nearest.mean() >= self.novelty:
+                yield row, len(self)
+            else:
+                yield row, int(distances.argmin())

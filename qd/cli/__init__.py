@@ -1,0 +1,40 @@
+"""The command line: thin. What it does, a person can also call from Python."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from ..errors import QdError
+from . import elites, evaluators, export, map, resume, run, show, spaces, verify
+from .output import note
+
+app = typer.Typer(
+    name="qd",
+    help="Quality-diversity search for modular neural networks: launch a search, inspect its map, export the best.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+for command in (run, resume, show, elites, map, export, verify, spaces, evaluators):
+    app.command()(getattr(command, command.__name__.rpartition(".")[2]))
+
+
+def main() -> None:
+    """The `qd` command: errors that a person can mend are told without a traceback."""
+    try:
+        app()
+    except QdError as error:
+        note(f"qd: {error}")
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        note("qd: interrupted")
+        sys.exit(130)
+    except BrokenPipeError:  # `qd elites … | head`
+        sys.stderr.close()
+        sys.exit(0)
+    except OSError as error:  # a picture or an export on a full disk, or where nothing may be written
+        note(f"qd: {error}")
+        sys.exit(1)

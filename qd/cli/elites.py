@@ -1,0 +1,67 @@
+"""qd elites."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from search_spaces.genes import to_json
+
+from ..errors import UsageError
+from .output import number, print_json, stdout
+
+if TYPE_CHECKING:
+    from ..store.run import Run
+
+COLUMNS_SHOWN = 6
+
+
+def elites(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The run's folder.", show_default=False)],
+    where: Annotated[
+        str | None, typer.Option(metavar="SQL", help="A condition over metrics, id, operator and emitter.")
+    ] = None,
+    sort: Annotated[str | None, typer.Option(metavar="METRIC", help="Best first; default: the objective.")] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="So many at the most.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV on stdout.")] = False,
+) -> None:
+    """List the elites of a run, the best first.
+
+    Example: `qd elites results/first --where "active_parameters < 20000 AND operator = 'crossover'" --limit 5`
+    """
+    if json and csv:
+        raise UsageError("--json and --csv exclude each other; give one")
+    from ..store.run import open_run
+
+    run = open_run(folder)
+    frame = run.elites(where, sort, limit)
+    if json:
+        print_json(run.records(frame))
+    elif csv:
+        for name in ("cell", "parents", "genotype"):
+            frame[name] = [to_json(value) for value in frame[name]]
+        frame.to_csv(sys.stdout, index=False)
+    else:
+        _print_table(run, frame.to_dict("records"), sort)
+
+
+def _print_table(run: Run, rows: list[dict], sort: str | None) -> None:
+    names = [run.archive.objective.metric, *(axis.metric for axis in run.archive.axes), *([sort] if sort else [])]
+    names = list(dict.fromkeys([*names, *run.metrics]))[:COLUMNS_SHOWN]
+    console = stdout()
+    table = Table(box=None, pad_edge=False, expand=True)
+    table.add_column("id", justify="right", no_wrap=True)
+    table.add_column("cell", no_wrap=True)
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right", min_width=7)
+    table.add_column("architecture", overflow="ellipsis", no_wrap=True, ratio=1)
+    for row in rows:
+        cell = ",".join(map(str, row["cell"]))
+        table.add_row(str(row["id"]), cell, *[number(row[name]) for name in names], escape(row["readable"]))
+    console.print(table if rows else "no elites match" if len(run.archive) else "no elites yet")

@@ -1,0 +1,38 @@
+"""qd resume."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .output import note
+
+
+def resume(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The run's folder.", show_default=False)],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="Keys to change, budget and executor alone: budget.evaluations=1000", metavar="KEY=VALUE"),
+    ] = None,
+    plugins: Annotated[
+        Path | None, typer.Option(help="Folder of plug-ins; default: where they were when the run began.")
+    ] = None,
+) -> None:
+    """Go on with a search that was interrupted, killed, or whose budget is raised.
+
+    Nothing that was told is lost; what was under way is evaluated again.
+
+    Example: `qd resume results/first budget.evaluations=200`
+    """
+    from .. import launch
+    from ..store.run import open_run
+    from .progress import Progress
+    from .summary import finish
+
+    changes = overrides or []
+    with Progress(launch.resumed_config(open_run(folder), changes, {}).budget) as progress:
+        found = launch.resume(folder, plugins=plugins, progress=progress, say=note, overrides=changes)
+    sys.exit(finish(found))

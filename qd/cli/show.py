@@ -1,0 +1,28 @@
+"""qd show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .output import print_json, stdout
+
+
+def show(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The run's folder.", show_default=False)],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+) -> None:
+    """Summarise a run, also while it goes on.
+
+    Example: `qd show results/first --json`
+    """
+    from ..store.run import open_run
+    from .summary import print_summary
+
+    run = open_run(folder)
+    if json:
+        print_json(run.summary())
+    else:
+        print_summary(run, stdout())

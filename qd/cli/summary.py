@@ -1,0 +1,70 @@
+"""The summary that people read, after a search and from `qd show`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ..search import Ending
+from ..store.run import Run
+from .output import console, duration, note, number
+
+INTERRUPTED = 130  # what a shell reports for Ctrl-C
+
+
+def finish(run: Run) -> int:
+    """Draw the final map, say what came out, and return the exit status."""
+    print_summary(run, console)
+    folder = run.folder
+    if len(run.archive) and len(run.archive.axes) <= 2:
+        from ..plots.heatmap import save_heatmap  # matplotlib takes a second to load
+
+        path = folder.pictures / "map.png"
+        save_heatmap(run.archive, path, title=folder.name)
+        note(f"map: {path}")
+    ending = run.meta("ending")
+    if ending == Ending.INTERRUPTED:
+        note(f"interrupted; go on with: qd resume {folder.path}")
+        return INTERRUPTED
+    if ending == Ending.EXHAUSTED:
+        note("the search ended because the space is exhausted: it proposed nothing but what it had evaluated already")
+    note(f"next: qd elites {folder.path} --limit 10")
+    return 0
+
+
+def print_summary(run: Run, to: Console) -> None:
+    """A table of what `Run.summary` gives."""
+    data = run.summary()
+    archive = data["archive"]
+    table = Table(title=f"{data['run']}", title_justify="left", title_style="bold", show_header=False, box=None)
+    table.add_column(style="dim")
+    table.add_column()
+    table.add_row("folder", str(run.folder.path))
+    table.add_row("space", data["space"])
+    table.add_row("evaluator", data["evaluator"])
+    table.add_row("evaluations", _counts(data))
+    table.add_row("search time", duration(data["seconds"]))
+    axes = " × ".join(f"{one['metric']} ({one['bins']})" for one in archive["measures"])
+    table.add_row("archive", f"{archive['kind']}: {axes}")
+    filled = f"{archive['elites']:,} of {archive['cells']:,} cells, coverage {archive['coverage']:.1%}"
+    table.add_row("elites", filled + (f"; {archive['outside']:,} results outside" if archive["outside"] else ""))
+    table.add_row("QD score", f"{number(archive['qd_score'])} (normalised {archive['normalised_qd_score']:.4f})")
+    best = data["best"]
+    if best:
+        table.add_row(f"best {archive['objective']}", f"{number(best['objective'])} (id {best['id']})")
+        units = {name: metric.unit for name, metric in run.metrics.items()}
+        others = {name: value for name, value in best["metrics"].items() if name != archive["objective"]}
+        table.add_row("", ", ".join(f"{name} {number(value)} {units[name]}".strip() for name, value in others.items()))
+        table.add_row("", escape(run.readable(best["id"])))
+    else:
+        table.add_row(f"best {archive['objective']}", "no elite yet")
+    to.print(table)
+
+
+def _counts(data: dict[str, Any]) -> str:
+    counts = data["evaluations"]
+    parts = [f"{count:,} {status.replace('_', ' ')}" for status, count in counts.items() if count or status == "ok"]
+    return ", ".join(parts) + f"; {data['duplicates']:,} duplicates not evaluated"

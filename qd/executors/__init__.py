@@ -1,0 +1,6 @@
+"""Executors: where candidates are evaluated. `inline` is the reference."""
+
+from .base import Executor, evaluate
+from .inline import InlineExecutor
+
+__all__ = ["Executor", "InlineExecutor", "evaluate"]

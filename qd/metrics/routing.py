@@ -1,0 +1,121 @@
+"""How the routers of a network use their experts.
+
+Any module with `experts` and `route` counts as routed, whoever wrote it. Axes: B examples, E experts, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+@runtime_checkable
+class RoutedModule(Protocol):
+    """A module that sends each example to some of its experts.
+
+    Each expert is a submodule that takes the module's own input. Experts hold no routed modules themselves.
+    """
+
+    @property
+    def experts(self) -> Any:
+        """The E experts: an `nn.ModuleList`."""
+        ...
+
+    def route(self, x: Tensor) -> Tensor:
+        """Return the gates of an input: (B, E), above 0 for the chosen experts, at least one a row, else 0."""
+        ...
+
+
+def routed_modules(network: nn.Module) -> dict[str, Any]:
+    """The modules of a network that are a `RoutedModule`, by their names in `named_modules`."""
+    return {name: module for name, module in network.named_modules() if isinstance(module, RoutedModule)}
+
+
+@torch.no_grad()
+def predict(network: nn.Module, inputs: Tensor, batch_size: int = 1000) -> tuple[Tensor, dict[str, np.ndarray]]:
+    """Run a network on `inputs`, and watch its routers.
+
+    The network should be in evaluation mode.
+
+    Args:
+        network: (B, *shape) to (B, outputs).
+        inputs: (N, *shape), N at least 1.
+        batch_size: how many examples at once; smaller is slower, larger takes more memory.
+
+    Returns:
+        Outputs (N, outputs), and the gates (N, E) of each routed module by its name.
+    """
+    gates: dict[str, list[np.ndarray]] = {}
+    hooks = []
+    for name, module in routed_modules(network).items():
+        gates[name] = []
+        hooks.append(module.register_forward_hook(_recorder(module, gates[name])))
+    try:
+        outputs = torch.cat([network(part) for part in inputs.split(batch_size)])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return outputs, {name: np.concatenate(parts) for name, parts in gates.items()}
+
+
+def _recorder(module: RoutedModule, parts: list[np.ndarray]) -> Callable[..., None]:
+    def record(_module: nn.Module, arguments: tuple[Tensor, ...], _output: Tensor) -> None:
+        parts.append(module.route(arguments[0]).double().numpy(force=True))
+
+    return record
+
+
+def expert_entropy(layers: Sequence[np.ndarray]) -> float:
+    """How evenly experts are used: H(E) / log(number of experts), the mean over routed layers.
+
+    An example counts once in a layer, shared among experts by normalised gate weight. In [0, 1]; 0 without a layer.
+
+    Args:
+        layers: gates (B, E) of each routed layer.
+    """
+    return _mean(_evenness(_normalised(gates_BE).mean(0)) for gates_BE in layers)
+
+
+def specialisation(layers: Sequence[np.ndarray], classes: np.ndarray) -> float:
+    """How much the choice of expert says about the class: 2·I(E;C) / (H(E) + H(C)), the mean over routed layers.
+
+    The normalised mutual information of experts (weighted as in `expert_entropy`) and classes. In [0, 1]; 0 without a
+    layer, and for a layer that uses a single expert.
+
+    Args:
+        layers: gates (B, E) of each routed layer.
+        classes: (B,) integers from 0.
+    """
+    membership_BC = np.eye(int(classes.max()) + 1)[classes]
+    return _mean(_mutual_information(_normalised(gates_BE).T @ membership_BC / len(classes)) for gates_BE in layers)
+
+
+def _normalised(gates_BE: np.ndarray) -> np.ndarray:
+    return gates_BE / gates_BE.sum(1, keepdims=True)
+
+
+def _evenness(share_E: np.ndarray) -> float:
+    return _entropy(share_E) / np.log(len(share_E)) if len(share_E) > 1 else 0.0
+
+
+def _mutual_information(joint_EC: np.ndarray) -> float:
+    experts, classes = _entropy(joint_EC.sum(1)), _entropy(joint_EC.sum(0))
+    if experts == 0:
+        return 0.0
+    return 2 * (experts + classes - _entropy(joint_EC.ravel())) / (experts + classes)
+
+
+def _entropy(share: np.ndarray) -> float:
+    """In nats."""
+    used = share[share > 0]
+    return float(-(used * np.log(used)).sum())
+
+
+def _mean(values: Iterable[float]) -> float:
+    """The mean, 0 of nothing, without what rounding adds beyond [0, 1]."""
+    listed = list(values)
+    return float(np.clip(np.mean(listed), 0, 1)) if listed else 0.0

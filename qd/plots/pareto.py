@@ -1,0 +1,78 @@
+"""The Pareto front of the objective against a cost, with the archive behind it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas
+from matplotlib.figure import Figure
+
+from ..errors import UsageError
+from ..store.run import Run
+from ..store.spread import spreads
+from .style import FAINT, SERIES, metric_label, new_figure, objective_label, plain, rule, scale_of, title
+
+
+def pareto(run: Run, cost: str | None = None, objective: str | None = None) -> Figure:
+    """Which elites no other elite beats in both the objective and the cost.
+
+    Args:
+        run: any run.
+        cost: a metric; default: the first of the run's measures that is better the less there is, else the first.
+        objective: a metric; default: the run's own.
+
+    Raises:
+        UsageError: a name is no metric of the run, or cost and objective are one.
+    """
+    archive = run.project((), objective) if objective else run.archive
+    goal = archive.objective
+    cost = cost or default_cost(run)
+    run.require_metric(cost)
+    if cost == goal.metric:
+        raise UsageError(f"--cost: {cost} is the objective already; name another metric")
+    frame = run.elites(archive=archive)
+    front = pareto_front(run, frame, cost, goal.metric)
+    figure = new_figure()
+    axes = figure.add_subplot()
+    plain(axes)
+    scale = scale_of(frame[cost].tolist())
+    axes.set(xscale=scale, xlabel=metric_label(cost, run.metrics[cost]), ylabel=objective_label(goal))
+    axes.scatter(frame[cost], frame[goal.metric], s=12, color=FAINT, label=f"{len(frame)} elites")
+    axes.plot(front[cost], front[goal.metric], "o-", drawstyle="steps-post", color=SERIES[0], markersize=4,
+              linewidth=1.2, label=f"{len(front)} that no other beats in both")  # fmt: skip
+    found = spreads(run, goal.metric)
+    checked = [(row[cost], found[row["id"]]) for row in frame.to_dict("records") if row["id"] in found]
+    if checked:
+        axes.errorbar(
+            [place for place, _ in checked],
+            [spread.mean for _, spread in checked],
+            yerr=[np.nan_to_num(spread.deviation) for _, spread in checked],
+            fmt="D",
+            markersize=3.5,
+            linewidth=1,
+            color=SERIES[1],
+            label="verified: mean ± standard deviation",
+        )
+    if len(frame):
+        rule(axes.xaxis, frame[cost].min(), frame[cost].max(), scale)
+    title(axes, run.folder.name)
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def default_cost(run: Run) -> str:
+    """The measure that a front is most likely wanted against."""
+    names = [axis.metric for axis in run.archive.axes]
+    return next((name for name in names if run.metrics[name].direction == "minimise"), names[0])
+
+
+def pareto_front(run: Run, frame: pandas.DataFrame, cost: str, objective: str) -> pandas.DataFrame:
+    """The rows of `Run.elites` that no other row beats in one of the two metrics and equals in the other.
+
+    A cost is better the less there is of it, unless its metric says that it is to be maximised.
+    """
+    signs = {name: 1.0 if run.metrics[name].direction == "maximise" else -1.0 for name in (cost, objective)}
+    ranked = pandas.DataFrame({"cost": -signs[cost] * frame[cost], "gain": signs[objective] * frame[objective]})
+    ranked = ranked.sort_values(["cost", "gain"], ascending=[True, False])
+    before = ranked["gain"].cummax().shift(fill_value=-np.inf)
+    front = frame.loc[ranked.index[ranked["gain"] > before]]
+    return front.sort_values(cost)

@@ -1,0 +1,135 @@
+"""The door: turns a run file into a space, an evaluator, an archive and emitters that fit together, or refuses it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from evaluators import Evaluator
+from search_spaces import Gene, Metric, SearchSpace
+
+from . import plugins
+from .archives import GridArchive, make_archive
+from .config import RunFile, suggest
+from .emitters import KINDS
+from .errors import UsageError
+from .search import WeightedEmitter, emitter_names
+from .seeds import stream_seed
+
+METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+MOST_METRICS = 500
+RESERVED = frozenset(
+    "id evaluation candidate purpose repeat fidelity seed tell attempt status seconds worker error emitter operator"
+    " cell objective parents readable genotype".split()
+)
+"""Names of the columns that stand beside metrics in every table of elites and evaluations."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """All parts of a run, bound and checked."""
+
+    space: SearchSpace
+    evaluator: Evaluator
+    metrics: Mapping[str, tuple[Metric, str]]
+    """{name: (definition, "evaluator" or "space")}"""
+    archive: GridArchive
+    emitters: list[WeightedEmitter]
+    digests: Mapping[str, str]
+    """{dotted path: SHA-256 of its file} of the plug-ins."""
+
+
+def prepare(config: RunFile, name: str, plugin_folder: Path | None) -> Problem:
+    """Build every part of a run.
+
+    Args:
+        config: the run file.
+        name: its path, for messages.
+        plugin_folder: where dotted paths are looked up.
+
+    Raises:
+        UsageError: naming file and key.
+    """
+    try:
+        return _prepare(config, plugin_folder)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from error
+
+
+def _prepare(config: RunFile, folder: Path | None) -> Problem:
+    digests = {}
+    parts = {}
+    rooms = {"space": ("search_spaces", SearchSpace), "evaluator": ("evaluators", Evaluator)}
+    for key, (room, base) in rooms.items():
+        component = getattr(config, key)
+        found = plugins.find(component.kind, room, base, folder, key)
+        if plugins.is_plugin(component.kind):
+            digests[component.kind] = plugins.source_digest(found)
+        parts[key] = plugins.construct(found, component.arguments, key)
+    space, evaluator = parts["space"], parts["evaluator"]
+    if not isinstance(getattr(space, "genes", None), Gene):
+        raise UsageError(f"space: {config.space.kind} declares no `genes`, such as Struct(width=Choice(16, 32))")
+    metrics = _metrics(space, evaluator)
+    archive = make_archive(config.archive, {metric: definition for metric, (definition, _) in metrics.items()})
+    _check_times(config, metrics)
+    evaluator.reproducible = config.search.order == "id"
+    try:
+        evaluator.bind(space)
+    except ValueError as error:
+        raise UsageError(f"evaluator: {error}") from error
+    return Problem(space, evaluator, metrics, archive, _emitters(config, space), digests)
+
+
+def _metrics(space: SearchSpace, evaluator: Evaluator) -> dict[str, tuple[Metric, str]]:
+    if not getattr(evaluator, "metrics", None):
+        raise UsageError(f"evaluator: {type(evaluator).__name__} declares no `metrics`")
+    metrics: dict[str, tuple[Metric, str]] = {}
+    for owner, source in ((evaluator, "evaluator"), (space, "space")):
+        if not isinstance(owner.metrics, Mapping):
+            raise UsageError(f"{source}: expected metrics = {{name: Metric(...)}}, got {owner.metrics!r}")
+        for name, metric in owner.metrics.items():
+            if not isinstance(name, str) or not METRIC_NAME.fullmatch(name):
+                raise UsageError(
+                    f"{source}: metric name {name!r} is not allowed: lower case letters, digits and _, a letter first,"
+                    " at most 63"
+                )
+            if name in RESERVED:
+                raise UsageError(f"{source}: metric name {name!r} is taken by a column of the log; choose another")
+            if name in metrics:
+                raise UsageError(f"{source}: metric {name!r} is reported by the evaluator already; choose another name")
+            if not isinstance(metric, Metric):
+                raise UsageError(f"{source}: metric {name!r}: expected Metric(...), got {metric!r}")
+            metrics[name] = (metric, source)
+    if len(metrics) > MOST_METRICS:
+        raise UsageError(f"evaluator: at most {MOST_METRICS} metrics, got {len(metrics)}")
+    return metrics
+
+
+def _check_times(config: RunFile, metrics: Mapping[str, tuple[Metric, str]]) -> None:
+    if config.search.order != "id":
+        return
+    used = {"archive.objective": config.archive.objective.metric}
+    used.update({f"archive.measures[{index}]": axis.metric for index, axis in enumerate(config.archive.measures)})
+    for key, metric in used.items():
+        if metrics[metric][0].time:
+            raise UsageError(
+                f"{key}: {metric!r} is a time and differs between equal runs, and `order: id` promises equal logs;"
+                " choose another metric, or order: arrival"
+            )
+
+
+def _emitters(config: RunFile, space: SearchSpace) -> list[WeightedEmitter]:
+    names = emitter_names([one.kind for one in config.emitters])
+    emitters = []
+    for index, (name, one) in enumerate(zip(names, config.emitters, strict=True)):
+        where = f"emitters[{index}]"
+        if one.kind not in KINDS:
+            raise UsageError(f"{where}.kind: unknown emitter {one.kind!r}{suggest(one.kind, sorted(KINDS))}")
+        emitter = plugins.construct(KINDS[one.kind], one.arguments, where, ("kind", "weight"), space=space)
+        rng = np.random.default_rng(stream_seed(config.search.seed, f"emitter {name}"))
+        emitters.append(WeightedEmitter(name, emitter, one.weight, rng))
+    return emitters

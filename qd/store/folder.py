@@ -1,0 +1,153 @@
+"""A run's folder: every path of it, and nothing else knows one."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from safetensors.numpy import load_file, save
+
+from ..candidates import Weights
+from ..errors import QdError, UsageError
+
+
+class RunFolder:
+    """Paths and files of one run. Files appear by write-then-rename."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.log = self.path / "log.sqlite"
+        self.run_file = self.path / "run.yaml"
+        self.environment = self.path / "environment.json"
+        self.weights = self.path / "weights"
+        self.pictures = self.path / "pictures"
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.resolve().name
+
+    def create(self) -> None:
+        """Make the folder; its parents too.
+
+        Raises:
+            UsageError: something is there already.
+        """
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            remedy = f"go on with: qd resume {self.path}" if self.log.exists() else "choose another --out"
+            raise UsageError(f"{self.path} exists and is never overwritten; {remedy}")
+        self.weights.mkdir(parents=True)
+        self.pictures.mkdir()
+
+    def write_run_file(self, data: Mapping[str, Any]) -> None:
+        """Write run.yaml: the run file with defaults and overrides filled in."""
+        text = yaml.safe_dump(dict(data), sort_keys=False, default_flow_style=None, width=120)
+        write_atomically(self.run_file, text.encode())
+
+    def write_environment(self, data: Mapping[str, Any]) -> None:
+        """Write environment.json."""
+        write_atomically(self.environment, (json.dumps(data, indent=2) + "\n").encode())
+
+    def weights_path(self, evaluation: int) -> Path:
+        """Where the trained weights of an evaluation lie, if they were kept."""
+        return self.weights / f"{evaluation}.safetensors"
+
+    def write_weights(self, evaluation: int, weights: Weights) -> None:
+        """Write safetensors."""
+        arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+        write_atomically(self.weights_path(evaluation), save(arrays))
+
+    def read_weights(self, evaluation: int) -> Weights:
+        """Read safetensors.
+
+        Raises:
+            QdError: the file is damaged.
+        """
+        path = self.weights_path(evaluation)
+        try:
+            return load_file(path)
+        except Exception as error:  # safetensors has its own exception, and raises others for short files
+            raise QdError(f"{path}: expected a safetensors file, but it is damaged ({error})") from None
+
+    def has_weights(self, evaluation: int) -> bool:
+        """Whether the weights of an evaluation are there."""
+        return self.weights_path(evaluation).is_file()
+
+    def delete_weights(self, evaluations: Iterable[int]) -> None:
+        """Delete those that are there."""
+        for evaluation in evaluations:
+            self.weights_path(evaluation).unlink(missing_ok=True)
+
+    def sweep_weights(self, keep: Iterable[int]) -> None:
+        """Delete what a killed driver left behind: temporary files, and weights of no elite."""
+        wanted = {self.weights_path(evaluation).name for evaluation in keep}
+        for path in self.weights.glob("*"):
+            if path.name not in wanted:
+                path.unlink()
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run: one driver at a time. The lock dies with its process.
+
+        Raises:
+            QdError: another process holds it.
+        """
+        try:
+            file = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise QdError(
+                f"{self.path}: cannot be written to ({error.strerror}); copy it to a place of your own"
+            ) from None
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise QdError(f"{self.path}: another process is running this search; wait for it, or end it") from None
+            yield
+
+
+def free_folder(results: Path, stem: str) -> Path:
+    """The first `results/<stem>-NNN` that is not there yet."""
+    number = 1
+    while (results / f"{stem}-{number:03d}").exists():
+        number += 1
+    return results / f"{stem}-{number:03d}"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write to a temporary name beside the file, then rename: a reader sees all of it or nothing."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def on_network(path: Path) -> str | None:
+    """The type of the filesystem where it is shared over a network (SQLite's WAL does not work there), else None."""
+    mounts = Path("/proc/self/mounts")
+    if not mounts.exists():  # macOS: network homes are rare there, and SQLite refuses WAL by itself where it can tell
+        return None
+    target, best, kind = os.path.realpath(path), "", ""
+    for line in mounts.read_text(errors="replace").splitlines():
+        _, place, system, *_ = line.split(" ")
+        place = place.replace("\\040", " ")
+        if (target == place or target.startswith(place.rstrip("/") + "/")) and len(place) >= len(best):
+            best, kind = place, system
+    return kind if kind in NETWORK_FILESYSTEMS else None
+
+
+NETWORK_FILESYSTEMS = frozenset(
+    ("nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "afs", "9p", "fuse.sshfs",
+     "fuse.glusterfs", "fuse.ceph", "fuse.juicefs", "fuse.s3fs", "fuse.gcsfuse")
+)  # fmt: skip

@@ -1,0 +1,255 @@
+"""The log's writer: one SQLite file, written by the driver alone, one transaction per tell."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import networkx
+import numpy as np
+
+from search_spaces import Metric
+
+from ..archives import Insertion
+from ..candidates import Results
+from ..errors import QdError
+from .folder import on_network
+
+APPLICATION_ID = 0x7164_6C67  # "qdlg"; SQLite writes it into the file's header
+SCHEMA_VERSION = 1
+INSERT_EVALUATION = "INSERT INTO evaluations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+class CandidateRow(NamedTuple):
+    """A proposal, as in the table."""
+
+    id: int
+    emitter: str
+    operator: str
+    parents: str
+    """JSON list of candidate ids."""
+    genotype: str
+    """Canonical JSON."""
+    key: bytes
+    readable: str
+    twin: int | None
+    """The earlier candidate that it repeats."""
+
+
+class EvaluationRow(NamedTuple):
+    """An evaluation that was asked, as in the table."""
+
+    id: int
+    candidate: int
+    batch: int
+    purpose: str
+    repeat: int
+    fidelity: float
+    seed: int
+    shared_seed: int
+    session: int
+
+
+@dataclass
+class Transaction:
+    """All that one tell changes; it is in the log as a whole or not at all."""
+
+    state: dict[str, Any]
+    seconds: float
+    tell: int = 0
+    """Number of the tell; 0 where nothing is told, as at the start."""
+    results: Results | None = None
+    attempts: Sequence[int] = ()
+    """(N,) one for each result."""
+    insertions: Sequence[Insertion] = ()
+    graphs: Mapping[int, networkx.DiGraph] = field(default_factory=dict)
+    candidates: Sequence[CandidateRow] = ()
+    evaluations: Sequence[EvaluationRow] = ()
+    proposals: int = 0
+
+
+class Log:
+    """The open log of a run. Raises `QdError` where the disk is full or fails; the log is whole then."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, names: Sequence[str]) -> None:
+        self.path = path
+        self._connection = connection
+        self._names = tuple(names)
+        columns = ", ".join(["_evaluation", "_tell", "_attempt", "_status", "_seconds", "_worker", "_error"])
+        metrics = "".join(f', "{name}"' for name in self._names)
+        marks = ", ".join("?" * (7 + len(self._names)))
+        self._insert_result = f"INSERT INTO results ({columns}{metrics}) VALUES ({marks})"
+
+    @classmethod
+    def create(cls, path: Path, metrics: Mapping[str, tuple[Metric, str]], meta: Mapping[str, Any]) -> Log:
+        """Make the file.
+
+        Args:
+            path: must not exist.
+            metrics: {name: (definition, "evaluator" or "space")}.
+            meta: plain data by name.
+        """
+        connection = _connect(path)
+        columns = "".join(f',\n    "{name}" REAL' for name in metrics)
+        try:
+            connection.execute("BEGIN")
+            for statement in resources.files("qd.store").joinpath("schema.sql").read_text().split(";\n"):
+                connection.execute(statement)
+            connection.execute(
+                "CREATE TABLE results (\n    _evaluation INTEGER PRIMARY KEY,\n    _tell INTEGER NOT NULL,\n"
+                "    _attempt INTEGER NOT NULL,\n    _status INTEGER NOT NULL,  -- Status: 0 ok, 1 invalid, 2 failed,"
+                " 3 timed out, 4 lost\n    _seconds REAL NOT NULL,\n    _worker TEXT NOT NULL,\n    _error TEXT"
+                f"{columns}\n) STRICT"
+            )
+            connection.execute("CREATE INDEX results_tell ON results (_tell)")  # readers ask what is new since a tell
+            connection.executemany(
+                "INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (name, one.unit, _finite(one.low), _finite(one.high), one.direction, int(one.time), source)
+                    for name, (one, source) in metrics.items()
+                ],
+            )
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", [(k, json.dumps(v)) for k, v in meta.items()])
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            connection.close()
+            raise _explained(error, path) from error
+        return cls(path, connection, list(metrics))
+
+    @classmethod
+    def reopen(cls, path: Path, names: Sequence[str]) -> Log:
+        """Open for writing a log that a reader has accepted."""
+        return cls(path, _connect(path), names)
+
+    def start_session(self, number: int, started: str, process: Mapping[str, Any]) -> None:
+        """Note who writes from now on."""
+        self._write([("INSERT INTO sessions VALUES (?, ?, ?)", [(number, started, json.dumps(process))])])
+
+    def set_meta(self, name: str, value: Any) -> None:
+        """Replace one of the things that a resume may change."""
+        self._write([("INSERT OR REPLACE INTO meta VALUES (?, ?)", [(name, json.dumps(value))])])
+
+    def commit(self, change: Transaction) -> None:
+        """Write one tell.
+
+        Raises:
+            QdError: it could not be written; nothing of it is in the log.
+        """
+        writes: list[tuple[str, Iterable[Sequence[Any]]]] = []
+        if change.results is not None:
+            writes.append((self._insert_result, self._result_rows(change)))
+            writes.append(("INSERT INTO insertions VALUES (?, ?, ?)", change.insertions))
+            if change.graphs:
+                rows = [(candidate, pack_graph(graph)) for candidate, graph in change.graphs.items()]
+                writes.append(("INSERT OR IGNORE INTO graphs VALUES (?, ?)", rows))
+            writes.append(("INSERT INTO tells VALUES (?, ?, ?)", [(change.tell, change.seconds, change.proposals)]))
+        writes.append(("INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?)", change.candidates))
+        writes.append((INSERT_EVALUATION, change.evaluations))
+        writes.append(("INSERT OR REPLACE INTO state VALUES (0, ?)", [(json.dumps(change.state),)]))
+        self._write(writes)
+
+    def ask_verification(self, evaluations: Sequence[EvaluationRow]) -> None:
+        """Write what a verification is about to evaluate; the search's state stays as it is."""
+        self._write([(INSERT_EVALUATION, evaluations)])
+
+    def tell_verification(self, results: Results, tell: int) -> None:
+        """Write what came of it.
+
+        Args:
+            results: of evaluations that were asked.
+            tell: the search's last one, after which it happened.
+        """
+        change = Transaction({}, 0.0, tell, results, [1] * len(results))
+        self._write([(self._insert_result, self._result_rows(change))])
+
+    def close(self) -> None:
+        """Leave one portable file, without a write-ahead log beside it; where a reader prevents that, it stays."""
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._connection.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.OperationalError:
+            pass
+        self._connection.close()
+
+    def _write(self, writes: Iterable[tuple[str, Iterable[Sequence[Any]]]]) -> None:
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for statement, rows in writes:
+                connection.executemany(statement, rows)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise _explained(error, self.path) from error
+
+    def _result_rows(self, change: Transaction) -> list[tuple[Any, ...]]:
+        results = change.results
+        assert results is not None
+        size = len(results)
+        empty = np.full(size, np.nan)
+        columns = [results.metrics.get(name, empty).tolist() for name in self._names]
+        fixed = zip(
+            results.evaluation_ids.tolist(),
+            change.attempts,
+            results.status.tolist(),
+            results.seconds.tolist(),
+            strict=True,
+        )
+        # SQLite stores NaN as NULL
+        return [
+            (id, change.tell, attempt, status, seconds, results.workers.get(id, ""), results.errors.get(id), *values)
+            for (id, attempt, status, seconds), values in zip(
+                fixed, zip(*columns, strict=True) if columns else [()] * size, strict=True
+            )
+        ]
+
+
+def pack_graph(graph: networkx.DiGraph) -> bytes:
+    """Node-link JSON, compressed."""
+    return zlib.compress(json.dumps(networkx.node_link_data(graph, edges="edges")).encode(), 1)
+
+
+def unpack_graph(packed: bytes) -> networkx.DiGraph:
+    """The graph that was packed."""
+    return networkx.node_link_graph(json.loads(zlib.decompress(packed)), directed=True, edges="edges")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    network = on_network(path.parent)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+    try:
+        connection.execute(f"PRAGMA journal_mode = {'DELETE' if network else 'WAL'}")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if network else 'NORMAL'}")
+    except sqlite3.Error as error:
+        connection.close()
+        raise _explained(error, path) from error
+    return connection
+
+
+def _explained(error: sqlite3.Error, path: Path) -> QdError:
+    text = str(error)
+    if "full" in text or "disk I/O" in text or "too big" in text:
+        return QdError(
+            f"{path}: the disk is full or fails ({text}). All that was told before is safe;"
+            f" make room, then: qd resume {path.parent}"
+        )
+    return QdError(f"{path}: cannot write ({text})")
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def parents_json(parents: Sequence[int]) -> str:
+    """(3, 7) → "[3,7]"."""
+    return f"[{','.join(map(str, parents))}]"

@@ -1,0 +1,97 @@
+"""What a log says about the moment after its last tell: all that a search needs to go on as if nothing had happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from search_spaces import Genotype
+
+from ..candidates import Status
+from .log import CandidateRow, EvaluationRow
+from .run import Run
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A candidate of which no answer is known yet."""
+
+    candidate: CandidateRow
+    genotype: Genotype
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """The state after the last tell."""
+
+    state: dict[str, Any] | None
+    """What `Search` logged of itself; None where the driver was killed before it asked for anything."""
+    session: int
+    """The last one; 0 where none began."""
+    in_flight: Sequence[tuple[EvaluationRow, Proposal]]
+    """Asked but not told, by evaluation id."""
+    promoted: Sequence[Proposal]
+    """Duplicates whose twin failed, to be evaluated next."""
+    waiting: Sequence[Proposal]
+    """Other duplicates of a candidate that is in flight or promoted, by candidate id."""
+    known: Mapping[bytes, int]
+    """{key: candidate} of every architecture that has an answer, is in flight or promoted."""
+    counts: Mapping[Status, int]
+    """Finished search evaluations."""
+    duplicates: int
+
+
+def unfinished(run: Run) -> Unfinished:
+    """Read the state of a run."""
+    states = run.query("SELECT value FROM state")
+    state = run.parse(states[0][0]) if states else None
+    promoted = [_proposals(run, "id = ?", [id])[0] for id in state["promoted"]] if state else []
+    known: dict[bytes, int] = {}
+    asked = run.query(
+        "SELECT c.key, c.id, r._status FROM evaluations e JOIN candidates c ON c.id = e.candidate"
+        " LEFT JOIN results r ON r._evaluation = e.id WHERE e.purpose = 'search' ORDER BY e.id"
+    )
+    open_candidates: set[int] = set()
+    for key, candidate, status in asked:
+        if status is None or run.status(status).is_answer:
+            known[key] = candidate
+        if status is None:
+            open_candidates.add(candidate)
+    for proposal in promoted:
+        known[proposal.candidate.key] = proposal.candidate.id
+        open_candidates.add(proposal.candidate.id)
+    duplicates = _proposals(run, "twin IS NOT NULL AND id NOT IN (SELECT candidate FROM evaluations) ORDER BY id")
+    waiting = [
+        proposal
+        for proposal in duplicates
+        if known.get(proposal.candidate.key) in open_candidates and proposal.candidate.id not in open_candidates
+    ]
+    counts = run.query(
+        "SELECT _status, COUNT(*) FROM results JOIN evaluations ON id = _evaluation"
+        " WHERE purpose = 'search' GROUP BY _status"
+    )
+    return Unfinished(
+        state=state,
+        session=run.query("SELECT COALESCE(MAX(id), 0) FROM sessions")[0][0],
+        in_flight=_in_flight(run),
+        promoted=promoted,
+        waiting=waiting,
+        known=known,
+        counts={run.status(status): count for status, count in counts},
+        duplicates=len(duplicates),
+    )
+
+
+def _in_flight(run: Run) -> list[tuple[EvaluationRow, Proposal]]:
+    open_rows = "SELECT {} FROM evaluations WHERE purpose = 'search' AND id NOT IN (SELECT _evaluation FROM results)"
+    rows = [EvaluationRow(*row) for row in run.query(open_rows.format("*") + " ORDER BY id")]
+    proposals = {
+        proposal.candidate.id: proposal for proposal in _proposals(run, f"id IN ({open_rows.format('candidate')})")
+    }
+    return [(row, proposals[row.candidate]) for row in rows]
+
+
+def _proposals(run: Run, condition: str, values: Sequence[Any] = ()) -> list[Proposal]:
+    rows = [CandidateRow(*row) for row in run.query(f"SELECT * FROM candidates WHERE {condition}", values)]
+    return [Proposal(row, run.parse(row.genotype)) for row in rows]

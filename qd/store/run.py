@@ -1,0 +1,410 @@
+"""A run as everyone but its driver sees it: read-only, and without importing any plug-in."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import networkx
+import numpy as np
+import pandas
+
+from search_spaces import Metric
+
+from ..archives import Axis, GridArchive, Objective, make_archive
+from ..candidates import Status
+from ..config import RunFile, check, suggest
+from ..errors import UsageError
+from .folder import RunFolder
+from .log import APPLICATION_ID, SCHEMA_VERSION, unpack_graph
+from .where import matching
+
+ARCHIVED = "purpose IN ('search', 'reevaluation') AND fidelity = 1 AND _status = 0"
+"""The rows that an archive is folded from."""
+
+
+def open_run(path: Path | str) -> Run:
+    """Open a run folder for looking, also while its search goes on.
+
+    Raises:
+        UsageError: it is no run folder, or its log is damaged, foreign or of a newer version.
+    """
+    return Run(path)
+
+
+class Run:
+    """One run: configuration, metrics, archive, elites and evaluations, all read from the log."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.folder = RunFolder(path)
+        self._connection = _open(self.folder.log)
+        self.config: RunFile = check(self.meta("run_file"), str(self.folder.log))
+        """What defined the run, defaults filled in."""
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder.path)!r}: {self.count} evaluations, {self.archive!r})"
+
+    def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a read-only SQL statement over the log; its tables are described in qd/store/schema.sql."""
+        try:
+            # numbers out of a frame are numpy's, which SQLite would take for blobs
+            plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+            return self._connection.execute(statement, plain).fetchall()
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter of a message with damaged text in it
+            raise _damaged(self.folder.log, error) from error
+
+    def parse(self, text: str) -> Any:
+        """Decode JSON of the log.
+
+        Raises:
+            UsageError: it is none, so the log is damaged.
+        """
+        with self._decoding():
+            return json.loads(text)
+
+    def status(self, value: int) -> Status:
+        """Decode a status of the log.
+
+        Raises:
+            UsageError: it is none, so the log is damaged.
+        """
+        with self._decoding():
+            return Status(value)
+
+    def meta(self, name: str) -> Any:
+        """One of the things fixed when the run was made; None where the log does not have it."""
+        rows = self.query("SELECT value FROM meta WHERE name = ?", [name])
+        return self.parse(rows[0][0]) if rows else None
+
+    def close(self) -> None:
+        """Close the log."""
+        self._connection.close()
+
+    @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """{name: definition}, the evaluator's first."""
+        rows = self.query("SELECT name, unit, low, high, direction, time FROM metrics ORDER BY rowid")
+        with self._decoding():
+            return {
+                name: Metric(
+                    unit, -math.inf if low is None else low, math.inf if high is None else high, direction, bool(time)
+                )
+                for name, unit, low, high, direction, time in rows
+            }
+
+    @property
+    def count(self) -> int:
+        """Finished evaluations of every purpose."""
+        return self.query("SELECT COUNT(*) FROM results")[0][0]
+
+    @cached_property
+    def archive(self) -> GridArchive:
+        """The archive of the search itself, folded from the log as it was when first asked for."""
+        return self.fold(make_archive(self.config.archive, self.metrics))
+
+    def fold(self, archive: GridArchive) -> GridArchive:
+        """Add every archived result to an empty archive, in the order in which they were told; returns it."""
+        self.replay(archive)
+        genotypes = self.genotypes([elite.candidate for elite in archive.elites.values()])
+        archive.set_genotypes(genotypes)
+        return archive
+
+    def replay(self, archive: GridArchive, after: int = 0, up_to: int | None = None) -> None:
+        """Add the archived results of the tells in (after, up_to] to an archive that holds those before.
+
+        Its elites have no genotypes; `fold` gives them.
+        """
+        needed = list(dict.fromkeys([archive.objective.metric, *(axis.metric for axis in archive.axes)]))
+        rows = self.query(
+            f"SELECT e.id, e.candidate, {_quoted(needed)} FROM results JOIN evaluations e ON e.id = _evaluation"
+            f" WHERE {ARCHIVED} AND _tell > ? AND _tell <= ? ORDER BY _tell, e.id",
+            [after, self.last_tell if up_to is None else up_to],
+        )
+        if rows:
+            with self._decoding():
+                table = np.array(rows, dtype=np.float64)
+            ids, candidates = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
+            metrics = {name: table[:, 2 + index] for index, name in enumerate(needed)}
+            archive.add(ids.tolist(), candidates.tolist(), metrics, [None] * len(rows))
+
+    @property
+    def last_tell(self) -> int:
+        """The number of the latest tell; 0 before the first."""
+        return self.query("SELECT COALESCE(MAX(id), 0) FROM tells")[0][0]
+
+    def require_metric(self, name: str) -> None:
+        """Raise `UsageError` where a metric was not logged; the message names the nearest."""
+        if name not in self.metrics:
+            raise UsageError(f"{self.folder.path}: no metric {name!r} was logged{suggest(name, sorted(self.metrics))}")
+
+    def project(self, measures: Sequence[str] = (), objective: str | None = None, bins: int = 20) -> GridArchive:
+        """The archive over other logged metrics, from the log alone: nothing is evaluated again.
+
+        Args:
+            measures: metric names; the run's own axes keep their ranges, others span what was seen. Default: the run's.
+            objective: metric name; default: the run's.
+            bins: cells along an axis that is not the run's own.
+
+        Raises:
+            UsageError: a name is no metric of this run.
+        """
+        own = {axis.metric: axis for axis in self.archive.axes}
+        names = list(measures) or list(own)
+        for name in [*names, *([objective] if objective else [])]:
+            self.require_metric(name)
+        if len(set(names)) < len(names):
+            raise UsageError(f"expected different measures, got {', '.join(names)}")
+        axes = [own.get(name) or self._axis(name, bins) for name in names]
+        goal = self.archive.objective
+        if objective and objective != goal.metric:
+            metric = self.metrics[objective]
+            low, high = self._seen(objective)
+            goal = Objective(objective, metric.direction, low, high, metric.unit)
+        return self.fold(GridArchive(goal, axes, self.config.archive.outside))
+
+    def evaluations(self) -> pandas.DataFrame:
+        """Every finished evaluation, in the order in which they were told: a frame with one column per metric."""
+        columns = (
+            "candidate, e.id, purpose, repeat, fidelity, seed, _tell, _attempt, _status, _seconds, _worker, _error"
+        )
+        named = ["id", "evaluation", "purpose", "repeat", "fidelity", "seed", "tell", "attempt", "status", "seconds",
+                 "worker", "error"]  # fmt: skip
+        rows = self.query(
+            f"SELECT {columns}, c.emitter, c.operator, {_quoted(self.metrics)} FROM results"
+            " JOIN evaluations e ON e.id = _evaluation JOIN candidates c ON c.id = candidate ORDER BY _tell, e.id"
+        )
+        frame = pandas.DataFrame(rows, columns=[*named, "emitter", "operator", *self.metrics])
+        frame["status"] = [self.status(value).label for value in frame["status"]]
+        with self._decoding():
+            return frame.astype(dict.fromkeys(self.metrics, "float64"))
+
+    def elites(
+        self,
+        where: str | None = None,
+        sort: str | None = None,
+        limit: int | None = None,
+        archive: GridArchive | None = None,
+    ) -> pandas.DataFrame:
+        """The elites, the best first: id, evaluation, cell, objective, one column per metric, and where they came from.
+
+        Args:
+            where: an SQL condition over metrics, `id`, `operator` and `emitter`.
+            sort: a metric, best first by its direction; default: the objective.
+            limit: so many at the most.
+            archive: one of `project`; default: the run's own.
+
+        Raises:
+            UsageError: `where` is refused, or `sort` is no metric of this run.
+        """
+        archive = archive or self.archive
+        sort = sort or archive.objective.metric
+        if sort not in self.metrics:
+            raise UsageError(f"--sort: no metric {sort!r} was logged{suggest(sort, sorted(self.metrics))}")
+        table = [
+            (elite.candidate, elite.evaluation, archive.position(cell), elite.objective)
+            for cell, elite in archive.elites.items()
+        ]
+        frame = pandas.DataFrame(table, columns=["id", "evaluation", "cell", "objective"])
+        logged = self._rows_of(frame["evaluation"].tolist())
+        frame = frame.merge(logged, on="evaluation", how="left")
+        if where is not None:
+            frame = matching(frame, ["id", "operator", "emitter", *self.metrics], where)
+        ascending = self.metrics[sort].direction == "minimise"
+        frame = frame.sort_values([sort, "id"], ascending=[ascending, True]).reset_index(drop=True)
+        return frame if limit is None else frame.head(limit)
+
+    def records(self, elites: pandas.DataFrame) -> list[dict[str, Any]]:
+        """Rows of `elites` as plain data, as `qd elites --json` prints them."""
+        return [
+            {
+                "id": row["id"],
+                "evaluation": row["evaluation"],
+                "cell": list(row["cell"]),
+                "objective": row["objective"],
+                "metrics": {name: row[name] for name in self.metrics},
+                "genotype": row["genotype"],
+                "parents": row["parents"],
+                "operator": row["operator"],
+            }
+            for row in elites.to_dict("records")
+        ]
+
+    def readable(self, candidate: int) -> str:
+        """The one-line form of a candidate's genotype.
+
+        Raises:
+            UsageError: there is no such candidate.
+        """
+        rows = self.query("SELECT readable FROM candidates WHERE id = ?", [candidate])
+        if not rows:
+            raise UsageError(
+                f"{self.folder.path}: there is no candidate {candidate}; qd elites lists those of the archive"
+            )
+        return rows[0][0]
+
+    def metrics_of(self, evaluation: int) -> dict[str, float]:
+        """{metric: value} of an ok evaluation."""
+        rows = self.query(f"SELECT {_quoted(self.metrics)} FROM results WHERE _evaluation = ?", [evaluation])
+        return dict(zip(self.metrics, rows[0], strict=True))
+
+    def genotypes(self, candidates: Sequence[int]) -> dict[int, Any]:
+        """{candidate: genotype}; all must be in the log."""
+        rows = self.query(
+            "SELECT id, genotype FROM candidates WHERE id IN (SELECT value FROM json_each(?))",
+            [json.dumps([int(id) for id in candidates])],
+        )
+        found = {id: self.parse(text) for id, text in rows}
+        for candidate in candidates:
+            if candidate not in found:
+                raise _damaged(self.folder.log, f"candidate {candidate} is missing")
+        return found
+
+    def module_graph(self, candidate: int) -> networkx.DiGraph | None:
+        """The module graph of an ok candidate, where its space has one."""
+        rows = self.query("SELECT graph FROM graphs WHERE candidate = ?", [candidate])
+        with self._decoding():
+            return unpack_graph(rows[0][0]) if rows else None
+
+    def with_weights(self) -> list[int]:
+        """Candidates of the archive whose trained weights were kept, the best first."""
+        frame = self.elites()
+        pairs = zip(frame["id"].tolist(), frame["evaluation"].tolist(), strict=True)
+        return [candidate for candidate, evaluation in pairs if self.folder.has_weights(evaluation)]
+
+    def summary(self) -> dict[str, Any]:
+        """What `qd show --json` prints."""
+        archive = self.archive
+        counts = dict(
+            self.query(
+                "SELECT _status, COUNT(*) FROM results JOIN evaluations e ON e.id = _evaluation"
+                " WHERE purpose = 'search' GROUP BY _status"
+            )
+        )
+        duplicates = self.query("SELECT COUNT(*) FROM candidates WHERE id NOT IN (SELECT candidate FROM evaluations)")
+        seconds = self.query("SELECT MAX(seconds) FROM tells")
+        best = archive.best
+        return {
+            "run": self.folder.name,
+            "space": self.config.space.kind,
+            "evaluator": self.config.evaluator.kind,
+            "evaluations": {status.label: counts.get(status.value, 0) for status in Status},
+            "duplicates": duplicates[0][0],
+            "archive": {
+                "kind": archive.kind,
+                "cells": archive.cells,
+                "elites": len(archive),
+                "coverage": archive.coverage,
+                "qd_score": archive.qd_score,
+                "normalised_qd_score": archive.normalised_qd_score,
+                "objective": archive.objective.metric,
+                "objective_best": best.objective if best else None,
+                "measures": [_axis_data(axis) for axis in archive.axes],
+                "outside": archive.outside,
+            },
+            "best": self._record(best.candidate, best.evaluation, best.objective) if best else None,
+            "seconds": seconds[0][0] or 0.0,
+        }
+
+    @contextlib.contextmanager
+    def _decoding(self) -> Iterator[None]:
+        # SQLite has no checksums: bytes that flipped within a value show when the value is decoded
+        try:
+            yield
+        except (zlib.error, ValueError, TypeError, KeyError) as error:
+            raise _damaged(self.folder.log, error) from error
+
+    def _record(self, candidate: int, evaluation: int, objective: float) -> dict[str, Any]:
+        return {
+            "id": candidate,
+            "objective": objective,
+            "metrics": self.metrics_of(evaluation),
+            "genotype": self.genotypes([candidate])[candidate],
+        }
+
+    def _rows_of(self, evaluations: Sequence[int]) -> pandas.DataFrame:
+        rows = self.query(
+            f"SELECT _evaluation, emitter, operator, parents, readable, genotype, {_quoted(self.metrics)} FROM results"
+            " JOIN evaluations e ON e.id = _evaluation JOIN candidates c ON c.id = e.candidate"
+            " WHERE _evaluation IN (SELECT value FROM json_each(?))",
+            [json.dumps([int(id) for id in evaluations])],
+        )
+        named = ["evaluation", "emitter", "operator", "parents", "readable", "genotype"]
+        frame = pandas.DataFrame(rows, columns=[*named, *self.metrics])
+        frame["parents"] = [self.parse(text) for text in frame["parents"]]
+        frame["genotype"] = [self.parse(text) for text in frame["genotype"]]
+        return frame
+
+    def _axis(self, name: str, bins: int) -> Axis:
+        low, high = self._seen(name)
+        scale = "log" if low > 0 and high / low >= 30 else "linear"
+        return Axis(name, low, high, bins, scale, self.metrics[name].unit)
+
+    def _seen(self, name: str) -> tuple[float, float]:
+        rows = self.query(
+            f'SELECT MIN("{name}"), MAX("{name}") FROM results JOIN evaluations e ON e.id = _evaluation'
+            f" WHERE {ARCHIVED}"
+        )
+        low, high = rows[0]
+        if low is None:
+            return 0.0, 1.0
+        return (low, high) if low < high else (low - 0.5, high + 0.5)
+
+
+def _axis_data(axis: Axis) -> dict[str, Any]:
+    return {name: getattr(axis, name) for name in ("metric", "low", "high", "bins", "scale", "unit")}
+
+
+def _quoted(names: Any) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    if not path.is_file():
+        raise UsageError(f"{path.parent} is no run folder: expected {path.name} in it. Folders of runs lie in results/")
+    # A reader may not ignore a write-ahead log that stands beside the file: it holds committed rows. Where none does,
+    # `immutable` also reads from a folder that cannot be written to.
+    has_wal = path.with_name(path.name + "-wal").exists()
+    writable = os.access(path.parent, os.W_OK)
+    mode = "mode=ro" if has_wal or writable else "mode=ro&immutable=1"
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=30, check_same_thread=False
+        )
+    except sqlite3.OperationalError as error:
+        raise UsageError(f"{path}: cannot be read ({error})") from error
+    try:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = connection.execute("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'meta'").fetchone()[0]
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        connection.close()
+        if has_wal and not writable:
+            raise UsageError(
+                f"{path}: this search did not end in order, and its folder cannot be written to, which reading what it"
+                " wrote last needs; copy the folder to a place of your own"
+            ) from error
+        raise _damaged(path, error) from error
+    if application != APPLICATION_ID:
+        connection.close()
+        raise UsageError(f"{path}: an SQLite file, but no log of a qd run")
+    if version > SCHEMA_VERSION:
+        connection.close()
+        raise UsageError(
+            f"{path}: written by a newer qd (log version {version}, this qd reads up to {SCHEMA_VERSION}); update qdnas"
+        )
+    if not tables:
+        connection.close()
+        raise UsageError(f"{path}: the log ends before its first row; the run never began")
+    return connection
+
+
+def _damaged(path: Path, error: object) -> UsageError:
+    return UsageError(f"{path}: the log is damaged ({error}); it was left untouched. Restore it from a copy")

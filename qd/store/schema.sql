@@ -1,0 +1,70 @@
+-- The log of a run: append-only but for `state`. One transaction per tell.
+-- Metric names match [a-z][a-z0-9_]*, so a column that starts with "_" never collides with one.
+
+CREATE TABLE meta (              -- what was fixed when the run was made
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL          -- JSON
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE metrics (           -- definitions, so that looking needs no plug-in
+    name      TEXT PRIMARY KEY,
+    unit      TEXT NOT NULL,
+    low       REAL,              -- NULL: unbounded
+    high      REAL,
+    direction TEXT NOT NULL,     -- maximise | minimise
+    time      INTEGER NOT NULL,
+    source    TEXT NOT NULL      -- evaluator | space
+) STRICT;
+
+CREATE TABLE sessions (          -- one per `run` and `resume`
+    id      INTEGER PRIMARY KEY,
+    started TEXT NOT NULL,       -- ISO 8601, UTC
+    process TEXT NOT NULL        -- JSON: host, pid, versions, changed keys of the run file
+) STRICT;
+
+CREATE TABLE candidates (        -- every proposal, duplicates too (those have no evaluation)
+    id        INTEGER PRIMARY KEY,
+    emitter   TEXT NOT NULL,
+    operator  TEXT NOT NULL,
+    parents   TEXT NOT NULL,     -- JSON list of candidate ids
+    genotype  TEXT NOT NULL,     -- canonical JSON
+    key       BLOB NOT NULL,     -- 16-byte digest; equal where the architecture is the same
+    readable  TEXT NOT NULL,
+    twin      INTEGER            -- the earlier candidate that it repeats
+) STRICT;
+
+CREATE TABLE evaluations (       -- what was asked; told once `results` has its row
+    id          INTEGER PRIMARY KEY,
+    candidate   INTEGER NOT NULL,
+    batch       INTEGER NOT NULL,  -- rows of one batch are sent together
+    purpose     TEXT NOT NULL,     -- search | reevaluation | verification
+    repeat      INTEGER NOT NULL,
+    fidelity    REAL NOT NULL,
+    seed        INTEGER NOT NULL,
+    shared_seed INTEGER NOT NULL,
+    session     INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE insertions (        -- what entered the archive
+    evaluation INTEGER PRIMARY KEY,
+    cell       INTEGER NOT NULL,
+    displaced  INTEGER
+) STRICT;
+
+CREATE TABLE graphs (            -- module graphs of ok candidates: zlib of networkx node-link JSON
+    candidate INTEGER PRIMARY KEY,
+    graph     BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE tells (
+    id        INTEGER PRIMARY KEY,
+    seconds   REAL NOT NULL,     -- search time so far, resumes added up
+    proposals INTEGER NOT NULL   -- candidates when it was told, before the next were asked
+) STRICT;
+
+CREATE TABLE state (             -- the one row that is overwritten: what the next ask starts from
+    id    INTEGER PRIMARY KEY CHECK (id = 0),
+    value TEXT NOT NULL          -- JSON
+) STRICT;
+
+-- CREATE TABLE results: see Log.create; it has one REAL column per metric.

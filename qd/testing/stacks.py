@@ -1,0 +1,152 @@
+"""What every space with `build_stack` must do: a stack computes what its networks compute alone, to rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from search_spaces import Genotype, SearchSpace, Task
+
+from ..training import TrainingOptions, build_seeded, train_alone, train_stack
+
+TOLERANCE = 1e-9
+"""Norm of the difference of every tensor, as a share of its norm, in float64."""
+
+
+class StackConformance:
+    """The contract of `SearchSpace.build_stack`, as tests. Give a `space`, and a `task` of small inputs.
+
+    class TestMyStacks(StackConformance):
+        @pytest.fixture
+        def space(self):
+            return MySpace()
+    """
+
+    samples = 12
+    """Genotypes, over all signatures."""
+    steps = 100
+    """Minibatches to train for."""
+
+    @pytest.fixture
+    def space(self) -> SearchSpace:
+        """The space under test."""
+        raise NotImplementedError("give the suite a fixture `space` that returns a search space")
+
+    @pytest.fixture
+    def task(self) -> Task:
+        """What the networks are built for."""
+        return Task((1, 8, 8), 5)
+
+    @pytest.fixture
+    def genotypes(self, space: SearchSpace) -> list[Genotype]:
+        """Random ones, which may be replaced by those that deserve a look."""
+        rng = np.random.default_rng(0)
+        return [space.genes.sample(rng) for _ in range(self.samples)]
+
+    @pytest.fixture
+    def inputs(self, task: Task) -> torch.Tensor:
+        """Random examples, and some that are all zeros, at which routers and maxima tie."""
+        generator = torch.Generator().manual_seed(0)
+        inputs = torch.randn(200, *task.input_shape, generator=generator, dtype=torch.float64)
+        inputs[::10] = 0
+        return inputs
+
+    @pytest.fixture
+    def targets(self, task: Task) -> torch.Tensor:
+        """For either loss."""
+        generator = torch.Generator().manual_seed(1)
+        if task.loss == "mean_squared_error":
+            return torch.randn(200, task.outputs, generator=generator, dtype=torch.float64)
+        return torch.randint(0, task.outputs, (200,), generator=generator)
+
+    def test_a_network_comes_out_as_it_went_in(
+        self, space: SearchSpace, task: Task, genotypes: list[Genotype], inputs: torch.Tensor
+    ) -> None:
+        for group in stackable(space, genotypes):
+            stack, networks = make_stack(space, group, task)
+            stack.eval()
+            outputs = stack(inputs[:20])
+            assert outputs.shape == (len(group), 20, task.outputs)
+            for index, network in enumerate(networks):
+                assert_close(stack.unstack(index), network.state_dict(), 0.0)
+                alone = network.eval()(inputs[:20])
+                assert torch.allclose(outputs[index], alone, rtol=1e-9, atol=1e-9 * float(alone.detach().abs().max()))
+
+    def test_owned_parameters_are_all_that_is_trained(
+        self, space: SearchSpace, task: Task, genotypes: list[Genotype]
+    ) -> None:
+        for group in stackable(space, genotypes):
+            stack, _ = make_stack(space, group, task)
+            for tensor, networks in stack.owned():
+                assert len(networks) == len(tensor)
+                assert set(networks) <= set(range(len(group)))
+            owned = {id(tensor) for tensor, _ in stack.owned()}
+            assert owned == {id(tensor) for tensor in stack.parameters()}
+
+    @pytest.mark.parametrize("optimiser", ["adam", "adamw", "sgd"])
+    def test_trains_each_network_as_alone(
+        self,
+        space: SearchSpace,
+        task: Task,
+        genotypes: list[Genotype],
+        inputs: torch.Tensor,
+        targets: torch.Tensor,
+        optimiser: Any,
+    ) -> None:
+        # Learning rates and decays differ within a stack; SGD takes small steps, lest networks diverge.
+        rate = 1e-2 if optimiser == "sgd" else 3e-3
+        for group in stackable(space, genotypes):
+            stack, networks = make_stack(space, group, task)
+            options = [
+                TrainingOptions(self.steps // 10, 20, optimiser, rate * (1 + index % 3), 1e-3 * (index % 2), "cosine")
+                for index in range(len(group))
+            ]
+            train_stack(stack, inputs, targets, options, task.loss, shared_seed=7)
+            for index, network in enumerate(networks):
+                train_alone(network, inputs, targets, options[index], task.loss, shared_seed=7)
+                assert_close(stack.unstack(index), network.state_dict(), TOLERANCE)
+
+    def test_nothing_is_left_behind_on_another_device(
+        self, space: SearchSpace, task: Task, genotypes: list[Genotype], inputs: torch.Tensor, targets: torch.Tensor
+    ) -> None:
+        # Torch's "meta" device computes shapes alone, and refuses tensors of any other device.
+        for group in stackable(space, genotypes):
+            stack, _ = make_stack(space, group, task)
+            stack.to("meta")
+            options = [TrainingOptions(1, 20)] * len(group)
+            train_stack(stack, inputs.to("meta"), targets.to("meta"), options, task.loss, shared_seed=7)
+            assert stack(inputs[:20].to("meta")).device.type == "meta"
+
+
+def stackable(space: SearchSpace, genotypes: Sequence[Genotype]) -> list[list[Genotype]]:
+    """Groups of equal signatures."""
+    groups: dict[Hashable, list[Genotype]] = {}
+    for genotype in genotypes:
+        signature = space.stack_signature(genotype)
+        assert signature is not None, f"no signature: {space.genes.readable(genotype)}"
+        groups.setdefault(signature, []).append(genotype)
+    return list(groups.values())
+
+
+def make_stack(space: SearchSpace, genotypes: Sequence[Genotype], task: Task) -> tuple[Any, list[torch.nn.Module]]:
+    """A stack in float64, and the networks that it holds, each from its own seed."""
+    networks = []
+    for seed, genotype in enumerate(genotypes):
+        networks.append(build_seeded(lambda genotype=genotype: space.build(genotype, task), seed).double())
+    stack: Any = space.build_stack(genotypes, task)
+    stack.double()
+    for index, network in enumerate(networks):
+        stack.load(index, network.state_dict())
+    return stack, networks
+
+
+def assert_close(actual: Any, expected: Any, tolerance: float) -> None:
+    """Assert that two states have the same tensors, but for a share of their norms."""
+    assert list(actual) and set(actual) == set(expected)
+    for name, tensor in expected.items():
+        difference = float((actual[name] - tensor).norm())
+        assert difference <= tolerance * float(tensor.norm()) + 1e-300, f"{name} differs by {difference:g}"

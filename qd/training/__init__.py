@@ -1,0 +1,18 @@
+"""Training of candidates: options, order of the minibatches, one network alone, and many at once."""
+
+from .alone import build_seeded, train_alone
+from .batches import minibatches
+from .memory import StackSize
+from .options import TrainingOptions
+from .population import Trained, train_population, train_stack
+
+__all__ = [
+    "StackSize",
+    "Trained",
+    "TrainingOptions",
+    "build_seeded",
+    "minibatches",
+    "train_alone",
+    "train_population",
+    "train_stack",
+]

@@ -1,0 +1,76 @@
+"""How a network is trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+import torch
+
+Optimiser = Literal["adam", "adamw", "sgd"]
+Schedule = Literal["constant", "cosine"]
+MOMENTUM = 0.9
+"""Momentum of "sgd"; Adam and AdamW use torch's defaults, betas (0.9, 0.999) and epsilon 1e-8."""
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How long, in which steps, and by which optimiser a network is trained.
+
+    Args:
+        epochs: passes over the training examples, at least 1.
+        batch_size: examples in a minibatch, at least 1.
+        optimiser: "adam", "adamw" or "sgd" (momentum 0.9).
+        learning_rate: of the first step, above 0.
+        weight_decay: at least 0; decoupled in "adamw", added to the gradient in the others, as torch has it.
+        schedule: "constant", or "cosine" from the learning rate down towards 0 over all steps.
+        bfloat16: whether forward passes run under bfloat16 autocast.
+    """
+
+    epochs: int
+    batch_size: int
+    optimiser: Optimiser = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: Schedule = "constant"
+    bfloat16: bool = False
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise ValueError(f"epochs: expected at least 1, got {self.epochs}")
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size: expected at least 1, got {self.batch_size}")
+        if self.optimiser not in get_args(Optimiser):
+            raise ValueError(f"optimiser: expected one of {', '.join(get_args(Optimiser))}, got {self.optimiser!r}")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate: expected a number above 0, got {self.learning_rate}")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"weight_decay: expected a number of at least 0, got {self.weight_decay}")
+        if self.schedule not in get_args(Schedule):
+            raise ValueError(f"schedule: expected one of {', '.join(get_args(Schedule))}, got {self.schedule!r}")
+
+    def with_overrides(self, overrides: Mapping[str, float]) -> TrainingOptions:
+        """The same with other values of some options, checked again."""
+        return replace(self, **overrides) if overrides else self
+
+    def shape(self) -> tuple[Hashable, ...]:
+        """What must be equal in a stack; learning rate and weight decay may differ."""
+        return (self.epochs, self.batch_size, self.optimiser, self.schedule, self.bfloat16)
+
+    def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
+        """The context of a forward pass."""
+        return torch.autocast(device.type, torch.bfloat16) if self.bfloat16 else nullcontext()
+
+    def steps(self, examples: int, fidelity: float = 1.0) -> int:
+        """Number of minibatches at a `fidelity` in (0, 1]: that share of the epochs, and at least one step."""
+        per_epoch = max(1, examples // self.batch_size)
+        return max(1, round(fidelity * self.epochs * per_epoch))
+
+    def learning_rate_at(self, step: int, steps: int) -> float:
+        """The learning rate of one step, counted from 0."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))

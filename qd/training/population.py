@@ -1,0 +1,216 @@
+"""Trains many networks at once: plans stacks, trains them, and hands each network back as if it had been alone.
+
+The plain loop (`alone.train_alone`) defines what a trained network is; a stack computes the same, network by network.
+Small networks leave a processor idle: the interpreter is the limit, not arithmetic, and a stack shares its cost.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from search_spaces.base import Genotype, Invalid, SearchSpace, Stack, Task
+
+from .alone import build_seeded, train_alone
+from .batches import minibatches
+from .memory import StackSize
+from .optimiser import make_optimiser, set_learning_rates
+from .options import TrainingOptions
+from .vmapped import Unstackable, VmapStack, structure
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network in training mode, and the seconds that its training took: its share of the stack's."""
+
+    network: nn.Module
+    seconds: float
+    stacked: int
+    """How many networks were trained together with it, itself included."""
+
+
+def train_population(
+    space: SearchSpace,
+    genotypes: Sequence[Genotype],
+    seeds: Sequence[int],
+    task: Task,
+    inputs: Tensor,
+    targets: Tensor,
+    options: TrainingOptions,
+    shared_seed: int,
+    fidelity: float = 1.0,
+    size: StackSize | None = None,
+) -> list[Trained | Invalid]:
+    """Build and train a network for each genotype.
+
+    Args:
+        space: builds networks, and stacks of them where it can.
+        genotypes: N; what they say of their own training (`training_options`) goes before `options`.
+        seeds: N, each in [0, 2**53): the initialisation, and whatever a network draws while it is trained.
+        task: what the networks are for.
+        inputs: (examples, *input_shape) floats on the device to train on; networks get their type.
+        targets: (examples,) int64 classes, or (examples, outputs) floats.
+        options: how to train.
+        shared_seed: orders the minibatches.
+        fidelity: share of the epochs, in (0, 1].
+        size: how many networks a stack may hold.
+
+    Returns:
+        N networks in the order of the genotypes; what `build` raised in place of one that it refused as `Invalid`.
+    """
+    size = size or StackSize()
+    jobs = [
+        _Job(genotype, int(seed), options.with_overrides(space.training_options(genotype)))
+        for genotype, seed in zip(genotypes, seeds, strict=True)
+    ]
+    training = _Training(space, task, inputs, targets, shared_seed, fidelity, size)
+    groups: dict[Hashable, list[int]] = {}
+    trained: dict[int, Trained | Invalid] = {}
+    for index, job in enumerate(jobs):
+        try:
+            job.build(space, task, inputs)
+        except Invalid as error:
+            trained[index] = error
+            continue
+        groups.setdefault((_signature(space, job), job.options.shape()), []).append(index)
+    for members in groups.values():
+        for index, result in zip(members, training.group([jobs[index] for index in members]), strict=True):
+            trained[index] = result
+    return [trained[index] for index in range(len(jobs))]
+
+
+@dataclass
+class _Job:
+    genotype: Genotype
+    seed: int
+    options: TrainingOptions
+    network: nn.Module = field(default_factory=nn.Identity)
+
+    def build(self, space: SearchSpace, task: Task, inputs: Tensor) -> None:
+        self.network = build_seeded(lambda: space.build(self.genotype, task), self.seed)
+        self.network.to(device=inputs.device, dtype=inputs.dtype)
+
+
+@dataclass(frozen=True)
+class _Training:
+    space: SearchSpace
+    task: Task
+    inputs: Tensor
+    targets: Tensor
+    shared_seed: int
+    fidelity: float
+    size: StackSize
+
+    def group(self, jobs: Sequence[_Job]) -> list[Trained]:
+        """Train networks that may be stacked, in stacks as large as memory allows."""
+        most = self.size.of([job.network for job in jobs], self.inputs, jobs[0].options.batch_size)
+        results: list[Trained] = []
+        while len(results) < len(jobs):
+            part = jobs[len(results) : len(results) + most]
+            try:
+                results.extend(self._together(part) if len(part) > 1 else [self._alone(part[0])])
+            except (MemoryError, torch.OutOfMemoryError):
+                if most == 1:
+                    raise
+                most = max(1, len(part) // 2)
+        return results
+
+    def _together(self, jobs: Sequence[_Job]) -> list[Trained]:
+        started = time.perf_counter()
+        try:
+            stack = self._stack(jobs)
+        except Unstackable:
+            return [self._alone(job) for job in jobs]
+        train_stack(
+            stack,
+            self.inputs,
+            self.targets,
+            [job.options for job in jobs],
+            self.task.loss,
+            self.shared_seed,
+            self.fidelity,
+        )
+        for index, job in enumerate(jobs):
+            job.network.load_state_dict(stack.unstack(index))
+        seconds = (time.perf_counter() - started) / len(jobs)
+        return [Trained(job.network, seconds, len(jobs)) for job in jobs]
+
+    def _stack(self, jobs: Sequence[_Job]) -> Stack:
+        if self.space.stack_signature(jobs[0].genotype) is None:
+            return VmapStack([job.network for job in jobs], self.inputs[: jobs[0].options.batch_size])
+        stack: Any = self.space.build_stack([job.genotype for job in jobs], self.task)
+        stack.to(device=self.inputs.device, dtype=self.inputs.dtype)
+        for index, job in enumerate(jobs):
+            stack.load(index, job.network.state_dict())
+        return stack
+
+    def _alone(self, job: _Job) -> Trained:
+        started = time.perf_counter()
+        train_alone(
+            job.network,
+            self.inputs,
+            self.targets,
+            job.options,
+            self.task.loss,
+            self.shared_seed,
+            self.fidelity,
+            job.seed,
+        )
+        return Trained(job.network, time.perf_counter() - started, 1)
+
+
+def train_stack(
+    stack: Any,
+    inputs: Tensor,
+    targets: Tensor,
+    options: Sequence[TrainingOptions],
+    loss: str,
+    shared_seed: int,
+    fidelity: float = 1.0,
+) -> None:
+    """Train a stack in place: each network as `train_alone` would train it.
+
+    Args:
+        stack: K networks with their parameters loaded.
+        inputs: (examples, *input_shape).
+        targets: (examples,) int64 classes, or (examples, outputs) floats.
+        options: K; learning rate and decay may differ, what `TrainingOptions.shape` gives may not.
+        loss: "cross_entropy" or "mean_squared_error".
+        shared_seed: orders the minibatches.
+        fidelity: share of the epochs, in (0, 1].
+    """
+    stack.train()
+    optimiser = make_optimiser(stack.owned(), options)
+    steps = options[0].steps(len(inputs), fidelity)
+    after_step = getattr(stack, "after_step", None)
+    for step, rows in enumerate(minibatches(len(inputs), options[0].batch_size, steps, shared_seed, inputs.device)):
+        set_learning_rates(optimiser, step, steps)
+        with options[0].autocast(inputs.device):
+            total = stacked_loss(stack(inputs[rows]), targets[rows], loss).sum()
+            if stack.auxiliary_loss is not None:
+                total = total + stack.auxiliary_loss.sum()
+        optimiser.zero_grad()
+        total.backward()
+        optimiser.step()
+        if after_step:
+            after_step(step, steps)
+
+
+def stacked_loss(outputs_KBO: Tensor, targets: Tensor, loss: str) -> Tensor:
+    """The task's loss of each of K networks, its mean over the minibatch: (K,)."""
+    size, examples = outputs_KBO.shape[:2]
+    if loss == "mean_squared_error":
+        return (outputs_KBO - targets).square().flatten(1).mean(1)
+    every = targets.repeat(size)
+    losses = nn.functional.cross_entropy(outputs_KBO.flatten(0, 1), every, reduction="none")
+    return losses.unflatten(0, (size, examples)).mean(1)
+
+
+def _signature(space: SearchSpace, job: _Job) -> Hashable:
+    own = space.stack_signature(job.genotype)
+    return structure(job.network) if own is None else own

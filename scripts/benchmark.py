@@ -1,0 +1,47 @@
+#!/usr/bin/env python
+"""Runs a benchmark by name and prints its figures with machine and versions.
+
+Example: .venv/bin/python scripts/benchmark.py overhead --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import pkgutil
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
+
+import benchmarks
+
+from qd import environment
+
+
+def main() -> None:
+    """Parse the name, run, print."""
+    names = [module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name != "figures"]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=names)
+    parser.add_argument("--json", action="store_true", help="print JSON alone on stdout")
+    arguments = parser.parse_args()
+    figures = importlib.import_module(f"benchmarks.{arguments.name}").figures()
+    report = {
+        "benchmark": arguments.name,
+        "machine": environment.machine(),
+        "versions": environment.versions(),
+        "figures": [figure.data() for figure in figures],
+    }
+    if arguments.json:
+        print(json.dumps(report, indent=2))
+        return
+    machine = report["machine"]
+    print(f"{arguments.name} on {machine['processor']}, {machine['cores']} cores, {machine['system']}")
+    for figure in figures:
+        print(f"  {figure}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The engine's own cost: a search whose evaluator is free, log included.
+
+50,000 evaluations of `sparse_moe` genotypes at batch 64, on a 20 × 20 grid, once as a table-only space would be searched
+and once with the module graph of every candidate in the log.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import qd
+from qd.search import Search
+
+from .figures import Figure
+
+EVALUATIONS = 50_000
+SEGMENT = 5_000
+PLUGIN = '''
+from evaluators import Evaluator, Metric
+from qd.candidates import Results
+from search_spaces import SearchSpace
+from search_spaces.sparse_moe import SparseMoE
+
+
+class Trees(SearchSpace):
+    genes = SparseMoE.genes
+
+
+class Free(Evaluator):
+    """Metrics that cost nothing: digits of the candidate's seed."""
+
+    metrics = {"score": Metric("", 0, 1), "a": Metric("", 0, 1), "b": Metric("", 0, 1)}
+
+    def evaluate(self, candidates):
+        share = candidates.seeds / 2**53
+        return Results.ok(candidates, {"score": share, "a": share * 1e4 % 1, "b": share * 1e8 % 1})
+'''
+RUN_FILE = """
+space: {{kind: "{space}"}}
+evaluator: {{kind: "free:Free"}}
+archive: {{objective: score, measures: [{{metric: a, low: 0, high: 1}}, {{metric: b, low: 0, high: 1}}]}}
+search: {{chunk: 64}}
+budget: {{evaluations: {evaluations}}}
+"""
+
+
+def figures() -> list[Figure]:
+    """Microseconds an evaluation, in segments of 5,000, and what memory grows by."""
+    plain, growth = _search("free:Trees", EVALUATIONS)
+    graphs, _ = _search("sparse_moe", EVALUATIONS // 5)
+    return [
+        Figure("engine, log included", plain, "µs/evaluation", target=200),
+        Figure("memory grown from evaluation 5,000 to 50,000", [growth], "MB", target=100),
+        Figure("the same with module graphs logged", graphs, "µs/evaluation"),
+    ]
+
+
+def _search(space: str, evaluations: int) -> tuple[list[float], float]:
+    marks: list[tuple[int, float, float]] = []
+
+    def note(search: Search) -> None:
+        if search.evaluations >= SEGMENT * (len(marks) + 1):
+            marks.append((search.evaluations, time.perf_counter(), _peak_mb()))
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "free.py").write_text(PLUGIN)
+        (folder / "run.yaml").write_text(RUN_FILE.format(space=space, evaluations=evaluations))
+        qd.run(folder / "run.yaml", out=folder / "out", plugins=folder, progress=note).close()
+    pairs = zip(marks, marks[1:], strict=False)
+    costs = [1e6 * (end - start) / (last - first) for (first, start, _), (last, end, _) in pairs]
+    return costs, marks[-1][2] - marks[0][2]
+
+
+def _peak_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

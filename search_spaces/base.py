@@ -1,0 +1,147 @@
+"""What a search space is to the engine and to the evaluators."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from .genes import Gene, Genotype, Invalid, to_json
+
+if TYPE_CHECKING:
+    import networkx
+    import torch
+
+__all__ = ["Invalid", "Metric", "Owned", "SearchSpace", "Stack", "Task"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named number of an evaluation.
+
+    Args:
+        unit: shown on axes, e.g. "MAC/example"; empty for pure numbers.
+        low: least possible value; may be -inf.
+        high: greatest possible value; may be inf. A metric used as the objective needs both finite.
+        direction: which way is better, "maximise" or "minimise".
+        time: whether it is measured with a clock, and so differs between identical evaluations.
+    """
+
+    unit: str = ""
+    low: float = -math.inf
+    high: float = math.inf
+    direction: Literal["maximise", "minimise"] = "maximise"
+    time: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"Metric: expected low < high, got {self.low} and {self.high}")
+        if self.direction not in ("maximise", "minimise"):
+            raise ValueError(f"Metric: direction is 'maximise' or 'minimise', got {self.direction!r}")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a network must take in and give out.
+
+    Args:
+        input_shape: shape of one example, without the batch axis; images are (channels, height, width).
+        outputs: length of the output vector; for "cross_entropy" the number of classes.
+        loss: "cross_entropy" (targets are class indices, (B,) int64) or "mean_squared_error" ((B, outputs) float).
+    """
+
+    input_shape: tuple[int, ...]
+    outputs: int
+    loss: Literal["cross_entropy", "mean_squared_error"] = "cross_entropy"
+
+
+Owned = tuple["torch.Tensor", Sequence[int]]
+"""A parameter whose rows (axis 0) belong each to one network, and the networks, by row."""
+
+
+class Stack(Protocol):
+    """K networks trained as one: a `torch.nn.Module` with zeros for parameters, until `load` fills them.
+
+    Each network computes what it would compute alone; `qd.testing` has a suite that proves it.
+    """
+
+    auxiliary_loss: torch.Tensor | None
+    """(K,) losses of the networks' own, such as a router's, after a forward pass in training mode; None without any."""
+
+    def __call__(self, x: torch.Tensor, /) -> torch.Tensor:
+        """(B, *input_shape), one minibatch for all → (K, B, outputs)."""
+        ...
+
+    def owned(self) -> Sequence[Owned]:
+        """Every trained parameter, with the network that each of its rows belongs to."""
+        ...
+
+    def load(self, network: int, state: Mapping[str, torch.Tensor]) -> None:
+        """Take the parameters of one network from the `state_dict` of what `build` returns."""
+        ...
+
+    def unstack(self, network: int) -> dict[str, torch.Tensor]:
+        """The parameters of one network, as a `state_dict` that `build`'s module loads."""
+        ...
+
+    # Optional: `after_step(step, steps)`, called after each optimiser step, counted from 0, as it is on every module of
+    # a network trained alone that has it; for what changes a network while it is trained, such as prune and regrow.
+
+
+class SearchSpace:
+    """Declares genes, and builds the network that a genotype stands for.
+
+    A subclass sets `genes` (on the class, or in `__init__` from its arguments, which are the keys beside `kind` in the
+    run file). Everything else is optional: a space that only a table evaluates needs no `build`. Instances hold no
+    state that a call changes; all methods may be called in any process.
+    """
+
+    genes: Gene
+    metrics: Mapping[str, Metric] = {}
+    """Metrics of the space's own, filled by `measure`, beside those of the evaluator."""
+
+    def build(self, genotype: Genotype, task: Task) -> torch.nn.Module:
+        """Return the network, freshly initialised from torch's global generator, in training mode.
+
+        This is the definition of the architecture: input (B, *task.input_shape) float32, output (B, task.outputs).
+
+        Raises:
+            Invalid: the genotype cannot stand for a network.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no build(): it can only be evaluated by a table")
+
+    def module_graph(self, genotype: Genotype) -> networkx.DiGraph | None:
+        """Return the network's modules as a graph, or None where the space has no such notion.
+
+        Nodes carry `label` (str), `kind` (str), `size` (int, units) and `layer` (int, from 0 at the input); edges carry
+        `kind` ("dense", "routed", "residual", "sparse"). Node names are strings.
+
+        For a diagram that shows each module's share of the compute, nodes may also carry `macs` (per example), and, as
+        the genotype does not know the task, `macs_per_input` and `macs_per_output` (for each of the task's).
+        """
+        return None
+
+    def stack_signature(self, genotype: Genotype) -> Hashable:
+        """Networks of equal signatures may be trained in one stack; None where there is no stack of them."""
+        return None
+
+    def build_stack(self, genotypes: Sequence[Genotype], task: Task) -> Stack:
+        """Return a stack of networks of one signature, in this order."""
+        raise NotImplementedError(f"{type(self).__name__} gives stack signatures, but has no build_stack()")
+
+    def training_options(self, genotype: Genotype) -> Mapping[str, float]:
+        """What the genotype says about its own training: `learning_rate`, `weight_decay`, `epochs`, or none of them."""
+        return {}
+
+    def canonical(self, genotype: Genotype) -> Genotype:
+        """Return the one genotype that stands for all that give this architecture; the default changes nothing."""
+        return genotype
+
+    def measure(self, genotype: Genotype, module: torch.nn.Module, outputs: torch.Tensor) -> dict[str, float]:
+        """Return the space's own `metrics` of a trained module; `outputs` is (B, task.outputs) on validation data."""
+        return {}
+
+    def key(self, genotype: Genotype) -> str:
+        """Two genotypes with equal keys stand for the same architecture."""
+        return to_json(self.canonical(genotype))

@@ -1,0 +1,265 @@
+"""What holds for all tests, and the workbench: a folder with a tabular plug-in and a run file."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+from hypothesis import settings
+
+from qd import problem
+from qd.cli import main
+from qd.config import check
+from qd.executors import Executor, InlineExecutor
+from qd.search import Ending, Search
+from qd.store.folder import RunFolder
+from qd.store.log import Log
+
+# No deadline: how long an example takes says something about the machine and not about the code.
+settings.register_profile("qd", deadline=None)
+settings.load_profile("qd")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+PLUGIN = '''
+import time
+
+import networkx
+import numpy as np
+
+from evaluators import Metric, SingleEvaluator
+from search_spaces import Choice, Integer, Invalid, SearchSpace, Struct
+
+
+class Space(SearchSpace):
+    def __init__(self, side: int = 30):
+        self.genes = Struct(x=Integer(0, side - 1), y=Integer(0, side - 1), colour=Choice("red", "blue"))
+
+    def module_graph(self, genotype):
+        graph = networkx.DiGraph()
+        graph.add_node("x", label="x", kind=genotype["colour"], size=genotype["x"], layer=0)
+        return graph
+
+
+class Table(SingleEvaluator):
+    """Looks up a number, and fails or takes its time where the run file says so."""
+
+    metrics = {
+        "score": Metric("points", 0, 2),
+        "width": Metric("units", 0, 30),
+        "height": Metric("m", 0, 30),
+        "order": Metric("", 0, 60, "minimise"),
+    }
+
+    def __init__(self, failing: float = 0.0, milliseconds: float = 0.0):
+        self.failing, self.milliseconds = failing, milliseconds
+
+    def evaluate_one(self, genotype, seed):
+        time.sleep(self.milliseconds / 1000)
+        luck = seed / 2**53
+        x, y = genotype["x"], genotype["y"]
+        if luck < self.failing:
+            raise RuntimeError("no luck today")
+        if x == y:
+            raise Invalid(f"{x} and {y} are equal")
+        return {"score": luck + (genotype["colour"] == "red"), "width": x, "height": y, "order": x + y}
+
+
+class Trained(Table):
+    """Gives weights as well: three times the evaluation's id."""
+
+    def evaluate(self, candidates):
+        results = super().evaluate(candidates)
+        results.weights = {id: {"w": np.full(3, id, dtype=np.float32)} for id in results.evaluation_ids.tolist()}
+        return results
+'''
+
+
+class Answer(NamedTuple):
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
+@dataclass
+class Workbench:
+    """A stranger's folder: a plug-in under a module name of its own, and run files."""
+
+    folder: Path
+    module: str
+
+    @property
+    def plugin(self) -> Path:
+        return self.folder / f"{self.module}.py"
+
+    def forget(self) -> None:
+        """Let the next search import the plug-in again, as a new process would."""
+        sys.modules.pop(self.module, None)
+
+    def config(self, **changes: Any) -> dict[str, Any]:
+        """The plain data of a run file; a mapping among the changes is laid over what is there."""
+        data: dict[str, Any] = {
+            "space": {"kind": f"{self.module}:Space"},
+            "evaluator": {"kind": f"{self.module}:Table"},
+            "archive": {
+                "objective": "score",
+                "measures": [
+                    {"metric": "width", "low": 0, "high": 30, "bins": 10},
+                    {"metric": "height", "low": 0, "high": 30, "bins": 10},
+                ],
+            },
+            "emitters": [{"kind": "map_elites", "initial": 40}],
+            "search": {"seed": 3, "order": "id", "chunk": 4},
+            "budget": {"evaluations": 200},
+        }
+        for name, value in changes.items():
+            if isinstance(value, Mapping) and isinstance(data.get(name), dict):
+                data[name] |= value
+            else:
+                data[name] = value
+        return data
+
+    def write(self, name: str = "run.yaml", **changes: Any) -> Path:
+        """Write a run file."""
+        path = self.folder / name
+        path.write_text(yaml.safe_dump(self.config(**changes)))
+        return path
+
+    def search(
+        self,
+        out: str,
+        executor: Callable[[problem.Problem], Executor] = lambda parts: InlineExecutor(parts.evaluator),
+        prepare: Callable[[Search, Log], None] = lambda search, log: None,
+        **changes: Any,
+    ) -> tuple[Search, Ending]:
+        """Run a search without the launcher: with an executor of the test's own, and its hand on the log."""
+        config = check(self.config(**changes), "test")
+        parts = problem.prepare(config, "test", self.folder)
+        folder = RunFolder(self.folder / out)
+        folder.create()
+        meta = {"run_file": config.dump(), "plugin_folder": str(self.folder), "digests": dict(parts.digests)}
+        with contextlib.closing(Log.create(folder.log, parts.metrics, meta)) as log:
+            log.start_session(1, "2020-01-01T00:00:00+00:00", {})
+            search = Search(
+                parts.space, parts.archive, parts.emitters, executor(parts), log, folder, config.search, config.budget
+            )
+            prepare(search, log)
+            return search, search.run()
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def workbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench]:
+    """A fresh workbench, which is also the working directory."""
+    with make_workbench(tmp_path) as bench:
+        monkeypatch.chdir(tmp_path)
+        yield bench
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a finished run with weights, which tests look at or copy, and never change."""
+    import qd
+
+    with make_workbench(tmp_path_factory.mktemp("finished")) as bench:
+        file = bench.write(evaluator={"kind": f"{bench.module}:Trained", "failing": 0.1})
+        folder = qd.run(file, out=bench.folder / "finished").folder.path
+        bench.plugin.unlink()  # looking needs no plug-in
+        yield folder
+
+
+@contextlib.contextmanager
+def make_workbench(folder: Path) -> Iterator[Workbench]:
+    bench = Workbench(folder, f"table_{next(_numbers)}")
+    bench.plugin.write_text(PLUGIN)
+    path = list(sys.path)
+    yield bench
+    sys.path[:] = path
+    bench.forget()
+
+
+@pytest.fixture
+def qd_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """Run `qd WORDS…` in this process."""
+
+    def call(*words: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["qd", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ending:
+            main()
+        out, err = capsys.readouterr()
+        return Answer(int(ending.value.code or 0), out, err)
+
+    return call
+
+
+@pytest.fixture
+def qd_process() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start `qd WORDS…` as a process of its own."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*words: object, cwd: Path, before: str = "") -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", f"{before}\nfrom qd.cli import main\nmain()", *map(str, words)]
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        started.append(
+            subprocess.Popen(
+                command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+TIMES = {"results": ["_seconds"], "tells": ["seconds"], "sessions": ["started", "process"]}
+OF_A_RESUME = {"results": ["_attempt"], "evaluations": ["session"], "sessions": ["id"]}
+
+
+@pytest.fixture
+def log_tables() -> Callable[..., dict[str, Any]]:
+    """Read all of a log but times; `resumed=True` leaves out what says in which session something happened, too."""
+
+    def read(folder: Path, resumed: bool = False) -> dict[str, Any]:
+        with contextlib.closing(sqlite3.connect(folder / "log.sqlite")) as log:
+            log.row_factory = sqlite3.Row
+            names = [row["name"] for row in log.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+            tables: dict[str, Any] = {name: list(map(dict, log.execute(f"SELECT * FROM {name}"))) for name in names}
+        for changing in (TIMES, OF_A_RESUME) if resumed else (TIMES,):
+            for name, columns in changing.items():
+                tables[name] = [{k: v for k, v in row.items() if k not in columns} for row in tables[name]]
+        tables["state"] = {k: v for k, v in json.loads(tables["state"][0]["value"]).items() if k != "seconds"}
+        if resumed:
+            del tables["sessions"]
+        return tables
+
+    return read
+
+
+@pytest.fixture
+def digests() -> Callable[[Path], dict[str, str]]:
+    """{path: SHA-256} of every file in a folder."""
+
+    def read(folder: Path) -> dict[str, str]:
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+    return read

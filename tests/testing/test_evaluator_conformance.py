@@ -1,0 +1,126 @@
+"""The built-in evaluators keep the contract, and the suite notices evaluators that do not."""
+
+import inspect
+import itertools
+
+import numpy as np
+import pytest
+
+from evaluators import Evaluator, Metric, SingleEvaluator
+from evaluators.image_classification import ImageClassification
+from qd.candidates import Results
+from qd.testing import EvaluatorConformance
+from search_spaces import Integer, Invalid, SearchSpace, Struct
+from search_spaces.sparse_moe import SparseMoE
+
+
+class TestImageClassification(EvaluatorConformance):
+    tolerance = 1e-5  # float32: sums over a stack of networks round otherwise than those of one
+
+    tolerance = 1e-3  # stacks of other sizes round otherwise
+
+    @pytest.fixture
+    def space(self) -> SparseMoE:
+        return SparseMoE()
+
+    @pytest.fixture
+    def evaluator(self) -> ImageClassification:
+        return ImageClassification("digits", train_examples=200, epochs=1)
+
+
+class Numbers(SearchSpace):
+    genes = Struct(x=Integer(0, 99))
+
+
+class Table(SingleEvaluator):
+    metrics = {"score": Metric("", 0, 100), "draw": Metric("", 0, 1)}
+
+    def evaluate_one(self, genotype, seed):
+        if genotype["x"] == 100:
+            raise Invalid("x is 100")
+        return {"score": genotype["x"], "draw": seed / 2**53}
+
+
+class TestTable(EvaluatorConformance):
+    @pytest.fixture
+    def space(self) -> Numbers:
+        return Numbers()
+
+    @pytest.fixture
+    def evaluator(self) -> Table:
+        return Table()
+
+    @pytest.fixture
+    def invalid_genotype(self) -> dict:
+        return {"x": 100}
+
+
+class Nameless(Table):
+    metrics = {"Score": Metric()}
+
+
+class OutOfRange(Table):
+    metrics = {"score": Metric("", -2, -1), "draw": Metric("", 0, 1)}
+
+
+class Undeclared(Table):
+    def evaluate_one(self, genotype, seed):
+        return {**super().evaluate_one(genotype, seed), "depth": 1}
+
+
+class Forgetful(Table):
+    def evaluate(self, candidates):
+        return super().evaluate(candidates).take([0])
+
+
+class DrawsGlobally(Table):
+    def evaluate_one(self, genotype, seed):
+        return {"score": genotype["x"], "draw": np.random.random()}
+
+
+class Counts(Table):
+    calls = itertools.count()
+
+    def evaluate_one(self, genotype, seed):
+        return {"score": next(self.calls) % 100, "draw": 0.5}
+
+
+class RanksTheBatch(Table):
+    def evaluate(self, candidates):
+        size = len(candidates)
+        return Results.ok(candidates, {"score": np.arange(size), "draw": np.zeros(size)})
+
+
+class ChangesGenotypes(Table):
+    def evaluate_one(self, genotype, seed):
+        genotype["x"] = 0
+        return super().evaluate_one(genotype, seed)
+
+
+class TakesAll(Table):
+    def evaluate_one(self, genotype, seed):
+        return {"score": min(99, genotype["x"]), "draw": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("evaluator", "test", "message"),
+    [
+        (Nameless, "metrics_may_be_columns_of_the_log", "'Score' does not match"),
+        (OutOfRange, "reports_all_metrics_in_range", "score is"),
+        (Undeclared, "reports_all_metrics_in_range", "not declared: \\['depth'\\]"),
+        (Forgetful, "answers_every_candidate_of_a_batch", "assert"),
+        (DrawsGlobally, "equal_seeds_give_equal_metrics", "metric draw"),
+        (Counts, "equal_seeds_give_equal_metrics", "metric score"),
+        (RanksTheBatch, "rows_do_not_depend_on_their_batch_mates", "metric score"),
+        (ChangesGenotypes, "genotypes_stay_as_they_are", "assert"),
+        (TakesAll, "impossible_genotype_is_invalid", "Status.OK"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_broken_evaluator_is_noticed(evaluator: type[Evaluator], test: str, message: str) -> None:
+    suite, bound = EvaluatorConformance(), evaluator()
+    bound.bind(Numbers())
+    given = {"bound": bound, "genotypes": [{"x": 3}, {"x": 50}, {"x": 70}], "invalid_genotype": {"x": 100}}
+    method = getattr(suite, f"test_{test}")
+    with pytest.raises(AssertionError, match=message):
+        method(**{name: given[name] for name in inspect.signature(method).parameters})

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from qd.training import TrainingOptions, build_seeded, minibatches, train_alone
+from search_spaces import Task
+from search_spaces.modules import MixtureOfExperts
+from search_spaces.sparse_moe import SparseMoE
+
+GENOTYPE = {
+    "width": 8,
+    "activation": "relu",
+    "layers": [
+        {"kind": "moe", "experts": [8, 12, 9], "top_k": 1, "residual": False},
+        {"kind": "moe", "experts": [10, 8], "top_k": 2, "residual": True},
+    ],
+}
+
+
+def network(balance: float = 0.1, seed: int = 0) -> nn.Module:
+    return build_seeded(lambda: SparseMoE(balance).build(GENOTYPE, Task((6,), 3)), seed).double()
+
+
+def data() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(9)
+    inputs = torch.randn(64, 6, generator=generator, dtype=torch.float64)
+    return inputs, inputs[:, :3].argmax(1)
+
+
+def difference(a: nn.Module, b: nn.Module) -> float:
+    pairs = zip(a.parameters(), b.parameters(), strict=True)
+    return max(float((x - y).detach().norm() / y.detach().norm()) for x, y in pairs)
+
+
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("adam", lambda p: torch.optim.Adam(p, 0.01, weight_decay=0.02)),
+        ("adamw", lambda p: torch.optim.AdamW(p, 0.01, weight_decay=0.02)),
+        ("sgd", lambda p: torch.optim.SGD(p, 0.01, momentum=0.9, weight_decay=0.02)),
+    ],
+)
+def test_equals_a_loop_written_by_hand_with_torchs_optimisers(name, reference):
+    inputs, targets = data()
+    trained, expected = network(), network()
+    options = TrainingOptions(3, 16, name, 0.01, 0.02, "cosine")
+    train_alone(trained, inputs, targets, options, "cross_entropy", shared_seed=4)
+
+    optimiser = reference(expected.parameters())
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=12)
+    for rows in minibatches(64, 16, 12, seed=4):
+        optimiser.zero_grad()
+        loss = nn.functional.cross_entropy(expected(inputs[rows]), targets[rows])
+        for place in ("layers.0", "layers.1.layer"):
+            mixture = expected.get_submodule(place)
+            assert isinstance(mixture, MixtureOfExperts) and mixture.auxiliary_loss is not None
+            loss = loss + mixture.auxiliary_loss
+        loss.backward()
+        optimiser.step()
+        scheduler.step()
+    assert difference(trained, expected) < 1e-12
+    assert difference(trained, network()) > 1e-3
+
+
+def test_auxiliary_losses_take_part():
+    inputs, targets = data()
+    trained = []
+    for balance in (0.0, 1.0):
+        trained.append(network(balance))
+        train_alone(trained[-1], inputs, targets, TrainingOptions(2, 16), "cross_entropy", shared_seed=1)
+    assert difference(*trained) > 1e-6
+
+
+def test_fidelity_trains_for_fewer_steps():
+    inputs, targets = data()
+    half, short = network(), network()
+    train_alone(half, inputs, targets, TrainingOptions(4, 16), "cross_entropy", 1, fidelity=0.5)
+    train_alone(short, inputs, targets, TrainingOptions(2, 16), "cross_entropy", 1)
+    assert difference(half, short) == 0
+
+
+def test_mean_squared_error_fits_a_line():
+    rng = np.random.default_rng(0)
+    inputs = torch.from_numpy(rng.normal(size=(200, 2)))
+    targets = inputs @ torch.tensor([[2.0], [-3.0]], dtype=torch.float64) + 1
+    line = nn.Linear(2, 1).double()
+    options = TrainingOptions(60, 20, "sgd", 0.05, schedule="cosine")
+    train_alone(line, inputs, targets, options, "mean_squared_error", shared_seed=0)
+    assert line.weight.tolist() == [pytest.approx([2, -3])] and line.bias.item() == pytest.approx(1)
+
+
+def test_initialisation_comes_from_the_seed_and_leaves_the_global_generator_alone():
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    a, b, other = network(seed=2**53 - 1), network(seed=2**53 - 1), network(seed=7)
+    assert torch.equal(torch.rand(3), expected)
+    assert difference(a, b) == 0 < difference(a, other)
