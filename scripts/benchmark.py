@@ -10,10 +10,6 @@ import argparse
 import importlib
 import json
 import pkgutil
-import sys
-from pathlib import Path
-
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 import benchmarks
 

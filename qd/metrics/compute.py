@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from .routing import routed_modules
 
@@ -45,26 +46,41 @@ def macs(network: nn.Module, example: Tensor, routing: Routing) -> float:
         example: (1, *shape), one input.
         routing: over the examples to average.
     """
-    with FlopCounterMode(display=False) as counter:
+    with _FlopCounter() as counter:
         meter = _ExpertMeter(network, counter)
         network(example)
         meter.remove()
-        flops = float(counter.get_total_flops() - meter.flops)
+        flops = float(counter.flops - sum(meter.flops.values()))
         for name, module in routed_modules(network).items():
-            alone_E = []
-            for expert in module.experts:
-                before = counter.get_total_flops()
-                expert(meter.inputs[name])
-                alone_E.append(counter.get_total_flops() - before)
-            flops += float(_use(routing[name]) @ np.array(alone_E))
+            for expert, use in zip(module.experts, _use(routing[name]), strict=True):
+                if expert not in meter.flops:  # the network runs chosen experts alone, and did not choose this one
+                    before = counter.flops
+                    expert(meter.inputs[name])
+                    meter.flops[expert] = counter.flops - before
+                flops += use * meter.flops[expert]
     return flops / 2
 
 
-class _ExpertMeter:
-    """Watches a forward pass: `flops` spent inside experts, and `inputs` of the routed modules by name."""
+class _FlopCounter(TorchDispatchMode):
+    """What torch's `FlopCounterMode` counts in all, without its costly record of modules."""
 
-    def __init__(self, network: nn.Module, counter: FlopCounterMode) -> None:
+    def __init__(self) -> None:
+        super().__init__()
         self.flops = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        formula = flop_registry.get(func.overloadpacket)
+        if formula is not None:
+            self.flops += formula(*args, **(kwargs or {}), out_val=output)
+        return output
+
+
+class _ExpertMeter:
+    """Watches a forward pass: `flops` spent inside each expert, and `inputs` of the routed modules by name."""
+
+    def __init__(self, network: nn.Module, counter: _FlopCounter) -> None:
+        self.flops: dict[nn.Module, int] = {}
         self.inputs: dict[str, Tensor] = {}
         self._counter = counter
         self._hooks = []
@@ -84,11 +100,11 @@ class _ExpertMeter:
 
         return keep
 
-    def _enter(self, *_: Any) -> None:
-        self.flops -= self._counter.get_total_flops()
+    def _enter(self, expert: nn.Module, *_: Any) -> None:
+        self.flops[expert] = self.flops.get(expert, 0) - self._counter.flops
 
-    def _leave(self, *_: Any) -> None:
-        self.flops += self._counter.get_total_flops()
+    def _leave(self, expert: nn.Module, *_: Any) -> None:
+        self.flops[expert] += self._counter.flops
 
 
 def _use(gates_BE: np.ndarray) -> np.ndarray:

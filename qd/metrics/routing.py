@@ -1,19 +1,18 @@
 """How the routers of a network use their experts.
 
-Any module with `experts` and `route` counts as routed, whoever wrote it. Axes: B examples, E experts, C classes.
+Any module whose class has a method `route` counts as routed, whoever wrote it. Axes: B examples, E experts, C classes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 
-@runtime_checkable
 class RoutedModule(Protocol):
     """A module that sends each example to some of its experts.
 
@@ -32,7 +31,8 @@ class RoutedModule(Protocol):
 
 def routed_modules(network: nn.Module) -> dict[str, Any]:
     """The modules of a network that are a `RoutedModule`, by their names in `named_modules`."""
-    return {name: module for name, module in network.named_modules() if isinstance(module, RoutedModule)}
+    # not isinstance(): for protocols that takes 30 µs a module
+    return {name: module for name, module in network.named_modules() if hasattr(type(module), "route")}
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 """The engine's own cost: a search whose evaluator is free, log included.
 
-50,000 evaluations of `sparse_moe` genotypes at batch 64, on a 20 × 20 grid, once as a table-only space would be searched
-and once with the module graph of every candidate in the log.
+50,000 evaluations of `sparse_moe` genotypes at batch 64, on a 20 × 20 grid, once as a table-only space would be
+searched and once with the module graph of every candidate in the log.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import resource
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import qd
@@ -71,8 +72,7 @@ def _search(space: str, evaluations: int) -> tuple[list[float], float]:
         (folder / "free.py").write_text(PLUGIN)
         (folder / "run.yaml").write_text(RUN_FILE.format(space=space, evaluations=evaluations))
         qd.run(folder / "run.yaml", out=folder / "out", plugins=folder, progress=note).close()
-    pairs = zip(marks, marks[1:], strict=False)
-    costs = [1e6 * (end - start) / (last - first) for (first, start, _), (last, end, _) in pairs]
+    costs = [1e6 * (end - start) / (last - first) for (first, start, _), (last, end, _) in pairwise(marks)]
     return costs, marks[-1][2] - marks[0][2]
 
 

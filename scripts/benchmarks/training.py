@@ -1,0 +1,208 @@
+"""Training a population: candidates per CPU-second, one thread, stacked against the ways people train them today.
+
+For each mix of random genotypes, interleaved in rounds: (a) one `nn.Module`, one default Adam, one loop a candidate,
+(a') the same with the fused Adam, (b) `torch.func.vmap` where architectures are equal, (c) this trainer. CPU-seconds are
+those of the process, building included and measuring left out. Then the mean validation accuracy of 100 candidates
+trained either way, and the share of the processor's best rate of matrix products that the trainer's useful work reaches.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from search_spaces.conv_blocks import ConvBlocks
+from torch.utils.flop_counter import FlopCounterMode
+
+from evaluators.image_classification import ImageClassification
+from qd.metrics.compute import macs
+from qd.metrics.routing import predict
+from qd.training import StackSize, build_seeded, minibatches, train_population
+from qd.training.alone import auxiliary_loss, train_alone
+from qd.training.device import pin_threads
+from qd.training.vmapped import Unstackable, VmapStack
+from search_spaces import SearchSpace
+from search_spaces.grouped_mlp import GroupedMLP
+from search_spaces.sparse_moe import SparseMoE
+
+from .figures import Figure
+
+ROUNDS = 3
+K = 64
+ALONE = 8
+"""Candidates that the plain loops train in a round, every (K / ALONE)-th of the K."""
+ACCURACY_CANDIDATES = 100
+
+
+@dataclass(frozen=True)
+class Mix:
+    """A space on a data set, and what is to be reached: (c) / (a), and the share of the peak."""
+
+    name: str
+    space: SearchSpace
+    evaluator: ImageClassification
+    ratio: float
+    share: float | None
+
+
+def figures() -> list[Figure]:
+    """Figures of all mixes."""
+    pin_threads()
+    mixes = [
+        Mix("grouped_mlp", GroupedMLP(), ImageClassification("digits", epochs=10, batch_size=50), 8, 0.25),
+        Mix("sparse_moe", SparseMoE(), _fashion(epochs=2, batch_size=128, learning_rate=0.006), 4, 0.25),
+        Mix("conv_blocks", ConvBlocks(), _fashion(epochs=1, batch_size=128, learning_rate=0.003), 2, None),
+    ]
+    return [figure for mix in mixes for figure in _measure(mix)]
+
+
+def _fashion(**keys: Any) -> ImageClassification:
+    return ImageClassification("fashion_mnist", train_examples=10_000, validation_examples=5_000, **keys)
+
+
+def _measure(mix: Mix) -> list[Figure]:
+    mix.evaluator.bind(mix.space)
+    rng = np.random.default_rng(0)
+    genotypes = [mix.space.genes.sample(rng) for _ in range(K)]
+    few = genotypes[:: K // ALONE]
+    ways: dict[str, tuple[Callable[[Sequence[Any]], Any], list[Any]]] = {
+        "a": (lambda group: _plain(mix, group, fused=False), few),
+        "a'": (lambda group: _plain(mix, group, fused=True), few),
+        "b": (lambda group: _vmap(mix, group), [genotypes[0]] * K),
+        "c": (lambda group: _population(mix, group), genotypes),
+        "c of equal architectures": (lambda group: _population(mix, group), [genotypes[0]] * K),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    _population(mix, few)  # compiles kernels
+    for _ in range(ROUNDS):
+        for name, (train, group) in ways.items():
+            started = time.process_time()
+            if train(group) is None:
+                continue
+            rates[name].append(len(group) / (time.process_time() - started))
+    pairs = {name: [c / other for c, other in zip(rates["c"], rates[name], strict=True)] for name in ("a", "a'")}
+    found = [
+        Figure(f"{mix.name}: (c) / (a), the plain loop with default Adam", pairs["a"], "×", mix.ratio, "higher"),
+        Figure(f"{mix.name}: (c) / (a'), the plain loop with fused Adam", pairs["a'"], "×"),
+    ]
+    if rates["b"]:
+        ratios = [c / b for c, b in zip(rates["c of equal architectures"], rates["b"], strict=True)]
+        found.append(Figure(f"{mix.name}: (c) / (b), vmap, both on one architecture", ratios, "×"))
+    found += [
+        Figure(f"{mix.name}: ({name})", samples, "candidates/CPU-s") for name, samples in rates.items() if samples
+    ]
+    return found + _accuracies(mix) + _share_of_peak(mix, genotypes, rates["c"])
+
+
+def _plain(mix: Mix, genotypes: Sequence[Any], fused: bool) -> list[torch.nn.Module]:
+    """What a person would write: no stacks, nothing of the trainer's."""
+    inputs, labels = mix.evaluator._training
+    options = mix.evaluator.options
+    steps = options.steps(len(inputs))
+    networks = []
+    for seed, genotype in enumerate(genotypes):
+        network = build_seeded(lambda genotype=genotype: mix.space.build(genotype, mix.evaluator.data.task), seed)
+        optimiser = torch.optim.Adam(network.parameters(), options.learning_rate, fused=fused or None)
+        changing: list[Any] = [module for module in network.modules() if hasattr(module, "after_step")]
+        for step, rows in enumerate(minibatches(len(inputs), options.batch_size, steps, 0)):
+            optimiser.param_groups[0]["lr"] = options.learning_rate_at(step, steps)
+            loss = torch.nn.functional.cross_entropy(network(inputs[rows]), labels[rows])
+            extra = auxiliary_loss(network)
+            loss = loss if extra is None else loss + extra
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            for module in changing:
+                module.after_step(step, steps)
+        networks.append(network)
+    return networks
+
+
+def _population(mix: Mix, genotypes: Sequence[Any]) -> list[Any]:
+    evaluator = mix.evaluator
+    return train_population(
+        mix.space, genotypes, range(len(genotypes)), evaluator.data.task, *evaluator._training, evaluator.options, 0
+    )
+
+
+def _vmap(mix: Mix, genotypes: Sequence[Any]) -> list[Any] | None:
+    """The trainer's own vmap path, which a space without stacks takes; None where torch cannot vmap the network."""
+    inputs, _ = mix.evaluator._training
+    networks = [mix.space.build(genotypes[0], mix.evaluator.data.task) for _ in range(2)]
+    try:
+        VmapStack(networks, inputs[:2])
+    except Unstackable:
+        return None
+
+    class WithoutStacks(type(mix.space)):
+        def stack_signature(self, genotype: Any) -> None:
+            return None
+
+    plain = WithoutStacks()
+    evaluator = mix.evaluator
+    seeds = range(len(genotypes))
+    size = StackSize(most=len(genotypes))
+    training = evaluator._training
+    return train_population(plain, genotypes, seeds, evaluator.data.task, *training, evaluator.options, 0, size=size)
+
+
+def _accuracies(mix: Mix) -> list[Figure]:
+    rng = np.random.default_rng(1)
+    genotypes = [mix.space.genes.sample(rng) for _ in range(ACCURACY_CANDIDATES)]
+    inputs, labels = mix.evaluator._training
+    stacked = [result.network for result in _population(mix, genotypes)]
+    alone = []
+    for seed, genotype in enumerate(genotypes):
+        network = build_seeded(lambda genotype=genotype: mix.space.build(genotype, mix.evaluator.data.task), seed)
+        train_alone(network, inputs, labels, mix.evaluator.options, "cross_entropy", 0, seed=seed)
+        alone.append(network)
+    means = [100 * float(np.mean([_accuracy(mix, network) for network in networks])) for networks in (stacked, alone)]
+    return [
+        Figure(f"{mix.name}: mean validation accuracy of {ACCURACY_CANDIDATES}, stacked", means[:1], "%"),
+        Figure(f"{mix.name}: the same trained alone", means[1:], "%"),
+        Figure(f"{mix.name}: their difference", [abs(means[0] - means[1])], "points", 0.5),
+    ]
+
+
+@torch.no_grad()
+def _accuracy(mix: Mix, network: torch.nn.Module) -> float:
+    inputs, labels = mix.evaluator._validation
+    return float((network.eval()(inputs).argmax(1) == labels).double().mean())
+
+
+def _share_of_peak(mix: Mix, genotypes: Sequence[Any], rates: Sequence[float]) -> list[Figure]:
+    """Useful arithmetic (no padding, nothing gated away) of forward and backward, per second, over the peak."""
+    inputs, _ = mix.evaluator._training
+    options = mix.evaluator.options
+    examples = options.steps(len(inputs)) * options.batch_size
+    useful = []
+    for seed, genotype in enumerate(genotypes):
+        network = build_seeded(lambda genotype=genotype: mix.space.build(genotype, mix.evaluator.data.task), seed)
+        _, routing = predict(network.eval(), inputs[:500])
+        forward = 2 * macs(network, inputs[:1], routing)
+        with FlopCounterMode(display=False) as both:
+            network(inputs[:1]).sum().backward()
+        with FlopCounterMode(display=False) as once, torch.no_grad():
+            network(inputs[:1])
+        useful.append(forward * both.get_total_flops() / once.get_total_flops())
+    flops = float(np.mean(useful)) * examples
+    peak = _peak()
+    return [
+        Figure("largest float32 matrix product", [peak / 1e9], "GFLOP/s"),
+        Figure(f"{mix.name}: useful arithmetic of (c), share of that", [flops * rate / peak for rate in rates], "",
+               mix.share, "higher"),
+    ]  # fmt: skip
+
+
+def _peak() -> float:
+    matrix = torch.randn(2048, 2048)
+    best = 0.0
+    for _ in range(5):
+        started = time.process_time()
+        matrix @ matrix
+        best = max(best, 2 * 2048**3 / (time.process_time() - started))
+    return best
