@@ -148,5 +148,5 @@ def assert_close(actual: Any, expected: Any, tolerance: float) -> None:
     """Assert that two states have the same tensors, but for a share of their norms."""
     assert list(actual) and set(actual) == set(expected)
     for name, tensor in expected.items():
-        difference = float((actual[name] - tensor).norm())
-        assert difference <= tolerance * float(tensor.norm()) + 1e-300, f"{name} differs by {difference:g}"
+        difference = float((actual[name].double() - tensor.double()).norm())
+        assert difference <= tolerance * float(tensor.double().norm()) + 1e-300, f"{name} differs by {difference:g}"

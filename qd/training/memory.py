@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +54,9 @@ def training_bytes(network: nn.Module, inputs: Tensor, batch_size: int) -> int:
         saved += tensor.numel() * tensor.element_size()
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-        network(inputs[:2])
+    probe = copy.deepcopy(network)  # a forward pass may change buffers
+    with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        probe(inputs[:2])
     parameters = sum(tensor.numel() * tensor.element_size() for tensor in network.parameters())
     activations = max(0, saved - parameters) / 2 * batch_size
     return max(1, int(COPIES * parameters + 2 * activations))

@@ -1,9 +1,9 @@
 """Training a population: candidates per CPU-second, one thread, stacked against the ways people train them today.
 
 For each mix of random genotypes, interleaved in rounds: (a) one `nn.Module`, one default Adam, one loop a candidate,
-(a') the same with the fused Adam, (b) `torch.func.vmap` where architectures are equal, (c) this trainer. CPU-seconds are
-those of the process, building included and measuring left out. Then the mean validation accuracy of 100 candidates
-trained either way, and the share of the processor's best rate of matrix products that the trainer's useful work reaches.
+(a') the same with the fused Adam, (b) `torch.func.vmap` where architectures are equal, (c) this trainer. CPU-seconds
+are those of the process, building included and measuring left out. Then the mean validation accuracy of 100 candidates
+trained either way, and the share of the best rate of matrix products that the trainer's useful work reaches.
 """
 
 from __future__ import annotations
