@@ -25,7 +25,6 @@ from .data.digits import Digits
 from .data.fashion_mnist import FashionMNIST, find
 from .task_data import Examples, PartName, Preprocessing, TaskData
 
-
 LICENCES = {"digits": "CC BY 4.0 (UCI, through scikit-learn)", "fashion_mnist": "MIT (Zalando SE)"}
 """Of the data, for the model card of a network that was trained on it."""
 

@@ -14,13 +14,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .imports import import_into
     from .launch import resume, run
     from .store.run import Run, open_run
+    from .verification import verify
 
 __version__ = "0.1.0"
-__all__ = ["Run", "open_run", "resume", "run"]
+__all__ = ["Run", "import_into", "open_run", "resume", "run", "verify"]
 
-_HOMES = {"run": ".launch", "resume": ".launch", "open_run": ".store.run", "Run": ".store.run"}
+_HOMES = {
+    "run": ".launch",
+    "resume": ".launch",
+    "open_run": ".store.run",
+    "Run": ".store.run",
+    "verify": ".verification",
+    "import_into": ".imports",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from search_spaces.columns import Genotypes, take
+
 Weights = Mapping[str, np.ndarray]
 """A trained network's tensors by name, as arrays."""
 
@@ -50,7 +52,7 @@ class Candidates:
         evaluation_ids: (N,) int64, unique in the run; results are keyed by them.
         seeds: (N,) int64 in [0, 2**53), each candidate's own: it starts the initialisation.
         shared_seed: equal throughout one call; it orders the minibatches.
-        genotypes: N plain-data trees.
+        genotypes: N plain-data trees, or of a space of fixed length (`Vector`) one (N, D) array.
         fidelity: share of the full budget, in (0, 1].
         purpose: `VERIFICATION` alone may look at the test split.
     """
@@ -59,7 +61,7 @@ class Candidates:
     evaluation_ids: np.ndarray
     seeds: np.ndarray
     shared_seed: int
-    genotypes: Sequence[Any]
+    genotypes: Genotypes
     fidelity: float = 1.0
     purpose: Purpose = Purpose.SEARCH
 
@@ -69,7 +71,7 @@ class Candidates:
     def take(self, rows: Sequence[int] | np.ndarray) -> Candidates:
         """The given rows, in the given order."""
         rows = np.asarray(rows, dtype=np.int64)
-        genotypes = [self.genotypes[row] for row in rows]
+        genotypes = take(self.genotypes, rows)
         return Candidates(
             self.ids[rows],
             self.evaluation_ids[rows],

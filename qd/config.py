@@ -15,7 +15,6 @@ from pydantic_core import to_jsonable_python
 
 from .errors import UsageError
 
-
 SHORT_FORMS = {"objective": "metric", "log": "keep"}
 """Keys that may be written as one word, and the key that the word then stands for."""
 
@@ -208,6 +207,7 @@ class SearchConfig(Model):
     order: Literal["arrival", "id"] = "arrival"
     chunk: Annotated[int, Field(ge=1, le=100_000)] = 8
     window: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    noise: Literal["none", "reevaluate"] = "none"
 
     @model_validator(mode="after")
     def _holds_a_chunk(self) -> SearchConfig:
@@ -229,6 +229,16 @@ class BudgetConfig(Model):
         return self
 
 
+class LatencyConfig(Model):
+    """Times every network: the median of `repeats` batches, after `warm_up` of them."""
+
+    device: str = "cpu"
+    batch: Annotated[int, Field(ge=1)] = 1
+    threads: Annotated[int, Field(ge=1)] = 1
+    warm_up: Annotated[int, Field(ge=0)] = 5
+    repeats: Annotated[int, Field(ge=1)] = 30
+
+
 class RunFile(Model):
     """All that defines a run."""
 
@@ -239,6 +249,9 @@ class RunFile(Model):
     executor: ExecutorConfig = ExecutorConfig()
     search: SearchConfig = SearchConfig()
     log: LogConfig = LogConfig()
+    latency: LatencyConfig | None = None
+    imported: list[Any] = []
+    """Genotypes that are proposed first."""
     budget: BudgetConfig
 
     @field_validator("log", mode="before")

@@ -22,6 +22,8 @@ PACKAGES = (
     "scikit-learn",
     "matplotlib",
     "safetensors",
+    "onnx",
+    "onnxruntime",
 )
 
 

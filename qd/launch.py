@@ -11,17 +11,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from . import __version__, environment, problem
+from .archives import CVTArchive
+from .columnar import ColumnarSearch
 from .config import RunFile, check, load, override, suggest
 from .errors import UsageError
 from .executors import Executor, InlineExecutor
+from .loop import Loop
 from .search import Search
 from .store.folder import RunFolder, free_folder, on_network
 from .store.log import Log
-from .store.resume import unfinished
+from .store.pending import Interrupted, interrupted
+from .store.resume import Unfinished, unfinished
 from .store.run import Run, open_run
 
-Progress = Callable[[Search], None]
+Progress = Callable[[Any], None]
+"""Called with the search, a `Loop`."""
 Say = Callable[[str], None]
 RESUMABLE = ("budget", "executor")
 """What a resume may change of the run file."""
@@ -75,6 +82,7 @@ def run(
             "digests": dict(parts.digests),
             "task": vars(parts.evaluator.task) if parts.evaluator.task else None,
             "genes": repr(parts.space.genes),
+            "centroids": parts.archive.centroids.tolist() if isinstance(parts.archive, CVTArchive) else None,
             "version": __version__,
             "ending": None,
         }
@@ -85,7 +93,7 @@ def run(
     network = on_network(folder.path)
     if network:
         say(f"{folder.path} lies on a network filesystem ({network}): the log uses a rollback journal")
-    search = Search(parts.space, parts.archive, parts.emitters, executor, log, folder, config.search, config.budget)
+    search = _search(config, parts, executor, log, folder)
     with folder.lock():
         return _drive(search, executor, log, folder, 1, {}, progress)
 
@@ -121,18 +129,17 @@ def resume(
         damage = before.query("PRAGMA quick_check(1)")[0][0]
         if damage != "ok":
             raise UsageError(f"{before.folder.log}: the log is damaged ({damage}); it was left untouched")
-        rest = unfinished(before)
-        before.fold(parts.archive)
-        before.folder.sweep_weights(elite.evaluation for elite in parts.archive.elites.values())
+        rest = interrupted(before) if before.accepted_only else unfinished(before)
+        elites = before.fold(parts.archive).elites
+        elites.set_genotypes(parts.space.genes.column(elites.genotypes(np.arange(len(elites)))))
+        before.folder.sweep_weights(elites.evaluations.tolist())
         before.close()
         log = Log.reopen(before.folder.log, list(parts.metrics))
         old, new = before.config.dump(), config.dump()
         if new != old:
             before.folder.write_run_file(new)
             log.set_meta("run_file", new)
-        search = Search(
-            parts.space, parts.archive, parts.emitters, executor, log, before.folder, config.search, config.budget, rest
-        )
+        search = _search(config, parts, executor, log, before.folder, rest)
         changed = {key: new.get(key) for key in RESUMABLE if new.get(key) != old.get(key)}
         return _drive(search, executor, log, before.folder, rest.session + 1, changed, progress)
 
@@ -145,7 +152,7 @@ def prepare_again(before: Run, config: RunFile, plugins: Path | str | None, say:
     """
     folder = plugins or before.meta("plugin_folder")
     folder = Path(folder) if folder else None
-    parts = problem.prepare(config, str(before.folder.log), folder)
+    parts = problem.prepare(config, str(before.folder.log), folder, before.meta("centroids"))
     _mention(parts.digests, folder, say)
     _compare(parts, before, say)
     return parts
@@ -165,8 +172,25 @@ def make_executor(config: RunFile, parts: problem.Problem, name: str) -> Executo
     return InlineExecutor(parts.evaluator)
 
 
+def _search(
+    config: RunFile,
+    parts: problem.Problem,
+    executor: Executor,
+    log: Log,
+    folder: RunFolder,
+    rest: Unfinished | Interrupted | None = None,
+) -> Loop:
+    """The loop that keeps the log that the run file asks for; `rest` is what that log says, when resuming."""
+    common = (parts.space, parts.archive, parts.emitters, executor, log, folder, config.search, config.budget)
+    if config.log.keep == "accepted":
+        assert rest is None or isinstance(rest, Interrupted)
+        return ColumnarSearch(*common, config.log.every, rest)
+    assert rest is None or isinstance(rest, Unfinished)
+    return Search(*common, rest, config.imported)
+
+
 def _drive(
-    search: Search,
+    search: Loop,
     executor: Executor,
     log: Log,
     folder: RunFolder,

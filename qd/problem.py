@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from evaluators import Evaluator
-from search_spaces import Gene, Metric, SearchSpace
+from search_spaces import Gene, Invalid, Metric, SearchSpace
 
 from . import plugins
-from .archives import GridArchive, make_archive
+from .archives import Archive, CellArchive, make_archive
 from .config import RunFile, suggest
-from .emitters import KINDS
+from .emitters.kinds import KINDS
 from .errors import UsageError
 from .search import WeightedEmitter, emitter_names
 from .seeds import stream_seed
@@ -24,7 +24,7 @@ METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 MOST_METRICS = 500
 RESERVED = frozenset(
     "id evaluation candidate purpose repeat fidelity seed tell attempt status seconds worker error emitter operator"
-    " cell objective parents readable genotype".split()
+    " cell objective parents readable genotype samples".split()
 )
 """Names of the columns that stand beside metrics in every table of elites and evaluations."""
 
@@ -37,30 +37,33 @@ class Problem:
     evaluator: Evaluator
     metrics: Mapping[str, tuple[Metric, str]]
     """{name: (definition, "evaluator" or "space")}"""
-    archive: GridArchive
+    archive: Archive
     emitters: list[WeightedEmitter]
     digests: Mapping[str, str]
     """{dotted path: SHA-256 of its file} of the plug-ins."""
 
 
-def prepare(config: RunFile, name: str, plugin_folder: Path | None) -> Problem:
+def prepare(
+    config: RunFile, name: str, plugin_folder: Path | None, centroids: Sequence[Sequence[float]] | None = None
+) -> Problem:
     """Build every part of a run.
 
     Args:
         config: the run file.
         name: its path, for messages.
         plugin_folder: where dotted paths are looked up.
+        centroids: of a cvt archive, when they are known already.
 
     Raises:
         UsageError: naming file and key.
     """
     try:
-        return _prepare(config, plugin_folder)
+        return _prepare(config, plugin_folder, centroids)
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from error
 
 
-def _prepare(config: RunFile, folder: Path | None) -> Problem:
+def _prepare(config: RunFile, folder: Path | None, centroids: Sequence[Sequence[float]] | None) -> Problem:
     digests = {}
     parts = {}
     rooms = {"space": ("search_spaces", SearchSpace), "evaluator": ("evaluators", Evaluator)}
@@ -73,15 +76,37 @@ def _prepare(config: RunFile, folder: Path | None) -> Problem:
     space, evaluator = parts["space"], parts["evaluator"]
     if not isinstance(getattr(space, "genes", None), Gene):
         raise UsageError(f"space: {config.space.kind} declares no `genes`, such as Struct(width=Choice(16, 32))")
+    evaluator = _with_latency(config, evaluator)
     metrics = _metrics(space, evaluator)
-    archive = make_archive(config.archive, {metric: definition for metric, (definition, _) in metrics.items()})
+    definitions = {metric: definition for metric, (definition, _) in metrics.items()}
+    archive = make_archive(config.archive, definitions, centroids=centroids)
     _check_times(config, metrics)
+    _check_noise(config)
+    _check_imported(config, space)
+    if config.search.noise == "reevaluate":
+        assert isinstance(archive, CellArchive)
+        archive.average()
     evaluator.reproducible = config.search.order == "id"
     try:
         evaluator.bind(space)
     except ValueError as error:
         raise UsageError(f"evaluator: {error}") from error
-    return Problem(space, evaluator, metrics, archive, _emitters(config, space), digests)
+    return Problem(space, evaluator, metrics, archive, _emitters(config, space, metrics), digests)
+
+
+def _with_latency(config: RunFile, evaluator: Evaluator) -> Evaluator:
+    if config.latency is None:
+        named = [config.archive.objective.metric, *(axis.metric for axis in config.archive.measures)]
+        if "latency" in named and "latency" not in getattr(evaluator, "metrics", {}):
+            raise UsageError("archive: the metric 'latency' needs a line of its own: latency: {device: cpu, batch: 1}")
+        return evaluator
+    from .metrics.latency import LatencyOptions  # torch, which a table does not need
+    from .timed import Timed
+
+    try:
+        return Timed(evaluator, LatencyOptions(**config.latency.model_dump()))
+    except ValueError as error:
+        raise UsageError(f"latency: {error}") from error
 
 
 def _metrics(space: SearchSpace, evaluator: Evaluator) -> dict[str, tuple[Metric, str]]:
@@ -122,7 +147,26 @@ def _check_times(config: RunFile, metrics: Mapping[str, tuple[Metric, str]]) -> 
             )
 
 
-def _emitters(config: RunFile, space: SearchSpace) -> list[WeightedEmitter]:
+def _check_noise(config: RunFile) -> None:
+    if config.search.noise == "none":
+        return
+    if config.archive.kind == "unstructured" or config.archive.refine:
+        raise UsageError("search.noise: `reevaluate` needs an archive whose cells stay what they are")
+    if config.log.keep != "all":
+        raise UsageError("search.noise: `reevaluate` needs every evaluation in the log; write log: all")
+
+
+def _check_imported(config: RunFile, space: SearchSpace) -> None:
+    if config.imported and config.log.keep != "all":
+        raise UsageError("imported: needs every candidate in the log; write log: all")
+    for index, genotype in enumerate(config.imported):
+        try:
+            space.genes.validate(genotype)
+        except Invalid as error:
+            raise UsageError(f"imported[{index}]: {error}; qd import completes genotypes for this space") from None
+
+
+def _emitters(config: RunFile, space: SearchSpace, metrics: Mapping[str, tuple[Metric, str]]) -> list[WeightedEmitter]:
     names = emitter_names([one.kind for one in config.emitters])
     emitters = []
     for index, (name, one) in enumerate(zip(names, config.emitters, strict=True)):
@@ -130,6 +174,10 @@ def _emitters(config: RunFile, space: SearchSpace) -> list[WeightedEmitter]:
         if one.kind not in KINDS:
             raise UsageError(f"{where}.kind: unknown emitter {one.kind!r}{suggest(one.kind, sorted(KINDS))}")
         emitter = plugins.construct(KINDS[one.kind], one.arguments, where, ("kind", "weight"), space=space)
+        try:
+            emitter.bind({metric: definition for metric, (definition, _) in metrics.items()})
+        except ValueError as error:
+            raise UsageError(f"{where}: {error}") from error
         rng = np.random.default_rng(stream_seed(config.search.seed, f"emitter {name}"))
         emitters.append(WeightedEmitter(name, emitter, one.weight, rng))
     return emitters

@@ -1,4 +1,4 @@
-"""The loop: ask → submit → log → tell. Steady state: whoever is free gets work, without a barrier.
+"""The loop that logs everything: ask → submit → log → tell. Steady state: whoever is free gets work.
 
 One transaction per tell holds the results, what they changed, what was asked next, and the state after all of it. So
 the log alone says how to go on: resume restores the state and submits again, under their ids, the evaluations that were
@@ -10,11 +10,8 @@ they were asked, so the log does not depend on how many workers there are nor on
 
 from __future__ import annotations
 
-import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections import deque
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -23,43 +20,24 @@ import numpy as np
 from search_spaces import Genotype, SearchSpace
 from search_spaces.genes import to_json
 
-from .archives import GridArchive, Insertion
-from .candidates import Candidates, Purpose, Results, Status
+from .archives import Archive, CellArchive
+from .candidates import Purpose, Results, Status
 from .config import BudgetConfig, SearchConfig
-from .emitters import Emitter
-from .errors import QdError
 from .executors import Executor
-from .seeds import candidate_seed, shared_seed, stream_seed
+from .loop import FULL_FIDELITY, Ending, Loop, WeightedEmitter, emitter_names
+from .reevaluation import Reevaluations, genotypes_of
+from .seeds import candidate_seed, shared_seed
 from .store.folder import RunFolder
 from .store.log import CandidateRow, EvaluationRow, Log, Transaction, parents_json
 from .store.resume import Proposal, Unfinished
 
+__all__ = ["Ending", "Search", "WeightedEmitter", "emitter_names"]
+
 DUPLICATES_IN_A_ROW = 1000
 """So many proposals without a new architecture mean that the space is exhausted."""
-FAILURES_AT_FIRST = 30
-"""When the first so many evaluations all fail, the search stops."""
-FULL_FIDELITY = 1.0
 
 
-class Ending(StrEnum):
-    """Why a search ended."""
-
-    BUDGET = "budget used"
-    EXHAUSTED = "space exhausted"
-    INTERRUPTED = "interrupted"
-
-
-@dataclass
-class WeightedEmitter:
-    """An emitter, its share of the proposals, and its own random stream."""
-
-    name: str
-    emitter: Emitter
-    weight: float
-    rng: np.random.Generator
-
-
-class Search:
+class Search(Loop):
     """One search, from its first proposal or from where a log left off.
 
     Args:
@@ -72,12 +50,13 @@ class Search:
         config: seed, order, chunk and window.
         budget: when to end.
         unfinished: what the log says, when resuming.
+        imported: genotypes that are proposed before any emitter is asked.
     """
 
     def __init__(
         self,
         space: SearchSpace,
-        archive: GridArchive,
+        archive: Archive,
         emitters: Sequence[WeightedEmitter],
         executor: Executor,
         log: Log,
@@ -85,114 +64,81 @@ class Search:
         config: SearchConfig,
         budget: BudgetConfig,
         unfinished: Unfinished | None = None,
+        imported: Sequence[Genotype] = (),
     ) -> None:
-        self.archive = archive
-        self.counts: Counter[Status] = Counter()
-        self.proposals = 0
-        self.duplicates = 0
-        self.evaluations_asked = 0
-        self._space, self._emitters, self._executor = space, list(emitters), executor
-        self._log, self._folder, self._config, self._budget = log, folder, config, budget
-        self._session = unfinished.session + 1 if unfinished else 1
-        self._window = config.window or config.chunk * (executor.slots if config.order == "arrival" else 8)
-        self._rng = np.random.default_rng(stream_seed(config.seed, "search"))
-        self._weights = np.array([one.weight for one in emitters]) / sum(one.weight for one in emitters)
-        self._shared_seed = shared_seed(config.seed, Purpose.SEARCH, 0)
-        self._batches = 0
-        self._tells = 0
-        self._row_of_duplicates = 0
-        self._seconds_before = 0.0
-        self._started = time.monotonic()
+        session = unfinished.session + 1 if unfinished else 1
+        super().__init__(space, archive, emitters, executor, log, folder, config, budget, session)
         self._known: dict[bytes, int] = {}
         self._in_flight: dict[int, tuple[EvaluationRow, Proposal]] = {}
         self._waiting: dict[int, list[Proposal]] = {}
         self._promoted: deque[Proposal] = deque()
-        self._parked: dict[int, Results] = {}
         self._open_batches: dict[int, int] = {}
-        self._first_errors: Counter[str] | None = Counter()
+        self._imported = deque(imported)
+        self._again = Reevaluations() if config.noise == "reevaluate" else None
         if unfinished:
             self._restore(unfinished)
 
     @property
-    def evaluations(self) -> int:
-        """Finished search evaluations, whatever their status."""
-        return sum(self.counts.values())
-
-    @property
-    def seconds(self) -> float:
-        """Search time, earlier sessions included."""
-        return self._seconds_before + time.monotonic() - self._started
-
-    def run(
-        self,
-        on_tell: Callable[[Search], None] = lambda search: None,
-        should_stop: Callable[[], bool] = lambda: False,
-    ) -> Ending:
-        """Search until the budget is used, the space is exhausted, or `should_stop` says so after a tell.
-
-        Raises:
-            QdError: every one of the first evaluations failed, or the log cannot be written.
-        """
-        self._started = time.monotonic()
-        self._submit(pending for pending in self._in_flight.values())
-        if not should_stop():
-            self._ask_and_commit()
-        while self._in_flight:
-            if should_stop():
-                return Ending.INTERRUPTED
-            for results in self._in_order(self._executor.collect(timeout=1.0)):
-                self._tell(results, asking=not should_stop())
-                on_tell(self)
-        if self._budget_used():
-            return Ending.BUDGET
-        return Ending.EXHAUSTED if self._exhausted else Ending.INTERRUPTED
+    def reevaluations(self) -> int:
+        """How many of the finished evaluations were of candidates that had been evaluated before."""
+        return self._again.told if self._again else 0
 
     # ---------------------------------------------------------------- asking
 
-    @property
+    def _under_way(self) -> int:
+        return len(self._in_flight)
+
+    def _submit_again(self) -> None:
+        self._submit(pending for pending in self._in_flight.values())
+
     def _exhausted(self) -> bool:
         return self._row_of_duplicates >= DUPLICATES_IN_A_ROW
-
-    def _budget_used(self) -> bool:
-        limit = self._budget
-        return (limit.evaluations is not None and self.evaluations_asked >= limit.evaluations) or (
-            limit.seconds is not None and self.seconds >= limit.seconds
-        )
 
     def _ask(self) -> tuple[list[CandidateRow], list[tuple[EvaluationRow, Proposal]]]:
         """Fill the window with new batches; returns every new candidate, and the new evaluations."""
         candidates: list[CandidateRow] = []
         asked: list[tuple[EvaluationRow, Proposal]] = []
         while len(self._in_flight) + self._config.chunk <= self._window and not self._budget_used():
-            batch = self._ask_batch(candidates)
+            batch = self._ask_again() or self._ask_batch(candidates)
             if not batch:
                 break
             asked.extend(batch)
         return candidates, asked
 
     def _ask_batch(self, candidates: list[CandidateRow]) -> list[tuple[EvaluationRow, Proposal]]:
-        size = self._config.chunk
-        if self._budget.evaluations is not None:
-            size = min(size, self._budget.evaluations - self.evaluations_asked)
+        size = self._next_size()
         new: list[Proposal] = []
         while self._promoted and len(new) < size:
             new.append(self._promoted.popleft())
             self.duplicates -= 1
-        while len(new) < size and not self._exhausted:
-            shares = self._rng.multinomial(size - len(new), self._weights).tolist()
-            for one, share in zip(self._emitters, shares, strict=True):
+        while self._imported and len(new) < size:
+            proposal = self._propose("import", "import", (), self._imported.popleft())
+            candidates.append(proposal.candidate)
+            if proposal.candidate.twin is None:
+                new.append(proposal)
+        while len(new) < size and not self._exhausted():
+            for one, share in zip(self._emitters, self._shares(size - len(new)), strict=True):
                 if share:
-                    proposals = one.emitter.ask(share, self.archive, one.rng)
-                    for genotype, parents, operator in zip(*proposals, strict=True):
-                        proposal = self._propose(one.name, operator, parents, genotype)
+                    genotypes, parents, operators = one.emitter.ask(share, self.archive, one.rng)
+                    trees = self._space.genes.trees(genotypes)
+                    for genotype, parent_ids, operator in zip(trees, parents, operators, strict=True):
+                        proposal = self._propose(one.name, operator, parent_ids, genotype)
                         candidates.append(proposal.candidate)
                         if proposal.candidate.twin is None:
                             new.append(proposal)
-        batch = [self._evaluation(proposal) for proposal in new]
-        if batch:
-            self._open_batches[self._batches] = len(batch)
+        return self._batch([self._evaluation(proposal, Purpose.SEARCH, 0) for proposal in new])
+
+    def _ask_again(self) -> list[tuple[EvaluationRow, Proposal]]:
+        if self._again is None:
+            return []
+        batch = self._again.take(self._next_size())
+        return self._batch([self._evaluation(proposal, Purpose.REEVALUATION, repeat) for proposal, repeat in batch])
+
+    def _batch(self, asked: list[tuple[EvaluationRow, Proposal]]) -> list[tuple[EvaluationRow, Proposal]]:
+        if asked:
+            self._open_batches[self._batches] = len(asked)
             self._batches += 1
-        return batch
+        return asked
 
     def _propose(self, emitter: str, operator: str, parents: tuple[int, ...], genotype: Genotype) -> Proposal:
         key = blake2b(self._space.key(genotype).encode(), digest_size=16).digest()
@@ -220,18 +166,18 @@ class Search:
                 self._waiting[twin].append(proposal)
         return proposal
 
-    def _evaluation(self, proposal: Proposal) -> tuple[EvaluationRow, Proposal]:
+    def _evaluation(self, proposal: Proposal, purpose: Purpose, repeat: int) -> tuple[EvaluationRow, Proposal]:
         self.evaluations_asked += 1
         candidate = proposal.candidate.id
         row = EvaluationRow(
             id=self.evaluations_asked,
             candidate=candidate,
             batch=self._batches,
-            purpose=Purpose.SEARCH.value,
-            repeat=0,
+            purpose=purpose.value,
+            repeat=repeat,
             fidelity=FULL_FIDELITY,
-            seed=candidate_seed(self._config.seed, candidate, Purpose.SEARCH, 0),
-            shared_seed=self._shared_seed,
+            seed=candidate_seed(self._config.seed, candidate, purpose, repeat),
+            shared_seed=shared_seed(self._config.seed, purpose, repeat),
             session=self._session,
         )
         self._in_flight[row.id] = (row, proposal)
@@ -250,16 +196,13 @@ class Search:
         for row, proposal in asked:
             batches.setdefault(row.batch, []).append((row, proposal))
         for batch in batches.values():
-            self._executor.submit(
-                Candidates(
-                    ids=np.array([row.candidate for row, _ in batch], dtype=np.int64),
-                    evaluation_ids=np.array([row.id for row, _ in batch], dtype=np.int64),
-                    seeds=np.array([row.seed for row, _ in batch], dtype=np.int64),
-                    shared_seed=self._shared_seed,
-                    genotypes=[proposal.genotype for _, proposal in batch],
-                    fidelity=FULL_FIDELITY,
-                    purpose=Purpose.SEARCH,
-                )
+            self._send(
+                np.array([row.candidate for row, _ in batch], dtype=np.int64),
+                np.array([row.id for row, _ in batch], dtype=np.int64),
+                np.array([row.seed for row, _ in batch], dtype=np.int64),
+                [proposal.genotype for _, proposal in batch],
+                Purpose(batch[0][0].purpose),
+                batch[0][0].shared_seed,
             )
 
     # --------------------------------------------------------------- telling
@@ -287,16 +230,22 @@ class Search:
         results = results.take(np.argsort(results.evaluation_ids))
         told = [self._in_flight.pop(id) for id in results.evaluation_ids.tolist()]
         statuses = [Status(value) for value in results.status.tolist()]
-        insertions = self._add(results, told)
+        candidates = np.array([row.candidate for row, _ in told], dtype=np.int64)
+        genotypes = self._space.genes.column([proposal.genotype for _, proposal in told])
+        insertions = self._add(results, candidates, genotypes)
         for (row, proposal), status in zip(told, statuses, strict=True):
             self._settle(row, proposal, status)
-            self._count(status, results.errors.get(row.id, ""))
+            self.counts[status] += 1
+        self._challenge()
+        self._count_errors(results)
+        self._tell_emitters(results, candidates, told)
+        refined = self.archive.refine_if_due(self.evaluations)
         graphs = self._graphs(told, statuses)
         self._tells += 1
         self._row_of_duplicates = 0  # what was told may open new ground
-        proposals = self.proposals
-        candidates, asked = self._ask() if asking else ([], [])
-        kept = self._keep_weights(insertions)
+        proposals = self.proposals  # before the next are asked: an interrupted search asks later, and logs the same
+        asked_candidates, asked = self._ask() if asking else ([], [])
+        self._keep_weights(insertions)
         self._log.commit(
             Transaction(
                 state=self._state(),
@@ -305,33 +254,41 @@ class Search:
                 results=results,
                 attempts=[self._session - row.session + 1 for row, _ in told],
                 insertions=insertions,
+                refined=refined,
                 graphs=graphs,
-                candidates=candidates,
+                candidates=asked_candidates,
                 evaluations=[row for row, _ in asked],
                 proposals=proposals,
             )
         )
-        self._folder.delete_weights(
-            one.displaced for one in insertions if one.displaced is not None and one.displaced not in kept
-        )
-        self._executor.release(results.evaluation_ids.tolist())
+        self._drop_weights(results, insertions)
         self._submit(asked)
         self._stop_if_all_failed()
 
-    def _add(self, results: Results, told: Sequence[tuple[EvaluationRow, Proposal]]) -> list[Insertion]:
-        rows = np.flatnonzero(results.status == Status.OK).tolist()
-        return self.archive.add(
-            results.evaluation_ids[rows].tolist(),
-            [told[row][0].candidate for row in rows],
-            {name: column[rows] for name, column in results.metrics.items()},
-            [told[row][1].genotype for row in rows],
+    def _tell_emitters(
+        self, results: Results, candidates: np.ndarray, told: Sequence[tuple[EvaluationRow, Proposal]]
+    ) -> None:
+        # of a candidate that is evaluated again its emitter has heard already
+        names = np.array(
+            [proposal.candidate.emitter if row.purpose == Purpose.SEARCH else "" for row, proposal in told]
         )
+        for one in self._emitters:
+            rows = np.flatnonzero(names == one.name)
+            if len(rows):
+                own = [told[row][1].genotype for row in rows.tolist()]
+                self._tell_emitter(one, results.take(rows), candidates[rows], own)
 
     def _settle(self, row: EvaluationRow, proposal: Proposal, status: Status) -> None:
         """Close the batch's row; an answer holds for waiting duplicates, after a failure the first of them is next."""
         self._open_batches[row.batch] -= 1
         if not self._open_batches[row.batch]:
             del self._open_batches[row.batch]
+        if self._again is not None:
+            if row.purpose == Purpose.REEVALUATION:
+                self._again.tell(row.candidate)
+                return
+            if status is Status.OK:
+                self._again.answered([proposal])
         waiting = self._waiting.pop(row.candidate)
         if status.is_answer:
             return
@@ -342,74 +299,37 @@ class Search:
             self._waiting[first.candidate.id] = rest
             self._promoted.append(first)
 
-    def _count(self, status: Status, error: str) -> None:
-        self.counts[status] += 1
-        if status.is_answer:
-            self._first_errors = None
-        elif self._first_errors is not None:
-            self._first_errors[error.strip()] += 1
+    def _challenge(self) -> None:
+        if self._again is not None:
+            assert isinstance(self.archive, CellArchive)
+            assert self.archive.averages is not None
+            self._again.challenge(self.archive.averages.challenged)
+            self.archive.averages.challenged.clear()
 
     def _graphs(self, told: Sequence[tuple[EvaluationRow, Proposal]], statuses: Sequence[Status]) -> dict[int, Any]:
         graphs = {}
         for (row, proposal), status in zip(told, statuses, strict=True):
-            graph = self._space.module_graph(proposal.genotype) if status is Status.OK else None
+            new = status is Status.OK and row.purpose == Purpose.SEARCH
+            graph = self._space.module_graph(proposal.genotype) if new else None
             if graph is not None:
                 graphs[row.candidate] = graph
         return graphs
-
-    def _keep_weights(self, insertions: Sequence[Insertion]) -> set[int]:
-        """Write the weights of what became an elite; they are there before the log says so."""
-        elites = {self.archive.elites[one.cell].evaluation for one in insertions}
-        try:
-            for evaluation, weights in self._executor.fetch(sorted(elites)).items():
-                self._folder.write_weights(evaluation, weights)
-        except OSError as error:
-            raise QdError(
-                f"{self._folder.weights}: cannot write weights ({error}). All that was told before is safe;"
-                f" make room, then: qd resume {self._folder.path}"
-            ) from error
-        return elites
-
-    def _stop_if_all_failed(self) -> None:
-        if self._first_errors is None or self._first_errors.total() < FAILURES_AT_FIRST:
-            return
-        error, times = self._first_errors.most_common(1)[0]
-        raise QdError(
-            f"the first {self._first_errors.total()} evaluations all failed;"
-            f" the most frequent error ({times} times):\n\n{error}\n\n"
-            f"Mend its cause, then: qd resume {self._folder.path}"
-        )
 
     # ----------------------------------------------------------------- state
 
     def _state(self) -> dict[str, Any]:
         return {
-            "proposals": self.proposals,
-            "evaluations_asked": self.evaluations_asked,
-            "batches": self._batches,
-            "tells": self._tells,
-            "row_of_duplicates": self._row_of_duplicates,
+            **super()._state(),
             "promoted": [proposal.candidate.id for proposal in self._promoted],
-            "seconds": self.seconds,
-            "rng": self._rng.bit_generator.state,
-            "emitters": {
-                one.name: {"state": one.emitter.state(), "rng": one.rng.bit_generator.state} for one in self._emitters
-            },
+            "imported": len(self._imported),
+            "again": self._again.state() if self._again else [],
         }
 
     def _restore(self, unfinished: Unfinished) -> None:
         state = unfinished.state
         if state is None:
             return
-        self.proposals = state["proposals"]
-        self.evaluations_asked = state["evaluations_asked"]
-        self._batches, self._tells = state["batches"], state["tells"]
-        self._row_of_duplicates = state["row_of_duplicates"]
-        self._seconds_before = state["seconds"]
-        self._rng.bit_generator.state = state["rng"]
-        for one in self._emitters:
-            one.emitter.restore(state["emitters"][one.name]["state"])
-            one.rng.bit_generator.state = state["emitters"][one.name]["rng"]
+        self._restore_state(state)
         self.counts.update(unfinished.counts)
         if any(status.is_answer for status in self.counts):
             self._first_errors = None
@@ -418,20 +338,19 @@ class Search:
         for row, proposal in unfinished.in_flight:
             self._in_flight[row.id] = (row, proposal)
             self._open_batches[row.batch] = self._open_batches.get(row.batch, 0) + 1
-            self._waiting[row.candidate] = []
+            if row.purpose == Purpose.SEARCH:
+                self._waiting[row.candidate] = []
         self._promoted.extend(unfinished.promoted)
         for proposal in unfinished.promoted:
             self._waiting[proposal.candidate.id] = []
         for proposal in unfinished.waiting:
             holder = self._known[proposal.candidate.key]
             self._waiting[holder].append(proposal)
-
-
-def emitter_names(kinds: Sequence[str]) -> list[str]:
-    """["random", "map_elites", "random"] → ["random", "map_elites", "random_2"]."""
-    seen: Counter[str] = Counter()
-    names = []
-    for kind in kinds:
-        seen[kind] += 1
-        names.append(kind if seen[kind] == 1 else f"{kind}_{seen[kind]}")
-    return names
+        for _ in range(len(self._imported) - state["imported"]):
+            self._imported.popleft()
+        if self._again is not None:
+            assert isinstance(self.archive, CellArchive)
+            assert self.archive.averages is not None
+            self._again.restore(state["again"], unfinished.answered, unfinished.reevaluations)
+            self.archive.averages.set_genotypes(genotypes_of(unfinished.answered))
+            self.archive.averages.challenged.clear()

@@ -8,17 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
+from search_spaces import Gene
+
 from . import environment
 from .candidates import Candidates, Purpose
 from .errors import UsageError
 from .executors import Executor
-from .store.choose import Selection, choose
 from .launch import Say, interruptible, make_executor, prepare_again
 from .search import FULL_FIDELITY
 from .seeds import candidate_seed, shared_seed
+from .store.choose import Selection, choose
+from .store.corrected import Verification, verification
 from .store.log import EvaluationRow, Log
 from .store.run import Run, open_run
-from .store.corrected import Verification, verification
 
 FIRST_ID = 10**12
 """Verifications are numbered from here on, so that a search that goes on afterwards counts as if there were none."""
@@ -67,7 +69,7 @@ def verify(
     parts = prepare_again(run, run.config, plugins, say)
     executor = make_executor(run.config, parts, str(run.folder.log))
     with run.folder.lock(), contextlib.closing(executor):
-        work = _Work(run, chosen, seeds)
+        work = _Work(run, parts.space.genes, chosen, seeds)
         if work.known:
             say(f"{work.known:,} of {len(chosen) * seeds:,} evaluations are in the log already")
         run.close()
@@ -88,7 +90,8 @@ def verify(
 class _Work:
     """What is to be evaluated: rows that an interrupted verification left open, and new ones."""
 
-    def __init__(self, run: Run, chosen: Sequence[int], seeds: int) -> None:
+    def __init__(self, run: Run, genes: Gene, chosen: Sequence[int], seeds: int) -> None:
+        self.genes = genes
         rows = run.query(
             "SELECT e.*, _status IS NOT NULL FROM evaluations e LEFT JOIN results ON e.id = _evaluation"
             " WHERE purpose = ? ORDER BY e.id",
@@ -141,15 +144,13 @@ class _Work:
             evaluation_ids=np.array([row.id for row in rows], dtype=np.int64),
             seeds=np.array([row.seed for row in rows], dtype=np.int64),
             shared_seed=rows[0].shared_seed,
-            genotypes=[self.genotypes[row.candidate] for row in rows],
+            genotypes=self.genes.column([self.genotypes[row.candidate] for row in rows]),
             fidelity=FULL_FIDELITY,
             purpose=Purpose.VERIFICATION,
         )
 
 
-def _evaluate(
-    work: _Work, executor: Executor, log: Log, progress: Progress, should_stop: Callable[[], bool]
-) -> None:
+def _evaluate(work: _Work, executor: Executor, log: Log, progress: Progress, should_stop: Callable[[], bool]) -> None:
     batches = work.batches()
     done = in_flight = 0
     progress(0, len(work.rows))

@@ -111,7 +111,11 @@ class Gene(ABC):
 
     def trees(self, genotypes: Genotypes) -> Sequence[Genotype]:
         """Return the plain-data trees of a column: the other way round."""
-        return genotypes
+        return list(genotypes)
+
+    def texts(self, genotypes: Genotypes) -> list[str]:
+        """Return the canonical JSON of each, as `to_json` gives it."""
+        return [to_json(genotype) for genotype in self.trees(genotypes)]
 
     def _step_anywhere(self, root: list[Genotype], rng: np.random.Generator) -> None:
         found: list[Site] = []

@@ -5,9 +5,8 @@ Axes: K networks, B examples, U units of one layer of all networks, O outputs.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +46,7 @@ class GroupedMLPStack(nn.Module):
         self._places: list[list[tuple[int, int]]] = [[] for _ in networks]
         """Of each network: the layer and index of its groups."""
         edges = [0, *accumulate(input_sizes)]
-        read: list[list[tuple[int, int]]] = [list(zip(edges, edges[1:], strict=False)) for _ in networks]
+        read: list[list[tuple[int, int]]] = [list(pairwise(edges)) for _ in networks]
         """Of each network: where the units of the groups lie that the next layer reads."""
         for depth in range(max(map(len, networks)) + 1):
             specs = {
@@ -62,12 +61,13 @@ class GroupedMLPStack(nn.Module):
             units = sum(group.width for group in specs.values())
             groups: list[LinkedGroup] = []
             for (network, index), group in specs.items():
-                rewiring = rewirings[network]
                 sources = tuple(read[network][source] for source in group.sources)
-                fraction = None if rewiring is None else rewiring.fraction
+                weights = group.width * sum(stop - start for start, stop in sources)
+                rewiring = rewirings[network]
+                replaced = None if rewiring is None else rewiring.replaced(weights)
                 groups.append(
                     LinkedGroup(
-                        network, f"layers.{depth}.{index}.", first_unit[network, index], group.width, sources, fraction
+                        network, f"layers.{depth}.{index}.", first_unit[network, index], group.width, sources, replaced
                     )
                 )
             for network, layers in enumerate(networks):

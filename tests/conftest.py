@@ -7,6 +7,8 @@ import hashlib
 import itertools
 import json
 import os
+import shlex
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -26,6 +28,13 @@ from qd.executors import Executor, InlineExecutor
 from qd.search import Ending, Search
 from qd.store.folder import RunFolder
 from qd.store.log import Log
+from qd.training.device import pin_threads
+
+# One thread here and in every process that a test starts: two trainings that share two cores are thirty times as slow
+# with two threads each.
+pin_threads()
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
 
 # No deadline: how long an example takes says something about the machine and not about the code.
 settings.register_profile("qd", deadline=None)
@@ -184,6 +193,60 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="session")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished search for small mixtures of experts on the digits, in a folder of its own."""
+    import qd
+
+    folder = tmp_path_factory.mktemp("results")
+    file = folder.parent / f"{folder.name}.yaml"
+    data = {
+        "space": {"kind": "sparse_moe"},
+        "evaluator": {"kind": "image_classification", "data": "digits", "train_examples": 300, "epochs": 1},
+        "archive": {
+            "objective": "val_accuracy",
+            "measures": [
+                {"metric": "active_parameters", "low": 500, "high": 60000, "bins": 8, "scale": "log"},
+                {"metric": "specialisation", "low": 0, "high": 1, "bins": 6},
+            ],
+        },
+        "emitters": [{"kind": "map_elites", "initial": 16}],
+        "search": {"seed": 5, "order": "id", "chunk": 8, "window": 8},
+        "budget": {"evaluations": 48},
+    }
+    file.write_text(yaml.safe_dump(data))
+    return qd.run(file, out=folder / "moe").folder.path
+
+
+CHROMIUM_FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    " --disable-component-update --disable-sync --host-resolver-rules=MAP\\ *\\ ~NOTFOUND,EXCLUDE\\ 127.0.0.1"
+)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless Chromium, driven by Playwright, that resolves no name: it reaches 127.0.0.1 and files alone."""
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="Playwright is not installed: pip install -e '.[test]'"
+    )
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("there is no Chromium on PATH: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=shlex.split(CHROMIUM_FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def screenshots(request: pytest.FixtureRequest) -> Path:
+    """Where pictures of pages are kept as artefacts of the tests: build/screenshots of the repository."""
+    folder = request.config.rootpath / "build" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 @contextlib.contextmanager
 def make_workbench(folder: Path) -> Iterator[Workbench]:
     bench = Workbench(folder, f"table_{next(_numbers)}")
@@ -263,3 +326,72 @@ def digests() -> Callable[[Path], dict[str, str]]:
         return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
     return read
+
+
+CHEAP_PLUGIN = '''
+import numpy as np
+
+from evaluators import Evaluator, Metric
+from qd.candidates import Results, Status
+from search_spaces import Integer, SearchSpace, Struct, Vector
+
+
+class Vectors(SearchSpace):
+    genes = Vector(0, 100, 6, "int16")
+
+
+class Trees(SearchSpace):
+    genes = Struct(**{name: Integer(0, 100) for name in "abcdef"})
+
+
+class Sums(Evaluator):
+    """Sums of genes; a share of the evaluations fails, by their seeds."""
+
+    metrics = {"score": Metric("points", 0, 200), "x": Metric("", 0, 100), "y": Metric("", 0, 100),
+               "most": Metric("", 0, 100, "minimise")}
+
+    def __init__(self, failing: float = 0.0):
+        self.failing = failing
+
+    def evaluate(self, candidates):
+        genotypes = candidates.genotypes
+        rows = genotypes if isinstance(genotypes, np.ndarray) else np.array([list(one.values()) for one in genotypes])
+        rows = rows.astype(np.float64)
+        metrics = {"score": rows[:, 2] + rows[:, 3], "x": rows[:, 0], "y": rows[:, 1], "most": rows.max(axis=1)}
+        results = Results.ok(candidates, metrics)
+        bad = candidates.seeds / 2**53 < self.failing
+        results.status[bad] = Status.FAILED
+        results.errors = {int(id): "no luck" for id in results.evaluation_ids[bad]}
+        results.metrics = {name: np.where(bad, np.nan, column) for name, column in metrics.items()}
+        return results
+'''
+
+
+@pytest.fixture
+def cheap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Write a run file of the cheap task: `cheap(space="Vectors", log="accepted", budget={...})`."""
+    module = f"cheap_{next(_numbers)}"
+    (tmp_path / f"{module}.py").write_text(CHEAP_PLUGIN)
+    monkeypatch.chdir(tmp_path)
+    path = list(sys.path)
+
+    def write(name: str = "run", space: str = "Vectors", failing: float = 0.0, **changes: Any) -> Path:
+        axes = [{"metric": metric, "low": 0, "high": 100, "bins": 10} for metric in ("x", "y")]
+        data: dict[str, Any] = {
+            "space": {"kind": f"{module}:{space}"},
+            "evaluator": {"kind": f"{module}:Sums", "failing": failing},
+            "archive": {"objective": "score", "measures": axes},
+            "emitters": [{"kind": "map_elites", "initial": 100}],
+            "search": {"seed": 3, "chunk": 50},
+            "log": {"keep": "accepted", "every": 4},
+            "budget": {"evaluations": 2000},
+        }
+        for key, value in changes.items():
+            data[key] = {**data.get(key, {}), **value} if isinstance(value, dict) else value
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(yaml.safe_dump(data))
+        return file
+
+    yield write
+    sys.path[:] = path
+    sys.modules.pop(module, None)

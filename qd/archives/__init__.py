@@ -4,7 +4,7 @@ Adding the same rows in the same order gives the same archive, however they were
 """
 
 from .axes import Axis, Objective
-from .base import Archive, Insertion
+from .base import Archive, CellArchive, Insertion
 from .cvt import CVTArchive
 from .elites import Elite, Elites
 from .grid import CategoricalArchive, GridArchive, Refinement
@@ -16,6 +16,7 @@ __all__ = [
     "Axis",
     "CVTArchive",
     "CategoricalArchive",
+    "CellArchive",
     "Elite",
     "Elites",
     "GridArchive",

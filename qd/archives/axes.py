@@ -33,6 +33,12 @@ class Axis:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.log10(values)
 
+    def values(self, positions: np.ndarray) -> np.ndarray:
+        """(N,) positions → (N,) values in the metric's unit: the other way round."""
+        if self.categories:
+            return np.asarray(self.categories)[positions.astype(np.int64)]
+        return positions if self.scale == "linear" else 10.0**positions
+
     def bounds(self) -> tuple[float, float]:
         """Positions of the lower and the upper end."""
         if self.categories:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
 from search_spaces import Genotypes
 
+from .averages import Averages
 from .axes import Axis, Objective
 from .elites import Elite, Elites
 
@@ -46,7 +47,7 @@ class Archive(ABC):
         self.elites = Elites(len(self.axes))
         self.qd_score = 0.0
         """Sum over elites of the objective's distance from its worst value; at least 0 within the objective's range."""
-        self._best: int | None = None  # slot
+        self._best: tuple[float, int, int] | None = None  # signed objective, negated evaluation, slot
         self._low, self._high = np.array([axis.bounds() for axis in self.axes]).T
 
     def __len__(self) -> int:
@@ -56,6 +57,11 @@ class Archive(ABC):
         axes = " × ".join(f"{axis.metric} ({axis.bins})" if axis.bins > 1 else axis.metric for axis in self.axes)
         best = f", best {self.objective.metric} {self.best.objective:.4g}" if self.best else ""
         return f"{type(self).__name__}({axes}: {len(self)} of {self.cells} cells{best})"
+
+    def _repr_html_(self) -> str:
+        from ..notebook import archive_html  # only a notebook asks for pictures
+
+        return archive_html(self)
 
     @property
     @abstractmethod
@@ -79,7 +85,7 @@ class Archive(ABC):
     @property
     def best(self) -> Elite | None:
         """The elite with the best objective; of equals, the earliest evaluation."""
-        return None if self._best is None else self.elites[self.elites.cells[self._best]]
+        return None if self._best is None else self.elites[self.elites.cells[self._best[2]]]
 
     @property
     def coverage(self) -> float:
@@ -92,6 +98,11 @@ class Archive(ABC):
         span = (self.objective.high - self.objective.low) * self.cells
         return self.qd_score / span if span else 0.0
 
+    def scaled(self, metrics: Mapping[str, np.ndarray]) -> np.ndarray:
+        """(N, M) float64, where results lie between the ends of each axis: 0 to 1 inside, NaN where there is none."""
+        positions = np.stack([axis.position(metrics[axis.metric]) for axis in self.axes], axis=1)
+        return (positions - self._low) / (self._high - self._low)
+
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """(n,) slots of elites, drawn uniformly with replacement: what parents are drawn from."""
         return rng.integers(len(self), size=n)
@@ -99,6 +110,10 @@ class Archive(ABC):
     def set_genotypes(self, genotypes: Mapping[int, Any]) -> None:
         """Give elites their genotypes, by candidate: a fold adds rows without them."""
         self.elites.set_genotypes([genotypes[candidate] for candidate in self.elites.candidates.tolist()])
+
+    @abstractmethod
+    def emptied(self) -> Self:
+        """An empty archive of the same objective, axes and cells, which will not be refined."""
 
     def refine_if_due(self, evaluations: int) -> tuple[int, ...] | None:
         """Cut the axes finer where it is time, after so many evaluations; returns their new bins, or None."""
@@ -134,25 +149,25 @@ class Archive(ABC):
             return []
         positions = np.clip(positions, self._low, self._high)
         insertions: list[Insertion] = []
-        for row, cell in self._contenders(rows, self.objective.sign * values, positions):
+        sign, elites = self.objective.sign, self.elites
+        for row, cell in self._contenders(rows, sign * values, positions):
             evaluation, value = int(evaluations[row]), float(values[row])
-            slot = self.elites.slot(cell)
-            displaced = None if slot is None else int(self.elites.evaluations[slot])
-            before = self.objective.worst
+            slot = elites.slot(cell)
+            displaced, before = None, self.objective.worst
             if slot is not None:
-                before = self.objective.sign * float(self.elites.objectives[slot])
-                if self.objective.sign * value <= before:
+                displaced, objective = elites.row(slot)
+                before = sign * objective
+                if sign * value <= before:
                     continue
-            slot = self.elites.put(cell, evaluation, int(candidates[row]), value, positions[row], genotypes[row])
-            self.qd_score += self.objective.sign * value - before
-            self._note_best(slot)
+            slot = elites.put(cell, evaluation, int(candidates[row]), value, positions[row], genotypes[row])
+            self.qd_score += sign * value - before
+            if self._best is None or (sign * value, -evaluation) > self._best[:2]:
+                self._best = (sign * value, -evaluation, slot)
             insertions.append(Insertion(evaluation, cell, displaced))
         return insertions
 
     @abstractmethod
-    def _contenders(
-        self, rows: np.ndarray, values: np.ndarray, positions: np.ndarray
-    ) -> Iterable[tuple[int, int]]:
+    def _contenders(self, rows: np.ndarray, values: np.ndarray, positions: np.ndarray) -> Iterable[tuple[int, int]]:
         """Yield those of the rows that may become an elite, in their order, each with its cell.
 
         What was yielded before has been dealt with, when the next is asked for.
@@ -163,26 +178,78 @@ class Archive(ABC):
             positions: (N, M) float64, within the bounds.
         """
 
-    def _note_best(self, slot: int) -> None:
-        if self._best is None:
-            self._best = slot
-            return
-        sign, columns = self.objective.sign, self.elites
-        new, old = sign * columns.objectives[slot], sign * columns.objectives[self._best]
-        if new > old or (new == old and columns.evaluations[slot] < columns.evaluations[self._best]):
-            self._best = slot
-
 
 class CellArchive(Archive):
     """An archive whose cells are there from the start: where a result belongs does not depend on the others."""
+
+    averages: Averages | None = None
+    """Set by `average`."""
 
     @abstractmethod
     def cells_of(self, positions: np.ndarray) -> np.ndarray:
         """(N, M) positions within the bounds → (N,) int64 cells."""
 
-    def _contenders(
-        self, rows: np.ndarray, values: np.ndarray, positions: np.ndarray
-    ) -> Iterable[tuple[int, int]]:
+    def average(self) -> None:
+        """From now on the mean of a candidate's evaluations decides; call it on an empty archive."""
+        self.averages = Averages(self)
+
+    def add(
+        self,
+        evaluations: Sequence[int] | np.ndarray,
+        candidates: Sequence[int] | np.ndarray,
+        metrics: Mapping[str, np.ndarray],
+        genotypes: Genotypes,
+    ) -> list[Insertion]:
+        if self.averages is not None and len(evaluations):
+            return self.averages.add(evaluations, candidates, metrics, genotypes)
+        return super().add(evaluations, candidates, metrics, genotypes)
+
+    def place(self, value: float, measures: np.ndarray) -> tuple[np.ndarray, int | None]:
+        """Where a candidate belongs, and what is outside is counted as such.
+
+        Args:
+            value: of the objective.
+            measures: (M,) float64, in the metrics' own units.
+
+        Returns:
+            The position on the axes, within the bounds, and the cell; None where it is not to be inserted.
+        """
+        position = np.array([float(axis.position(measures[[i]])[0]) for i, axis in enumerate(self.axes)])
+        inside = bool(((position >= self._low) & (position <= self._high)).all())
+        self.outside += not inside
+        usable = np.isfinite(value) and not np.isnan(position).any()
+        position = np.clip(position, self._low, self._high)
+        if not usable or not (inside or self.clips):
+            return position, None
+        return position, int(self.cells_of(position[None])[0])
+
+    def replace(
+        self, cell: int, evaluation: int, candidate: int, value: float, position: np.ndarray, genotype: Any
+    ) -> None:
+        """Make this the elite of a cell, be it better than the one before or not."""
+        sign, slot = self.objective.sign, self.elites.slot(cell)
+        before = self.objective.worst if slot is None else sign * self.elites.row(slot)[1]
+        self.elites.put(cell, evaluation, candidate, value, position, genotype)
+        self.qd_score += sign * value - before
+        self._find_best()
+
+    def vacate(self, cell: int) -> None:
+        """Empty a filled cell."""
+        slot = self.elites.slot(cell)
+        assert slot is not None
+        self.qd_score -= self.objective.sign * self.elites.row(slot)[1] - self.objective.worst
+        self.elites.remove(cell)
+        self._find_best()
+
+    def _find_best(self) -> None:
+        signed = self.objective.sign * self.elites.objectives
+        self._best = None
+        if len(signed):
+            slots = np.flatnonzero(signed == signed.max())
+            slot = int(slots[self.elites.evaluations[slots].argmin()])
+            self._best = (float(signed[slot]), -int(self.elites.evaluations[slot]), slot)
+
+    def _contenders(self, rows: np.ndarray, values: np.ndarray, positions: np.ndarray) -> Iterable[tuple[int, int]]:
         cells = self.cells_of(positions[rows]).tolist()
         slots = self.elites.slots(cells)
         filled = slots >= 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 import ribs.archives
@@ -21,7 +22,7 @@ class CVTArchive(CellArchive):
 
     Args:
         objective: what makes the best.
-        axes: of one bin each.
+        axes: their bins do not matter here; they serve where the elites are looked at on a grid.
         centroids: (C, M) float64 in [0, 1], of `tessellate`.
         outside: "drop" or "clip".
     """
@@ -44,17 +45,20 @@ class CVTArchive(CellArchive):
         tessellation = ribs.archives.CVTArchive(
             solution_dim=(),
             solution_dtype=np.int64,
-            centroids=self._low + self.centroids * (self._high - self._low),
-            ranges=[axis.bounds() for axis in self.axes],
+            centroids=self.centroids,
+            ranges=[(0.0, 1.0)] * len(self.axes),  # pyribs does not scale axes before it measures distances
             qd_score_offset=self.objective.worst,
         )
         if len(self):
-            evaluations, positions = self.elites.evaluations, self.elites.positions
-            tessellation.add(evaluations, self.objective.sign * self.elites.objectives, positions)
+            scaled = (self.elites.positions - self._low) / (self._high - self._low)
+            tessellation.add(self.elites.evaluations, self.objective.sign * self.elites.objectives, scaled)
         return tessellation
 
     def position(self, cell: int) -> tuple[int, ...]:
         return (cell,)
+
+    def emptied(self) -> Self:
+        return type(self)(self.objective, self.axes, self.centroids, "clip" if self.clips else "drop")
 
     def cells_of(self, positions: np.ndarray) -> np.ndarray:
         return np.asarray(self._tree.query((positions - self._low) / (self._high - self._low))[1], dtype=np.int64)

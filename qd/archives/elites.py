@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,12 @@ class Elite(NamedTuple):
     objective: float
     """In the metric's own unit."""
     genotype: Any
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f"<tr><th>{name}</th><td>{escape(str(value))}</td></tr>" for name, value in self._asdict().items()
+        )
+        return f"<table>{cells}</table>"
 
 
 class Elites(Mapping[int, Elite]):
@@ -48,9 +55,7 @@ class Elites(Mapping[int, Elite]):
     def __getitem__(self, cell: int) -> Elite:
         slot = self._slots[cell]
         genotype = self._trees[slot] if self._rows is None else self._rows[slot].tolist()
-        return Elite(
-            int(self._evaluations[slot]), int(self._candidates[slot]), float(self._objectives[slot]), genotype
-        )
+        return Elite(int(self._evaluations[slot]), int(self._candidates[slot]), float(self._objectives[slot]), genotype)
 
     @property
     def cells(self) -> list[int]:
@@ -85,6 +90,10 @@ class Elites(Mapping[int, Elite]):
         """Where the elite of a cell is; None where the cell is empty."""
         return self._slots.get(cell)
 
+    def row(self, slot: int) -> tuple[int, float]:
+        """Evaluation and objective of one slot."""
+        return self._evaluations.item(slot), self._objectives.item(slot)
+
     def slots(self, cells: Sequence[int]) -> np.ndarray:
         """(N,) int64, where the elites of the cells are; -1 where a cell is empty."""
         get = self._slots.get
@@ -111,6 +120,16 @@ class Elites(Mapping[int, Elite]):
         else:
             self._rows[slot] = genotype
         return slot
+
+    def remove(self, cell: int) -> None:
+        """Empty a filled cell; the slots behind it move up."""
+        gone, size = self._slots[cell], len(self)
+        columns = [self._evaluations, self._candidates, self._objectives, self._positions]
+        for column in columns if self._rows is None else [*columns, self._rows]:
+            column[gone : size - 1] = column[gone + 1 : size]
+        if self._rows is None:
+            del self._trees[gone]
+        self.renumber(self._cells[:gone] + self._cells[gone + 1 :])
 
     def renumber(self, cells: list[int]) -> None:
         """Give every slot another cell; the cells differ."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import ribs.archives
@@ -83,6 +83,14 @@ class GridArchive(CellArchive):
             parts = after // before
             coarse = np.clip(self._bins_at(after, positions), coarse * parts, coarse * parts + parts - 1)
         return coarse @ self._strides()
+
+    def emptied(self) -> Self:
+        return type(self)(self.objective, self.axes, "clip" if self.clips else "drop")
+
+    @property
+    def refines(self) -> bool:
+        """Whether refinements are still to come."""
+        return bool(self._due)
 
     def refine_if_due(self, evaluations: int) -> tuple[int, ...] | None:
         refined = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 import numpy as np
 import ribs.archives
@@ -22,7 +23,7 @@ class UnstructuredArchive(Archive):
 
     Args:
         objective: what makes the best.
-        axes: of one bin each.
+        axes: their bins do not matter here; they serve where the elites are looked at on a grid.
         novelty: the threshold, above 0.
         neighbours: how many of the nearest elites count.
         outside: "drop" or "clip".
@@ -65,9 +66,11 @@ class UnstructuredArchive(Archive):
     def position(self, cell: int) -> tuple[int, ...]:
         return (cell,)
 
-    def _contenders(
-        self, rows: np.ndarray, values: np.ndarray, positions: np.ndarray
-    ) -> Iterable[tuple[int, int]]:
+    def emptied(self) -> Self:
+        outside = "clip" if self.clips else "drop"
+        return type(self)(self.objective, self.axes, self.novelty, self.neighbours, outside)
+
+    def _contenders(self, rows: np.ndarray, values: np.ndarray, positions: np.ndarray) -> Iterable[tuple[int, int]]:
         for row in rows.tolist():
             distances = np.linalg.norm((self.elites.positions - positions[row]) / (self._high - self._low), axis=1)
             nearest = np.sort(distances)[: self.neighbours]

@@ -67,7 +67,8 @@ class NSGA2(Emitter):
         ids = population.candidates
         one, two = np.flatnonzero(~crossed), np.flatnonzero(crossed)
         parts = [genes.mutate_many(take(a, one), rng), take(children, two)]
-        parents = [*zip(ids[first[one]].tolist()), *zip(ids[first[two]].tolist(), ids[second[two]].tolist())]
+        pairs = zip(ids[first[two]].tolist(), ids[second[two]].tolist(), strict=True)
+        parents = [*zip(ids[first[one]].tolist(), strict=True), *pairs]
         return Proposals(concatenate(parts), parents, ["mutation"] * len(one) + ["crossover"] * len(two))
 
     def tell(self, told: Told, archive: Archive, rng: np.random.Generator) -> None:

@@ -46,13 +46,14 @@ class Population:
 
     def state(self) -> dict[str, Any]:
         """Plain data and arrays, for an emitter's state."""
-        return {"candidates": self.candidates, "genotypes": self.genotypes, **self.numbers}
+        numbers = {f"number_{name}": column for name, column in self.numbers.items()}
+        return {"candidates": self.candidates, "genotypes": self.genotypes, **numbers}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` gave."""
         self.candidates = state["candidates"]
         self.genotypes = self._genes.column(state["genotypes"])
-        self.numbers = {name: state[name] for name in self.numbers}
+        self.numbers = {name: state[f"number_{name}"] for name in self.numbers}
 
 
 def tournament(fitness: np.ndarray, n: int, size: int, rng: np.random.Generator) -> np.ndarray:

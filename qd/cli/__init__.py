@@ -7,7 +7,23 @@ import sys
 import typer
 
 from ..errors import QdError
-from . import elites, evaluators, export, map, resume, run, show, spaces, verify
+from . import (
+    compare,
+    elites,
+    evaluators,
+    export,
+    import_,
+    map,
+    plot,
+    report,
+    resume,
+    run,
+    serve,
+    show,
+    spaces,
+    train,
+    verify,
+)
 from .output import note
 
 app = typer.Typer(
@@ -18,8 +34,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for command in (run, resume, show, elites, map, export, verify, spaces, evaluators):
+for command in (
+    run,
+    resume,
+    show,
+    elites,
+    map,
+    plot,
+    compare,
+    report,
+    serve,
+    export,
+    verify,
+    train,
+    spaces,
+    evaluators,
+):
     app.command()(getattr(command, command.__name__.rpartition(".")[2]))
+app.command("import")(import_.import_)
 
 
 def main() -> None:

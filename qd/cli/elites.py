@@ -60,6 +60,9 @@ def _print_table(run: Run, rows: list[dict], sort: str | None) -> None:
     table.add_column("cell", no_wrap=True)
     for name in names:
         table.add_column(name.replace("_", " "), justify="right", min_width=7)
+    if run.reevaluates:
+        names.append("samples")
+        table.add_column("samples", justify="right")
     table.add_column("architecture", overflow="ellipsis", no_wrap=True, ratio=1)
     for row in rows:
         cell = ",".join(map(str, row["cell"]))

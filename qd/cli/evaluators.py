@@ -15,6 +15,8 @@ def evaluators() -> None:
     for name in list_names("evaluators"):
         evaluator = built_in(name, "evaluators", Evaluator)
         if evaluator is not None:
-            units = {metric: definition.unit for metric, definition in evaluator.metrics.items()}
+            # some declare metrics on the class, others in __init__, where options may add to them
+            metrics = evaluator.metrics if hasattr(evaluator, "metrics") else evaluator().metrics
+            units = {metric: definition.unit for metric, definition in metrics.items()}
             listed = ", ".join(f"{metric} ({unit})" if unit else metric for metric, unit in units.items())
             print(f"{name}: {listed}")

@@ -14,22 +14,42 @@ from .output import note
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The run's folder.", show_default=False)],
     to: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to make.", show_default=False)],
-    best: Annotated[bool, typer.Option("--best", help="The elite with the best objective.")] = False,
+    best: Annotated[
+        bool, typer.Option("--best", help="The best elite; after qd verify the best verified one.")
+    ] = False,
     id: Annotated[int | None, typer.Option(metavar="N", help="The candidate with this id.")] = None,
+    cell: Annotated[str | None, typer.Option(metavar="I,J", help="The elite of this cell: bins from 0.")] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(metavar="SQL", help="Elites that fulfil a condition over metrics, id, operator, emitter."),
+    ] = None,
+    pareto: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Elites that no other elite beats in all of these metrics.")
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Some of safetensors,onnx,torch; default: all.")
+    ] = None,
+    plugins: Annotated[
+        Path | None, typer.Option(help="Folder of plug-ins; default: where they were when the run began.")
+    ] = None,
+    licence: Annotated[str, typer.Option(help="Of the weights, for the model card.")] = "not stated",
 ) -> None:
-    """Take a network home: its architecture, its trained weights, and how to load them.
+    """Take networks home: weights, ONNX and torch.export files, and a model card that says how to load them.
+
+    Every file is loaded again and compared with the trained network; what differs is not exported. --where and --pareto
+    make one folder for each network. Weights that were not kept are trained again from their seed.
 
     Example: `qd export results/first --best --to best_network`
     """
-    if best == (id is not None):
-        raise UsageError("say which network: --best or --id N (qd elites lists the ids)")
-    from ..export import export_elite
-    from ..store.run import open_run
+    given = [best, id is not None, cell is not None, where is not None, pareto is not None]
+    if sum(given) != 1:
+        raise UsageError("say which networks: one of --best, --id N, --cell I,J, --where SQL, --pareto A,B")
+    from ..export import export as take_home
+    from ..store.choose import Selection
 
-    run = open_run(folder)
-    if id is None:
-        if run.archive.best is None:
-            raise UsageError(f"{folder}: no elite yet, nothing to export")
-        id = run.archive.best.candidate
-    export_elite(run, id, to)
-    note(f"exported {id} to {to}; how to load it: {to / 'README.md'}")
+    selection = Selection(best=best, id=id, cell=cell, where=where, pareto=pareto)
+    ids = take_home(folder, selection, to, formats=format, plugins=plugins, licence=licence, say=note)
+    if selection.is_one:
+        note(f"exported {ids[0]} to {to}; how to load it: {to / 'README.md'}")
+    else:
+        note(f"exported {len(ids)} networks to {to}: {', '.join(map(str, ids[:20]))}{' …' if len(ids) > 20 else ''}")

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..errors import UsageError
 from .output import note
+from .plot import check_out
 
 
 def map(
@@ -20,23 +20,21 @@ def map(
     objective: Annotated[
         str | None, typer.Option(metavar="M", help="A logged metric as colour; default: the run's own.")
     ] = None,
+    accepted_only: Annotated[
+        bool, typer.Option("--accepted-only", help="Of a `log: accepted`, draw other measures from what it has kept.")
+    ] = False,
 ) -> None:
     """Draw the archive, over any logged metrics: from the log alone, nothing is evaluated again.
 
     Example: `qd map results/first --out map.svg --measures macs,expert_entropy --objective val_loss`
     """
-    from ..plots.heatmap import FORMATS, save_heatmap
+    from ..plots.heatmap import FORMATS, chosen_archive, map_of
+    from ..plots.style import save
     from ..store.run import open_run
 
-    if out.suffix not in FORMATS:
-        raise UsageError(f"--out {out}: expected a file that ends in {', '.join(FORMATS)}")
-    if not out.parent.is_dir():
-        raise UsageError(f"--out {out}: there is no folder {out.parent}")
-    run = open_run(folder)
+    check_out(out, FORMATS)
+    run = open_run(folder, accepted_only)
     names = [name.strip() for name in measures.split(",")] if measures else []
-    archive = run.project(names, objective) if names or objective else run.archive
-    if len(archive.axes) > 2:
-        axes = ", ".join(axis.metric for axis in archive.axes)
-        raise UsageError(f"--measures: a map has one or two axes, got {len(archive.axes)} ({axes}); name two of them")
-    save_heatmap(archive, out, title=run.folder.name)
+    archive = chosen_archive(run, names, objective)
+    save(map_of(run, archive), out)
     note(f"{len(archive)} elites drawn: {out}")

@@ -67,4 +67,5 @@ def print_summary(run: Run, to: Console) -> None:
 def _counts(data: dict[str, Any]) -> str:
     counts = data["evaluations"]
     parts = [f"{count:,} {status.replace('_', ' ')}" for status, count in counts.items() if count or status == "ok"]
-    return ", ".join(parts) + f"; {data['duplicates']:,} duplicates not evaluated"
+    again = f", {data['reevaluations']:,} of them of elites and challengers again" if "reevaluations" in data else ""
+    return ", ".join(parts) + f"{again}; {data['duplicates']:,} duplicates not evaluated"

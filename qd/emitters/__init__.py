@@ -1,9 +1,6 @@
-"""Emitters: who proposes candidates. One file each; `KINDS` is what a run file may name."""
+"""Emitters: who proposes candidates. One file each; `kinds.KINDS` is what a run file may name."""
 
-from .base import Emitter, Proposals
+from .base import Emitter, Proposals, Told
 from .map_elites import MapElites
-from .random import Random
 
-KINDS: dict[str, type[Emitter]] = {"map_elites": MapElites, "random": Random}
-
-__all__ = ["KINDS", "Emitter", "MapElites", "Proposals", "Random"]
+__all__ = ["Emitter", "MapElites", "Proposals", "Told"]

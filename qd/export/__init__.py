@@ -1,6 +1,6 @@
-"""Take architectures home: a folder that holds one, and the way back to a network."""
+"""Take architectures home: folders that hold one each, and the way back to a network."""
 
-from .folder import export_elite
+from .elites import export
 from .load import load
 
-__all__ = ["export_elite", "load"]
+__all__ = ["export", "load"]

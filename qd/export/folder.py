@@ -1,109 +1,205 @@
-"""Writes an export: architecture.json, weights.safetensors, and how to load them. Imports no plug-in."""
+"""Writes exports: whole folders, checked before they appear."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
-from ..errors import UsageError
-from ..store.run import Run
+import networkx
+import numpy as np
 
-README = """# {space} {id}
+from evaluators.task_data import TaskData
+from search_spaces import Metric
 
-Found by a quality-diversity search (`qd` {version}, run `{run}`).
+from ..candidates import Weights
+from ..config import suggest
+from ..errors import QdError, UsageError
+from ..plots.diagram import diagram
+from ..store.lineage import Ancestor
+from . import standalone
+from .architecture import FILE, Architecture
+from .card import model_card
+from .formats import FORMATS, as_function
+from .load import WEIGHTS
+from .parity import Parity, Reference
 
-    {readable}
-
-| metric | value |
-|---|---|
-{metrics}
-
-`architecture.json` holds the genotype and what it takes in and gives out, `weights.safetensors` the trained weights.
-
-    from qd.export import load
-
-    network = load("{folder}"){plugins}
-
-`network` is a `torch.nn.Module` in evaluation mode; it takes {input} and gives {outputs} outputs.
-"""
+LICENCE = "not stated"
 
 
-def export_elite(run: Run, candidate: int, to: Path | str) -> None:
-    """Write the export of a candidate whose trained weights were kept.
+@dataclass
+class Export:
+    """All that a folder is made of.
 
     Args:
-        run: where it was found.
-        candidate: its id.
-        to: the folder to make; its parent must be there.
+        architecture: what is exported.
+        measured: {metric: value} of this very network.
+        units: {metric: definition}.
+        network: trained, in evaluation mode; None where there is none of torch.
+        weights: its tensors, where there is no network; may be empty.
+        data: behind its task; None where the evaluator has none to give.
+        verified: {metric: {mean, spread, ...}}; None where it was not verified.
+        tested: its scores on the test split, where they were asked for.
+        graph: its modules.
+        ancestors: the nearest first.
+        remarks: what people should know, a sentence each.
+        plugins: folder of the space, where it is a plug-in.
+        licence: of the weights.
+    """
+
+    architecture: Architecture
+    measured: Mapping[str, float]
+    units: Mapping[str, Metric]
+    network: Any = None
+    weights: Weights = field(default_factory=dict)
+    data: TaskData | None = None
+    verified: Mapping[str, Mapping[str, Any]] | None = None
+    tested: Mapping[str, float] | None = None
+    graph: networkx.DiGraph | None = None
+    ancestors: Sequence[Ancestor] = ()
+    remarks: list[str] = field(default_factory=list)
+    plugins: Path | None = None
+    licence: str = LICENCE
+
+    def write(self, folder: Path, formats: Sequence[str]) -> Parity | None:
+        """Fill an empty folder, and check what was written.
+
+        Args:
+            folder: is there.
+            formats: names of `FORMATS`; without a network only weights are written.
+
+        Returns:
+            What was compared; None without a network.
+
+        Raises:
+            QdError: a format cannot hold this network, or computes something else.
+        """
+        parity = None
+        if self.network is not None:
+            self.architecture = replace(
+                self.architecture, formats={name: dict(FORMATS[name].details) for name in formats}
+            )
+            _write_json(folder / FILE, asdict(self.architecture))
+            self._write_inputs(folder)
+            parity = self._write_network(folder, formats)
+        else:
+            _write_json(folder / FILE, asdict(self.architecture))
+            if self.weights:
+                _write_weights(folder / WEIGHTS, self.weights)
+        metrics = {
+            "measured": dict(self.measured),
+            "verified": self.verified,
+            "test": dict(self.tested) if self.tested else None,
+            "validation": parity.scores if parity else {},
+            "units": {name: metric.unit for name, metric in self.units.items()},
+            "parity": asdict(parity) if parity else None,
+            "remarks": self.remarks,
+        }
+        _write_json(folder / "metrics.json", metrics)
+        if self.graph is not None:
+            title = f"{self.architecture.space['kind']} {self.architecture.candidate}"
+            svg = diagram(self.graph, self.architecture.task, title, self.architecture.readable)
+            (folder / "diagram.svg").write_text(svg)
+        drawn = self.graph is not None
+        card = model_card(self.architecture, self.units, metrics, drawn, self.ancestors, self.data, self.licence)
+        (folder / "README.md").write_text(card)
+        return parity
+
+    def _write_inputs(self, folder: Path) -> None:
+        task = self.architecture.network_task(str(folder))
+        how = self.data.preprocessing if self.data else None
+        preprocessing = {
+            "input_shape": list(task.input_shape),
+            "mean": how.mean.tolist() if how else 0.0,
+            "scale": how.scale if how else 1.0,
+        }
+        (folder / "preprocessing.json").write_text(json.dumps(preprocessing) + "\n")  # one line: it may hold an image
+        _write_json(folder / "labels.json", list(self.data.class_names) if self.data else [])
+        shutil.copyfile(standalone.__file__, folder / "load.py")
+
+    def _write_network(self, folder: Path, formats: Sequence[str]) -> Parity:
+        import torch
+
+        task = self.architecture.network_task(str(folder))
+        reference = Reference(as_function(self.network), task, self.data)
+        self._compare_with_log(reference.parity)
+        example = torch.zeros(2, *task.input_shape)  # two: torch takes a single one for a constant
+        for name in formats:
+            FORMATS[name].write(self.network, example, folder)
+            reference.compare(name, FORMATS[name].read(folder, self.plugins))
+        return reference.parity
+
+    def _compare_with_log(self, parity: Parity) -> None:
+        for name, value in parity.scores.items():
+            logged = self.measured.get(name)
+            if logged is not None and not np.isclose(logged, value, rtol=1e-3, atol=1e-3):
+                self.remarks.append(
+                    f"On this machine the network scores {name} {value:.6g}; {logged:.6g} was measured."
+                )
+
+
+def check_formats(text: str) -> list[str]:
+    """Split "onnx,torch".
 
     Raises:
-        UsageError: there is no such candidate or it has no weights (names those that have), or the folder exists.
+        UsageError: naming the unknown one.
     """
-    to, candidate = Path(to), int(candidate)  # an id out of a frame is numpy's, which JSON does not take
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    for name in names:
+        if name not in FORMATS:
+            raise UsageError(f"--format: unknown format {name!r}{suggest(name, list(FORMATS))}")
+    if not names:
+        raise UsageError(f"--format: expected some of {', '.join(FORMATS)}")
+    return names
+
+
+def check_free(to: Path) -> None:
+    """Refuse a folder that exists, or whose parent does not."""
     if to.exists():
         raise UsageError(f"{to} exists and is never overwritten; choose another --to")
     if not to.resolve().parent.is_dir():
         raise UsageError(f"{to}: there is no folder {to.resolve().parent}")
-    readable = run.readable(candidate)
-    evaluation = _evaluation_with_weights(run, candidate)
-    data = _architecture(run, candidate, evaluation)
-    task = data["task"]
-    text = README.format(
-        space=data["space"]["kind"],
-        id=candidate,
-        version=__version__,
-        run=run.folder.name,
-        readable=readable,
-        metrics="\n".join(
-            f"| {name} | {value:.6g} {run.metrics[name].unit} |".replace(" |", " |")
-            for name, value in data["metrics"].items()
-        ),
-        folder=to.name,
-        plugins="  # needs the plug-in's folder: load(..., plugins=...)" if ":" in data["space"]["kind"] else "",
-        input=f"float32 of shape (batch, {', '.join(map(str, task['input_shape']))})"
-        if task
-        else "what its task gives",
-        outputs=task["outputs"] if task else "its task's",
-    )
+
+
+@contextmanager
+def appearing(to: Path) -> Iterator[Path]:
+    """A temporary folder beside `to`, which takes that name when all went well, and is gone otherwise."""
     temporary = to.with_name(f".{to.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
-        (temporary / "architecture.json").write_text(json.dumps(data, indent=2) + "\n")
-        (temporary / "README.md").write_text(text)
-        run.folder.read_weights(evaluation)  # refuses a damaged file
-        shutil.copyfile(run.folder.weights_path(evaluation), temporary / "weights.safetensors")
+        yield temporary
         temporary.rename(to)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 
-def _evaluation_with_weights(run: Run, candidate: int) -> int:
-    rows = run.query("SELECT id FROM evaluations WHERE candidate = ? ORDER BY id DESC", [candidate])
-    for (evaluation,) in rows:
-        if run.folder.has_weights(evaluation):
-            return evaluation
-    there = run.with_weights()
-    listed = ", ".join(map(str, there[:20])) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
-    raise UsageError(
-        f"{run.folder.path}: the trained weights of {candidate} were not kept"
-        + (f"; those of elites are: {listed}" if there else ", nor those of any other")
-    )
+def give_weights(network: Any, weights: Weights, where: str) -> Any:
+    """Load arrays into a network, and put it into evaluation mode; without any it keeps its own.
+
+    Raises:
+        QdError: they do not fit.
+    """
+    import torch
+
+    if weights:
+        try:
+            network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
+        except RuntimeError as error:
+            raise QdError(f"{where}: the weights do not fit the architecture: {error}") from error
+    return network.eval()
 
 
-def _architecture(run: Run, candidate: int, evaluation: int) -> dict[str, Any]:
-    return {
-        "format": 1,
-        "space": run.config.space.model_dump(),
-        "genotype": run.genotypes([candidate])[candidate],
-        "task": run.meta("task"),
-        "metrics": run.metrics_of(evaluation),
-        "run": run.folder.name,
-        "candidate": candidate,
-        "evaluation": evaluation,
-        "qd_version": __version__,
-    }
+def _write_json(path: Path, data: Any) -> None:
+    path.write_text(json.dumps(data, indent=2, allow_nan=False) + "\n")
+
+
+def _write_weights(path: Path, weights: Weights) -> None:
+    from safetensors.numpy import save
+
+    path.write_bytes(save({name: np.ascontiguousarray(array) for name, array in weights.items()}))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search_spaces import Invalid, SearchSpace, Task
-
-from .. import plugins as plugin_room
-from ..errors import QdError, UsageError
+from ..errors import QdError
+from .architecture import FILE, Architecture
 
 if TYPE_CHECKING:
     import torch
 
-FORMAT = 1
+WEIGHTS = "weights.safetensors"
 
 
 def load(folder: Path | str, plugins: Path | str | None = None) -> torch.nn.Module:
@@ -35,19 +32,12 @@ def load(folder: Path | str, plugins: Path | str | None = None) -> torch.nn.Modu
     from safetensors.torch import load_file
 
     folder = Path(folder)
-    data = _read(folder)
-    component = data["space"]
-    arguments = {name: value for name, value in component.items() if name != "kind"}
-    where = str(folder / "architecture.json")
-    found = plugin_room.find(component["kind"], "search_spaces", SearchSpace, Path(plugins) if plugins else None, where)
-    space = plugin_room.construct(found, arguments, where)
-    task = Task(tuple(data["task"]["input_shape"]), data["task"]["outputs"], data["task"]["loss"])
-    try:
-        space.genes.validate(data["genotype"])
-        network = space.build(data["genotype"], task)
-    except Invalid as error:
-        raise QdError(f"{where}: this version of {component['kind']} does not build this genotype: {error}") from error
-    path = folder / "weights.safetensors"
+    architecture = Architecture.read(folder)
+    where = str(folder / FILE)
+    architecture.network_task(where)
+    space = architecture.find_space(Path(plugins) if plugins else None, where)
+    network = architecture.build(space, where)
+    path = folder / WEIGHTS
     try:
         network.load_state_dict(load_file(path))
     except (OSError, SafetensorError) as error:
@@ -55,19 +45,3 @@ def load(folder: Path | str, plugins: Path | str | None = None) -> torch.nn.Modu
     except RuntimeError as error:
         raise QdError(f"{path}: the weights do not fit the architecture: {error}") from error
     return network.eval()
-
-
-def _read(folder: Path) -> dict:
-    path = folder / "architecture.json"
-    try:
-        data = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{folder}: expected an export with architecture.json in it ({error})") from error
-    missing = [name for name in ("format", "space", "genotype", "task") if name not in data]
-    if missing:
-        raise UsageError(f"{path}: expected {', '.join(missing)} in it")
-    if data["format"] != FORMAT:
-        raise UsageError(f"{path}: written in format {data['format']}, this qd reads format {FORMAT}; update qdnas")
-    if not data["task"]:
-        raise UsageError(f"{path}: this architecture was evaluated without a network, there is nothing to load")
-    return data

@@ -46,7 +46,7 @@ def ancestry(run: Run, id: int | None = None) -> Figure:
     axes.scatter([id], [known[id]], s=90, facecolors="none", edgecolors="black", zorder=3)
     rule(axes.xaxis, min(family), max(family), "linear")
     depth = max(one.generation for one in family.values())
-    title(axes, f"{run.folder.name}: ancestors of {id}", f"{len(family) - 1} ancestors, {depth} generations")
+    title(axes, f"{run.folder.name}: ancestors of {id}", f"ancestors: {len(family) - 1}, generations: {depth}")
     axes.legend(frameon=False, fontsize=8, title="made by", title_fontsize=8)
     return figure
 

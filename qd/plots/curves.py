@@ -69,7 +69,7 @@ def groups(runs: Sequence[Run]) -> dict[str, list[Run]]:
     labels: dict[str, list[Run]] = {}
     for group in found.values():
         name = group[0].folder.name
-        label = f"{name} and {len(group) - 1} more seeds" if len(group) > 1 else name
+        label = f"{name} and its like ({len(group)} seeds)" if len(group) > 1 else name
         labels[label if label not in labels else str(group[0].folder.path)] = group
     return labels
 

@@ -6,6 +6,7 @@ import math
 import textwrap
 from collections.abc import Collection, Mapping
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 import networkx
@@ -82,9 +83,9 @@ def diagram(
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}"'
         f' height="{height:.0f}" role="img" font-family="Helvetica, Arial, sans-serif" font-size="12">',
-        f"<title>{_text(title)}</title>",
+        f"<title>{svg_text(title)}</title>",
         f'<rect width="{width:.0f}" height="{height:.0f}" fill="white"/>',
-        f'<text x="{MARGIN}" y="{MARGIN + 4}" font-weight="bold">{_text(title)}</text>',
+        f'<text x="{MARGIN}" y="{MARGIN + 4}" font-weight="bold">{svg_text(title)}</text>',
         f'<g transform="translate({dx:.1f} {top:.1f})">',
         *[_link(link) for link in plan.links],
         *(_ends(plan, graph, task) if ends and graph is not None and task else []),
@@ -92,7 +93,8 @@ def diagram(
         "</g>",
         *legend,
         *[
-            f'<text x="{MARGIN}" y="{text_y + LINE * index:.1f}" font-family="monospace" fill="#333">{_text(line)}</text>'
+            f'<text x="{MARGIN}" y="{text_y + LINE * index:.1f}" font-family="monospace" fill="#333">'
+            f"{svg_text(line)}</text>"
             for index, line in enumerate(lines)
         ],
         "</svg>",
@@ -129,14 +131,14 @@ def _box(box: Box, fills: Mapping[str, str], share: float | None, changed: bool)
     left, top = box.x - box.width / 2, box.y - box.height / 2
     stroke = f'stroke="{CHANGED}" stroke-width="3"' if changed else 'stroke="#5b6770"'
     told = f"{box.data['label']} ({box.data['kind']}, {box.data['size']} units)"
-    parts = [f"<g><title>{_text(told)}</title>"]
+    parts = [f"<g><title>{svg_text(told)}</title>"]
     parts.append(
         f'<rect x="{left:.1f}" y="{top:.1f}" width="{box.width:.1f}" height="{box.height:.1f}" rx="4"'
         f' fill="{fills[box.data["kind"]]}" {stroke}/>'
     )
     with_share = share is not None and share > 0 and box.height >= 30
     y = box.y + (-2 if with_share else 4)
-    parts.append(f'<text x="{box.x:.1f}" y="{y:.1f}" text-anchor="middle">{_text(str(box.data["label"]))}</text>')
+    parts.append(f'<text x="{box.x:.1f}" y="{y:.1f}" text-anchor="middle">{svg_text(str(box.data["label"]))}</text>')
     if with_share and share is not None:
         parts.append(
             f'<text x="{box.x:.1f}" y="{box.y + 12:.1f}" text-anchor="middle" font-size="10" fill="#444">'
@@ -161,14 +163,14 @@ def _link(link: Link) -> str:
         points += [(box.x - box.width / 2, box.y), (box.x + box.width / 2, box.y)]
     points.append((last.x - last.width / 2, last.y))
     path = f"M{points[0][0]:.1f} {points[0][1]:.1f}"
-    for (ax, ay), (bx, by) in zip(points, points[1:], strict=False):
+    for (ax, ay), (bx, by) in pairwise(points):
         middle = (ax + bx) / 2
         path += f" C{middle:.1f} {ay:.1f} {middle:.1f} {by:.1f} {bx:.1f} {by:.1f}"
     dash = f' stroke-dasharray="{dashes}"' if dashes else ""
     told = f"{link.source} → {link.target} ({link.kind})"
     return (
         f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width}"{dash}>'
-        f"<title>{_text(told)}</title></path>"
+        f"<title>{svg_text(told)}</title></path>"
     )
 
 
@@ -198,8 +200,8 @@ def _line(x1: float, y1: float, x2: float, y2: float) -> str:
 
 def _words(x: float, y: float, first: str, second: str) -> str:
     return (
-        f'<text x="{x:.1f}" y="{y - 2:.1f}" text-anchor="middle" fill="#333">{_text(first)}</text>'
-        f'<text x="{x:.1f}" y="{y + 13:.1f}" text-anchor="middle" font-size="11" fill="#333">{_text(second)}</text>'
+        f'<text x="{x:.1f}" y="{y - 2:.1f}" text-anchor="middle" fill="#333">{svg_text(first)}</text>'
+        f'<text x="{x:.1f}" y="{y + 13:.1f}" text-anchor="middle" font-size="11" fill="#333">{svg_text(second)}</text>'
     )
 
 
@@ -221,13 +223,12 @@ def _legend(plan: Layout, width: float, y: float) -> tuple[list[str], int]:
                 f'<line x1="{x:.1f}" y1="{line_y - 4:.1f}" x2="{x + 28:.1f}" y2="{line_y - 4:.1f}" stroke="{colour}"'
                 f' stroke-width="{stroke + 0.6}"{dash}/>'
             )
-        parts.append(
-            f'<text x="{x + (34 if kind else 0):.1f}" y="{line_y:.1f}" font-size="11" fill="#444">{_text(text)}</text>'
-        )
+        start = x + (34 if kind else 0)
+        parts.append(f'<text x="{start:.1f}" y="{line_y:.1f}" font-size="11" fill="#444">{svg_text(text)}</text>')
         x += need
     return parts, row + 1 if entries else 0
 
 
-def _text(text: str) -> str:
+def svg_text(text: str) -> str:
     """Escaped; characters that XML does not allow are shown as a replacement."""
     return escape("".join(one if one.isprintable() or one == " " else "\ufffd" for one in text))

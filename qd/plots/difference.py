@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ..archives import GridArchive
 from ..errors import UsageError
 from ..store.run import Run
-from .heatmap import draw_cells, grid_values
+from .cells import middles, values_of
+from .heatmap import chosen_archive, draw_cells
 from .style import DIVERGING, EMPTY, EMPTY_LINES, metric_label, new_figure, title
-
-ONLY = ("#f6c27a", "#b3a7d0")
-"""Cells that the first, or the second, alone has filled; pale forms of the two ends of the colours."""
 
 
 def difference(runs: Sequence[Run], measures: Sequence[str] = (), objective: str | None = None) -> Figure:
@@ -32,41 +29,38 @@ def difference(runs: Sequence[Run], measures: Sequence[str] = (), objective: str
     """
     if len(runs) != 2:
         raise UsageError(f"difference compares two runs, got {len(runs)}")
-    first = runs[0].project(measures, objective)
-    if len(first.axes) > 2:
-        raise UsageError(f"--measures: a map has one or two axes, got {len(first.axes)}; name two of them")
+    first = chosen_archive(runs[0], measures, objective)
     for name in [axis.metric for axis in first.axes] + [first.objective.metric]:
         runs[1].require_metric(name)
-    second = runs[1].fold(GridArchive(first.objective, first.axes, runs[0].config.archive.outside))
-    a, b = grid_values(first), grid_values(second)
-    gap = a - b
-    reach = float(np.nanmax(np.abs(gap))) if np.isfinite(gap).any() else 1.0
+    second = runs[1].fold(first.emptied())
+    a, b = values_of(first), values_of(second)
+    gap = {cell: value - b[cell] for cell, value in a.items() if cell in b}
+    reach = max(map(abs, gap.values()), default=0.0) or 1.0
     figure = new_figure(7.4, 6.0 if len(first.axes) == 2 else 3.2)
     axes = figure.add_subplot()
     colours = DIVERGING if first.objective.direction == "minimise" else f"{DIVERGING}_r"
-    for values, colour in ((np.where(np.isnan(b), a, np.nan), ONLY[0]), (np.where(np.isnan(a), b, np.nan), ONLY[1])):
-        mesh = draw_cells(first, axes, values)
-        mesh.set_cmap(ListedColormap([colour]))
-    mesh = draw_cells(first, axes, gap, (-(reach or 1.0), reach or 1.0), colours)
+    drawn = draw_cells(first, axes, gap, (-reach, reach), colours)
     names = [run.folder.name for run in runs]
-    bar = figure.colorbar(mesh, ax=axes, pad=0.02)
+    bar = figure.colorbar(drawn, ax=axes, pad=0.02)
     bar.set_label(f"{metric_label(first.objective.metric, first.objective)}: first minus second")
-    shared = int(np.isfinite(gap).sum())
-    sign = first.objective.sign
-    better = int((sign * gap[np.isfinite(gap)] > 0).sum())
-    worse = int((sign * gap[np.isfinite(gap)] < 0).sum())
+    better = sum(first.objective.sign * value > 0 for value in gap.values())
+    worse = sum(first.objective.sign * value < 0 for value in gap.values())
     title(
         axes,
         f"first: {names[0]}, second: {names[1]}",
-        f"of {shared} cells that both filled, the first is better in {better}, the second in {worse}",
+        f"of {len(gap)} cells that both filled, the first is better in {better}, the second in {worse}",
     )
-    only = [int((~np.isnan(a) & np.isnan(b)).sum()), int((np.isnan(a) & ~np.isnan(b)).sum())]
+    alone = [(1, first, b, "the first"), (2, second, a, "the second")]
+    handles: list[Any] = []
+    for number, archive, others, which in alone:
+        points = np.array([place for cell, place in middles(archive).items() if cell not in others]).reshape(-1, 2)
+        style = {"marker": f"${number}$", "color": "#333333", "linewidths": 0.3}
+        axes.scatter(*points.T, s=22, **style)
+        label = f"filled by {which} alone ({len(points)})"
+        handles.append(axes.scatter([], [], s=40, label=label, **style))
+    handles.append(Patch(facecolor=EMPTY, edgecolor=EMPTY_LINES, hatch="////", label="by neither"))
     axes.legend(
-        handles=[
-            Patch(facecolor=ONLY[0], label=f"filled by the first alone ({only[0]})"),
-            Patch(facecolor=ONLY[1], label=f"by the second alone ({only[1]})"),
-            Patch(facecolor=EMPTY, edgecolor=EMPTY_LINES, hatch="////", label="by neither"),
-        ],
+        handles=handles,
         loc="upper left",
         bbox_to_anchor=(0.0, -0.1 if len(first.axes) == 2 else -0.28),
         frameon=False,

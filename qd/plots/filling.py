@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ..archives import GridArchive
 from ..errors import UsageError
 from ..store.run import Run
-from .heatmap import colour_bar, draw_cells, grid_values
+from .cells import values_of
+from .heatmap import chosen_archive, colour_bar, draw_cells
 from .style import new_figure, objective_label, title
 
 SECONDS_A_FRAME = 0.12
@@ -41,22 +41,20 @@ def filling(
     """
     if frames < 2:
         raise UsageError(f"--frames: expected at least 2, got {frames}")
-    final = run.project(measures, objective) if measures or objective else run.archive
-    if len(final.axes) > 2:
-        raise UsageError(f"--measures: a map has one or two axes, got {len(final.axes)}; name two of them")
+    final = chosen_archive(run, measures, objective)
     values = [elite.objective for elite in final.elites.values()] or [0.0, 1.0]
     limits = (min(values), max(values) if max(values) > min(values) else min(values) + 1)
     figure = new_figure(7.0, 5.4 if len(final.axes) == 2 else 2.6)
     axes = figure.add_subplot()
     colour_bar(figure, [axes], limits, objective_label(final.objective))
-    archive = GridArchive(final.objective, final.axes, run.config.archive.outside)
+    archive = final.emptied()
     tells = run.query(
         "SELECT t.id, COUNT(*) FROM tells t JOIN results ON _tell = t.id JOIN evaluations e ON e.id = _evaluation"
         " WHERE purpose = 'search' GROUP BY t.id ORDER BY t.id"
     )
     told = np.cumsum([count for _, count in tells]).tolist()
     shown = np.unique(np.linspace(0, len(tells) - 1, frames).astype(int)).tolist() if tells else []
-    mesh = draw_cells(archive, axes, grid_values(archive), limits)
+    draw_cells(archive, axes, {}, limits)
     title(axes, run.folder.name, " ")
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # laid out once: nothing jumps from frame to frame
@@ -66,7 +64,8 @@ def filling(
         tell = tells[row][0]
         run.replay(archive, after=before, up_to=tell)
         before = tell
-        mesh.set_array(np.ma.masked_invalid(grid_values(archive).T))
+        axes.clear()
+        draw_cells(archive, axes, values_of(archive), limits)
         count = f"after {told[row]:,} evaluations: {len(archive)} of {archive.cells} cells filled"
         title(axes, run.folder.name, count)
         pictures.append(_picture(figure))

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.collections import QuadMesh
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ..archives import Axis, GridArchive
+from ..archives import Archive, Axis, CVTArchive, GridArchive
 from ..errors import UsageError
 from ..store.run import Run
-from ..store.spread import pooled_deviation, spreads
+from ..store.verified import pooled_deviation, verified
+from .cells import grid_of, middles, outlines, values_of
 from .style import (
     COLOURS,
     EMPTY,
@@ -32,7 +34,7 @@ from .style import (
     title,
 )
 
-__all__ = ["FORMATS", "axis_label", "grid_values", "heatmap", "map_figure", "save_heatmap", "short"]
+__all__ = ["FORMATS", "axis_label", "heatmap", "map_figure", "save_heatmap", "short"]
 
 
 def map_figure(run: Run, measures: Sequence[str] = (), objective: str | None = None) -> Figure:
@@ -46,6 +48,15 @@ def map_figure(run: Run, measures: Sequence[str] = (), objective: str | None = N
     Raises:
         UsageError: a name is no metric of the run, or there are more than two axes.
     """
+    return map_of(run, chosen_archive(run, measures, objective))
+
+
+def chosen_archive(run: Run, measures: Sequence[str] = (), objective: str | None = None) -> Archive:
+    """The run's own archive, or one over other logged metrics, that can be drawn as a map.
+
+    Raises:
+        UsageError: a name is no metric of the run, or there are more than two axes.
+    """
     archive = run.project(measures, objective) if measures or objective else run.archive
     if len(archive.axes) > 2:
         axes = ", ".join(axis.metric for axis in archive.axes)
@@ -53,14 +64,19 @@ def map_figure(run: Run, measures: Sequence[str] = (), objective: str | None = N
             f"--measures: a map has one or two axes, got {len(archive.axes)} ({axes}); name two of them,"
             " or draw small_multiples"
         )
-    figure = new_figure(7.4, 5.6 if len(archive.axes) == 2 else 2.6)
+    return archive
+
+
+def map_of(run: Run, archive: Archive) -> Figure:
+    """The map of one of the run's archives."""
+    figure = new_figure(7.4, 5.6 if len(archive.axes) == 2 else 3.2)
     axes = figure.add_subplot()
     heatmap(archive, axes, run.folder.name)
     _show_noise(run, archive, axes)
     return figure
 
 
-def save_heatmap(archive: GridArchive, path: Path, title: str = "") -> None:
+def save_heatmap(archive: Archive, path: Path, title: str = "") -> None:
     """Draw and write a picture; the file appears whole or not at all.
 
     Args:
@@ -68,12 +84,12 @@ def save_heatmap(archive: GridArchive, path: Path, title: str = "") -> None:
         path: ends in .png, .svg or .pdf.
         title: above the picture.
     """
-    figure = new_figure(7.4, 5.6 if len(archive.axes) == 2 else 2.6)
+    figure = new_figure(7.4, 5.6 if len(archive.axes) == 2 else 3.2)
     heatmap(archive, figure.add_subplot(), title)
     save(figure, path)
 
 
-def heatmap(archive: GridArchive, axes: Axes, name: str = "", limits: tuple[float, float] | None = None) -> None:
+def heatmap(archive: Archive, axes: Axes, name: str = "", limits: tuple[float, float] | None = None) -> None:
     """Draw an archive of one or two measures: colour is the objective, hatched grey is empty.
 
     Args:
@@ -82,10 +98,12 @@ def heatmap(archive: GridArchive, axes: Axes, name: str = "", limits: tuple[floa
         name: of the run, above the picture.
         limits: values of the first and the last colour; default: what the archive holds.
     """
-    mesh = draw_cells(archive, axes, grid_values(archive), limits)
+    mesh = draw_cells(archive, axes, values_of(archive), limits)
     if len(archive) or limits:
         axes.figure.colorbar(mesh, ax=axes, pad=0.02).set_label(objective_label(archive.objective))
     count = f"{len(archive)} of {archive.cells} cells filled ({archive.coverage:.0%})"
+    if archive.kind == "unstructured":
+        count = f"{len(archive)} networks"
     title(axes, *([name, count] if name else [count]))
     if len(archive) < archive.cells:
         axes.legend(
@@ -98,52 +116,57 @@ def heatmap(archive: GridArchive, axes: Axes, name: str = "", limits: tuple[floa
         )
 
 
-def grid_values(archive: GridArchive) -> np.ndarray:
-    """(bins, bins) or (bins, 1) objectives of the elites; NaN where a cell is empty."""
-    two = len(archive.axes) == 2
-    values = np.full([axis.bins for axis in archive.axes] if two else (archive.axes[0].bins, 1), np.nan)
-    for cell, elite in archive.elites.items():
-        position = archive.position(cell)
-        values[position if two else (*position, 0)] = elite.objective
-    return values
-
-
 def draw_cells(
-    archive: GridArchive,
+    archive: Archive,
     axes: Axes,
-    values: np.ndarray,
+    values: dict[int, float],
     limits: tuple[float, float] | None = None,
     colours: str = COLOURS,
-) -> QuadMesh:
-    """Draw (bins, bins) values over the first two axes of an archive; the empty cells are hatched grey."""
-    x = archive.axes[0]
-    y = archive.axes[1] if len(archive.axes) > 1 else None
+) -> ScalarMappable:
+    """Draw {cell: value} over an archive's one or two axes; what is empty is hatched grey."""
     axes.set_facecolor(EMPTY)
     axes.patch.set(hatch="////", edgecolor=EMPTY_LINES, linewidth=0)
-    mesh = axes.pcolormesh(
-        x.edges(),
-        y.edges() if y else np.array([0.0, 1.0]),
-        np.ma.masked_invalid(values.T),
-        cmap=matplotlib.colormaps[colours],
-        norm=Normalize(*limits) if limits else None,
-        edgecolors="none",
-    )
-    scale_axis(axes, x, "x")
-    if y:
-        scale_axis(axes, y, "y")
+    style: dict[str, Any] = {
+        "cmap": matplotlib.colormaps[colours],
+        "norm": Normalize(*limits) if limits else None,
+        "edgecolors": "none",
+    }
+    if isinstance(archive, GridArchive):
+        drawn = draw_grid(archive.axes[:2], axes, grid_of(archive, values), style)
     else:
-        axes.set_yticks([])
-    return mesh
+        shapes = outlines(archive)
+        if isinstance(archive, CVTArchive):
+            lines = PolyCollection(list(shapes.values()), facecolors="none", edgecolors=EMPTY_LINES, linewidths=0.4)
+            axes.add_collection(lines)
+        cells = PolyCollection([shapes[cell] for cell in values], array=np.array(list(values.values())), **style)
+        axes.add_collection(cells)
+        drawn = cells
+    scale_axis(axes, archive.axes[0], "x")
+    if len(archive.axes) > 1:
+        scale_axis(axes, archive.axes[1], "y")
+    else:
+        axes.set(ylim=(0, 1), yticks=[])
+    return drawn
+
+
+def draw_grid(sides: Sequence[Axis], axes: Axes, table: np.ndarray, style: dict[str, Any]) -> ScalarMappable:
+    """Draw a (bins, bins) or (bins, 1) table of values."""
+    y_edges = sides[1].edges() if len(sides) > 1 else np.array([0.0, 1.0])
+    return axes.pcolormesh(sides[0].edges(), y_edges, np.ma.masked_invalid(table.T), **style)
 
 
 def scale_axis(axes: Axes, axis: Axis, which: str) -> None:
     """Give a side of the picture the scale, range, ticks and label of an archive's axis."""
-    edges = axis.edges()
+    ends = (float(axis.edges()[0]), float(axis.edges()[-1]))
     if which == "x":
-        axes.set(xscale=axis.scale, xlim=(edges[0], edges[-1]), xlabel=axis_label(axis))
+        axes.set(xscale=axis.scale, xlim=ends, xlabel=axis_label(axis))
     else:
-        axes.set(yscale=axis.scale, ylim=(edges[0], edges[-1]), ylabel=axis_label(axis))
-    rule(axes.xaxis if which == "x" else axes.yaxis, edges[0], edges[-1], axis.scale)
+        axes.set(yscale=axis.scale, ylim=ends, ylabel=axis_label(axis))
+    ruler = axes.xaxis if which == "x" else axes.yaxis
+    if axis.categories:
+        ruler.set_ticks(range(len(axis.categories)), [short(value) for value in axis.categories])
+    else:
+        rule(ruler, *ends, axis.scale)
 
 
 def colour_bar(figure: Figure, axes: Sequence[Axes], limits: tuple[float, float], label: str) -> None:
@@ -152,23 +175,14 @@ def colour_bar(figure: Figure, axes: Sequence[Axes], limits: tuple[float, float]
     figure.colorbar(mappable, ax=axes, pad=0.02).set_label(label)
 
 
-def _show_noise(run: Run, archive: GridArchive, axes: Axes) -> None:
+def _show_noise(run: Run, archive: Archive, axes: Axes) -> None:
     """Mark verified elites, and say how far the objective scatters when a network is trained again."""
-    found = spreads(run, archive.objective.metric)
-    middles = [_middle(archive, cell) for cell, elite in archive.elites.items() if elite.candidate in found]
-    deviation = pooled_deviation(found)
-    if not middles:
+    found = verified(run)
+    places = middles(archive)
+    points = [places[cell] for cell, elite in archive.elites.items() if elite.candidate in found]
+    if not points:
         return
-    x, y = zip(*middles, strict=True)
-    axes.scatter(x, y, s=7, color="white", edgecolors="black", linewidths=0.5)
+    deviation = pooled_deviation(found, archive.objective.metric)
+    axes.scatter(*np.array(points).T, s=7, color="white", edgecolors="black", linewidths=0.5)
     noise = f"; one training scatters by ±{deviation:.2g} (standard deviation)" if deviation is not None else ""
-    axes.set_title(f"{axes.get_title(loc='left')}\n○ {len(middles)} verified{noise}", loc="left", fontsize=10)
-
-
-def _middle(archive: GridArchive, cell: int) -> tuple[float, float]:
-    position = archive.position(cell)
-    places = []
-    for axis, index in zip(archive.axes, position, strict=True):
-        low, high = axis.edges()[index : index + 2]
-        places.append(float(np.sqrt(low * high)) if axis.scale == "log" else float(low + high) / 2)
-    return (places[0], places[1]) if len(places) == 2 else (places[0], 0.5)
+    axes.set_title(f"{axes.get_title(loc='left')}\n○ {len(points)} verified{noise}", loc="left", fontsize=10)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
@@ -65,7 +66,7 @@ def parallel_axes(run: Run, measures: Sequence[str] = (), objective: str | None 
     return figure
 
 
-def _draw_axis(axes: matplotlib.axes.Axes, index: int, values: np.ndarray) -> np.ndarray:
+def _draw_axis(axes: Axes, index: int, values: np.ndarray) -> np.ndarray:
     """Draw the vertical line with its ticks; returns the heights of the values in [0, 1]."""
     axes.axvline(index, color="black", linewidth=0.8, ymin=0.03, ymax=0.97)
     if not values.size:

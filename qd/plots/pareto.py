@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ..errors import UsageError
 from ..store.run import Run
-from ..store.spread import spreads
+from ..store.verified import verified
 from .style import FAINT, SERIES, metric_label, new_figure, objective_label, plain, rule, scale_of, title
 
 
@@ -39,8 +39,8 @@ def pareto(run: Run, cost: str | None = None, objective: str | None = None) -> F
     axes.scatter(frame[cost], frame[goal.metric], s=12, color=FAINT, label=f"{len(frame)} elites")
     axes.plot(front[cost], front[goal.metric], "o-", drawstyle="steps-post", color=SERIES[0], markersize=4,
               linewidth=1.2, label=f"{len(front)} that no other beats in both")  # fmt: skip
-    found = spreads(run, goal.metric)
-    checked = [(row[cost], found[row["id"]]) for row in frame.to_dict("records") if row["id"] in found]
+    found = verified(run)
+    checked = [(row[cost], found[row["id"]][goal.metric]) for row in frame.to_dict("records") if row["id"] in found]
     if checked:
         axes.errorbar(
             [place for place, _ in checked],
@@ -53,7 +53,7 @@ def pareto(run: Run, cost: str | None = None, objective: str | None = None) -> F
             label="verified: mean ± standard deviation",
         )
     if len(frame):
-        rule(axes.xaxis, frame[cost].min(), frame[cost].max(), scale)
+        rule(axes.xaxis, *axes.get_xlim(), scale)
     title(axes, run.folder.name)
     axes.legend(frameon=False, fontsize=8)
     return figure
@@ -71,8 +71,8 @@ def pareto_front(run: Run, frame: pandas.DataFrame, cost: str, objective: str) -
     A cost is better the less there is of it, unless its metric says that it is to be maximised.
     """
     signs = {name: 1.0 if run.metrics[name].direction == "maximise" else -1.0 for name in (cost, objective)}
-    ranked = pandas.DataFrame({"cost": -signs[cost] * frame[cost], "gain": signs[objective] * frame[objective]})
-    ranked = ranked.sort_values(["cost", "gain"], ascending=[True, False])
-    before = ranked["gain"].cummax().shift(fill_value=-np.inf)
-    front = frame.loc[ranked.index[ranked["gain"] > before]]
-    return front.sort_values(cost)
+    costs = -signs[cost] * frame[cost].to_numpy(np.float64)
+    gains = signs[objective] * frame[objective].to_numpy(np.float64)
+    order = np.lexsort((-gains, costs))  # the least cost first; of equal costs, the most gain
+    before = np.maximum.accumulate(np.concatenate([[-np.inf], gains[order]]))[:-1]
+    return frame.iloc[order[gains[order] > before].tolist()]

@@ -40,7 +40,7 @@ def small_multiples(run: Run, measures: Sequence[str] = (), objective: str | Non
             f"--measures: {third.metric} has {third.bins} bins, and more than {PANELS} panels cannot be read;"
             " name another metric third"
         )
-    archive = run.fold(GridArchive(first.objective, [*first.axes, third], "clip" if run.archive.clips else "drop"))
+    archive = run.fold(GridArchive(first.objective, [*first.axes, third], run.config.archive.outside))
     shape = [axis.bins for axis in archive.axes]
     values = np.full(shape, np.nan)
     for cell, elite in archive.elites.items():
@@ -54,7 +54,8 @@ def small_multiples(run: Run, measures: Sequence[str] = (), objective: str | Non
         if index >= third.bins:
             axes.set_visible(False)
             continue
-        draw_cells(archive, axes, values[:, :, index], limits)
+        flat = {cell: value for cell, value in enumerate(values[:, :, index].ravel().tolist()) if value == value}
+        draw_cells(first, axes, flat, limits)
         axes.label_outer()
         filled = int(np.isfinite(values[:, :, index]).sum())
         axes.set_title(f"{_interval(third, index)}: {filled} filled", loc="left", fontsize=8)

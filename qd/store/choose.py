@@ -12,8 +12,8 @@ import pandas
 from ..candidates import Status
 from ..config import suggest
 from ..errors import UsageError
-from .run import Run
 from .corrected import verification
+from .run import Run
 
 
 @dataclass(frozen=True)

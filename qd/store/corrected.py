@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import rankdata
 
-from ..archives import GridArchive, make_archive
+from ..archives import Archive
 from ..candidates import Purpose
 from .run import Run
 from .verified import Spread, verified
@@ -35,42 +35,42 @@ class Verification:
     elites: pandas.DataFrame
 
     @cached_property
-    def corrected(self) -> GridArchive:
+    def corrected(self) -> Archive:
         """The same elites at the means of their objective and of their measures.
 
         This is the corrected archive of Flageat and Cully (Uncertain Quality-Diversity, arXiv 2302.00463). Who gave no
         answer with any seed is not in it.
         """
-        answered = self.elites[self.elites["seeds"] > 0].sort_values("id")
-        return self._fold(answered, lambda row, name: self.spreads[row["id"]][name].mean)
+        means = {id: {name: spread.mean for name, spread in found.items()} for id, found in self.spreads.items()}
+        return self._fold([row for row in self.elites.to_dict("records") if row["seeds"]], means)
 
     @cached_property
-    def before(self) -> GridArchive:
+    def before(self) -> Archive:
         """The archive with these elites alone, as the search saw them."""
-        names = list(self.run.metrics)
-        logged = self.run.elites().set_index("id")[names]
-        return self._fold(self.elites.sort_values("evaluation"), lambda row, name: logged.loc[row["id"], name])
+        logged = {row["id"]: row for row in self.run.elites().to_dict("records")}
+        return self._fold(self.elites.to_dict("records"), logged)
 
     def summary(self) -> dict[str, Any]:
         """What `qd verify` says of the map."""
-        objective = self.run.archive.objective
-        answered = self.elites[self.elites["seeds"] > 0]
-        ranks = [rankdata(-objective.sign * answered[name], method="min") for name in ("objective", "mean")]
+        objective, rows = self.run.archive.objective, self.elites.to_dict("records")
+        answered = [row for row in rows if row["seeds"]]
+        values = {name: np.array([row[name] for row in answered]) for name in ("objective", "mean", "drop")}
+        ranks = [rankdata(-objective.sign * values[name], method="min") for name in ("objective", "mean")]
         holders = {cell: elite.candidate for cell, elite in self.corrected.elites.items()}
         kept = [holders.get(cell) == elite.candidate for cell, elite in self.before.elites.items()]
         return {
             "run": self.run.folder.name,
             "objective": objective.metric,
-            "elites_verified": len(self.elites),
+            "elites_verified": len(rows),
             "elites": len(self.run.archive),
-            "seeds": int(self.elites["seeds"].max()),
-            "failed": int(self.elites["failed"].sum()),
+            "seeds": max(row["seeds"] for row in rows),
+            "failed": sum(row["failed"] for row in rows),
             "archive": _numbers(self.before),
             "corrected": _numbers(self.corrected),
-            "mean_drop": _number(answered["drop"].mean()),
+            "mean_drop": _number(values["drop"].mean()) if answered else None,
             "cells_kept": float(np.mean(kept)),
-            "ranks_kept": _number(np.mean(ranks[0] == ranks[1])) if len(answered) else None,
-            "rank_correlation": _correlation(answered["objective"], answered["mean"]),
+            "ranks_kept": float(np.mean(ranks[0] == ranks[1])) if answered else None,
+            "rank_correlation": _correlation(values["objective"], values["mean"]),
         }
 
     def records(self) -> list[dict[str, Any]]:
@@ -88,12 +88,13 @@ class Verification:
             for row in self.elites.to_dict("records")
         ]
 
-    def _fold(self, rows: pandas.DataFrame, value: Any) -> GridArchive:
-        archive = make_archive(self.run.config.archive, self.run.metrics)
+    def _fold(self, rows: Sequence[Mapping[str, Any]], metrics: Mapping[int, Mapping[str, float]]) -> Archive:
+        archive = self.run.archive.emptied()
         names = {archive.objective.metric, *(axis.metric for axis in archive.axes)}
-        table = rows.to_dict("records")
-        metrics = {name: np.array([value(row, name) for row in table], dtype=np.float64) for name in names}
-        archive.add([row["evaluation"] for row in table], [row["id"] for row in table], metrics, [None] * len(table))
+        rows = sorted(rows, key=lambda row: row["evaluation"])
+        ids = [row["id"] for row in rows]
+        columns = {name: np.array([metrics[id][name] for id in ids], dtype=np.float64) for name in names}
+        archive.add([row["evaluation"] for row in rows], ids, columns, [None] * len(rows))
         return archive
 
 
@@ -135,7 +136,7 @@ def verification(run: Run) -> Verification | None:
     return Verification(run, spreads, pandas.DataFrame(table))
 
 
-def _numbers(archive: GridArchive) -> dict[str, float | int]:
+def _numbers(archive: Archive) -> dict[str, float | int]:
     return {
         "elites": len(archive),
         "coverage": archive.coverage,
@@ -144,11 +145,11 @@ def _numbers(archive: GridArchive) -> dict[str, float | int]:
     }
 
 
-def _correlation(a: pandas.Series, b: pandas.Series) -> float | None:
+def _correlation(a: np.ndarray, b: np.ndarray) -> float | None:
     """Spearman's; None where it is not defined."""
-    if len(a) < 2 or a.nunique() < 2 or b.nunique() < 2:
+    if len(np.unique(a)) < 2 or len(np.unique(b)) < 2:
         return None
-    return float(spearmanr(a, b).statistic)
+    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
 
 
 def _number(value: float) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,8 +18,11 @@ def history(run: Run) -> pandas.DataFrame:
 
     The figures follow from what the log says entered the archive, so nothing is folded.
     """
-    archive = run.archive
-    objective = archive.objective
+    objective = run.archive.objective
+    if run.accepted_only:
+        return _from_figures(run)
+    if run.reevaluates:
+        return _replayed(run)
     tells = run.query("SELECT id, seconds FROM tells ORDER BY id")
     frame = pandas.DataFrame(tells, columns=["tell", "seconds"])
     counts = run.query(
@@ -38,14 +42,62 @@ def history(run: Run) -> pandas.DataFrame:
     gain = np.where(new > 0, value - objective.worst, value - before)
     at = np.searchsorted(ids, _column(entered, 0))  # the row of an insertion's tell
     frame["elites"] = np.bincount(at, new, len(ids)).cumsum().astype(np.int64)
-    frame["coverage"] = frame["elites"] / archive.cells
     frame["qd_score"] = np.bincount(at, gain, len(ids)).cumsum()
-    frame["normalised_qd_score"] = frame["qd_score"] / ((objective.high - objective.low) * archive.cells)
     best = np.full(len(ids), -np.inf)
     np.maximum.at(best, at, value)
     best = np.maximum.accumulate(best)
     frame["best"] = np.where(np.isfinite(best), objective.sign * best, np.nan)
-    return frame[list(COLUMNS)]
+    return _with_shares(run, frame, _cells(run, frame))
+
+
+def _from_figures(run: Run) -> pandas.DataFrame:
+    """What an accepted log says of itself, every so many tells."""
+    rows = run.query(
+        "SELECT tell, seconds, evaluations, ok, elites, cells, qd_score, best FROM figures JOIN tells ON id = tell"
+        " ORDER BY tell"
+    )
+    names = ["tell", "seconds", "evaluations", "ok", "elites", "cells", "qd_score", "best"]
+    frame = pandas.DataFrame(rows, columns=names).astype({"best": "float64"})
+    return _with_shares(run, frame, frame["cells"].to_numpy(np.float64))
+
+
+def _with_shares(run: Run, frame: pandas.DataFrame, cells: np.ndarray) -> pandas.DataFrame:
+    objective = run.archive.objective
+    cells = np.maximum(cells, 1)
+    frame["coverage"] = frame["elites"] / cells
+    frame["normalised_qd_score"] = frame["qd_score"] / ((objective.high - objective.low) * cells)
+    return frame.reindex(columns=list(COLUMNS))
+
+
+def _cells(run: Run, frame: pandas.DataFrame) -> np.ndarray:
+    """(T,) cells after each tell: a refinement adds some, and an unstructured archive has those that it filled."""
+    if run.archive.kind == "unstructured":
+        return frame["elites"].to_numpy(np.float64)
+    cells = np.full(len(frame), float(run.archive.cells))
+    refined = [(tell, math.prod(run.parse(bins))) for tell, bins in run.query("SELECT tell, bins FROM refinements")]
+    if refined:
+        cells[:] = math.prod(axis.bins for axis in run.config.archive.measures)
+    for tell, count in sorted(refined):
+        cells[frame["tell"].to_numpy() >= tell] = count
+    return cells
+
+
+def _replayed(run: Run) -> pandas.DataFrame:
+    """Fold the archive tell by tell: where means decide, elites lose value without losing their cell."""
+    archive, rows, before = run.archive.emptied(), [], 0
+    counts = run.query(
+        "SELECT t.id, t.seconds, COUNT(_status), TOTAL(_status = 0) FROM tells t LEFT JOIN results ON _tell = t.id"
+        " LEFT JOIN evaluations e ON e.id = _evaluation AND purpose IN ('search', 'reevaluation')"
+        " WHERE e.id IS NOT NULL GROUP BY t.id ORDER BY t.id"
+    )
+    evaluations = ok = 0
+    for tell, seconds, told, fine in counts:
+        run.replay(archive, before, tell)
+        evaluations, ok, before = evaluations + told, ok + int(fine), tell
+        best = archive.best.objective if archive.best else np.nan
+        figures = (len(archive), archive.coverage, archive.qd_score, archive.normalised_qd_score)
+        rows.append((tell, seconds, evaluations, ok, *figures, best))
+    return pandas.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _column(rows: Sequence[tuple[float | None, ...]], index: int) -> np.ndarray:

@@ -61,7 +61,7 @@ def lineage(run: Run, candidate: int, generations: int | None = None) -> list[An
 
 
 def _objectives(run: Run, candidates: list[int]) -> dict[int, float]:
-    objective = run.archive.objective.metric
+    objective = run.config.archive.objective.metric
     return dict(
         run.query(
             f'SELECT e.candidate, "{objective}" FROM evaluations e JOIN results ON _evaluation = e.id'

@@ -21,6 +21,7 @@ from ..archives import Insertion
 from ..candidates import Results
 from ..errors import QdError
 from .folder import on_network
+from .pending import PendingRow, pack_state
 
 APPLICATION_ID = 0x7164_6C67  # "qdlg"; SQLite writes it into the file's header
 SCHEMA_VERSION = 1
@@ -57,6 +58,18 @@ class EvaluationRow(NamedTuple):
     session: int
 
 
+class Figures(NamedTuple):
+    """How the search stands, as in the table."""
+
+    tell: int
+    evaluations: int
+    ok: int
+    elites: int
+    cells: int
+    qd_score: float
+    best: float | None
+
+
 @dataclass
 class Transaction:
     """All that one tell changes; it is in the log as a whole or not at all."""
@@ -73,6 +86,13 @@ class Transaction:
     candidates: Sequence[CandidateRow] = ()
     evaluations: Sequence[EvaluationRow] = ()
     proposals: int = 0
+    refined: Sequence[int] | None = None
+    """New bins of the archive's axes, where they were cut."""
+    pending: Sequence[PendingRow] = ()
+    """Batches that an accepted log keeps until they are told."""
+    told_batch: int | None = None
+    """The one of them that is told."""
+    figures: Figures | None = None
 
 
 class Log:
@@ -147,14 +167,22 @@ class Log:
         writes: list[tuple[str, Iterable[Sequence[Any]]]] = []
         if change.results is not None:
             writes.append((self._insert_result, self._result_rows(change)))
-            writes.append(("INSERT INTO insertions VALUES (?, ?, ?)", change.insertions))
+            writes.append(("INSERT OR IGNORE INTO insertions VALUES (?, ?, ?)", change.insertions))
             if change.graphs:
                 rows = [(candidate, pack_graph(graph)) for candidate, graph in change.graphs.items()]
                 writes.append(("INSERT OR IGNORE INTO graphs VALUES (?, ?)", rows))
             writes.append(("INSERT INTO tells VALUES (?, ?, ?)", [(change.tell, change.seconds, change.proposals)]))
+        if change.refined:
+            writes.append(("INSERT INTO refinements VALUES (?, ?)", [(change.tell, json.dumps(change.refined))]))
+        if change.told_batch is not None:
+            writes.append(("DELETE FROM pending WHERE batch = ?", [(change.told_batch,)]))
+        if change.pending:
+            writes.append(("INSERT INTO pending VALUES (?, ?, ?)", change.pending))
+        if change.figures:
+            writes.append(("INSERT INTO figures VALUES (?, ?, ?, ?, ?, ?, ?)", [change.figures]))
         writes.append(("INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?)", change.candidates))
         writes.append((INSERT_EVALUATION, change.evaluations))
-        writes.append(("INSERT OR REPLACE INTO state VALUES (0, ?)", [(json.dumps(change.state),)]))
+        writes.append(("INSERT OR REPLACE INTO state VALUES (0, ?, ?)", [pack_state(change.state)]))
         self._write(writes)
 
     def ask_verification(self, evaluations: Sequence[EvaluationRow]) -> None:

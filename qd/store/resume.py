@@ -40,12 +40,15 @@ class Unfinished:
     counts: Mapping[Status, int]
     """Finished search evaluations."""
     duplicates: int
+    answered: Sequence[Proposal] = ()
+    """Every candidate that is ok, where candidates are evaluated again; none else."""
+    reevaluations: Sequence[tuple[int, bool]] = ()
+    """(candidate, whether it was told) of every reevaluation."""
 
 
 def unfinished(run: Run) -> Unfinished:
     """Read the state of a run."""
-    states = run.query("SELECT value FROM state")
-    state = run.parse(states[0][0]) if states else None
+    state = run.state()
     promoted = [_proposals(run, "id = ?", [id])[0] for id in state["promoted"]] if state else []
     known: dict[bytes, int] = {}
     asked = run.query(
@@ -69,7 +72,15 @@ def unfinished(run: Run) -> Unfinished:
     ]
     counts = run.query(
         "SELECT _status, COUNT(*) FROM results JOIN evaluations ON id = _evaluation"
-        " WHERE purpose = 'search' GROUP BY _status"
+        " WHERE purpose IN ('search', 'reevaluation') GROUP BY _status"
+    )
+    again = run.query(
+        "SELECT candidate, _status IS NOT NULL FROM evaluations LEFT JOIN results ON id = _evaluation"
+        " WHERE purpose = 'reevaluation' ORDER BY id"
+    )
+    ok = (
+        "id IN (SELECT candidate FROM evaluations e JOIN results ON e.id = _evaluation"
+        " WHERE purpose = 'search' AND _status = 0)"
     )
     return Unfinished(
         state=state,
@@ -80,11 +91,16 @@ def unfinished(run: Run) -> Unfinished:
         known=known,
         counts={run.status(status): count for status, count in counts},
         duplicates=len(duplicates),
+        answered=_proposals(run, ok) if run.reevaluates else [],
+        reevaluations=[(candidate, bool(told)) for candidate, told in again],
     )
 
 
 def _in_flight(run: Run) -> list[tuple[EvaluationRow, Proposal]]:
-    open_rows = "SELECT {} FROM evaluations WHERE purpose = 'search' AND id NOT IN (SELECT _evaluation FROM results)"
+    open_rows = (
+        "SELECT {} FROM evaluations WHERE purpose IN ('search', 'reevaluation')"
+        " AND id NOT IN (SELECT _evaluation FROM results)"
+    )
     rows = [EvaluationRow(*row) for row in run.query(open_rows.format("*") + " ORDER BY id")]
     proposals = {
         proposal.candidate.id: proposal for proposal in _proposals(run, f"id IN ({open_rows.format('candidate')})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import math
 import os
@@ -11,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import networkx
 import numpy as np
@@ -19,44 +20,58 @@ import pandas
 
 from search_spaces import Metric
 
-from ..archives import Axis, GridArchive, Objective, make_archive
+from ..archives import Archive, Axis, CellArchive, GridArchive, Objective, make_archive
 from ..candidates import Status
 from ..config import RunFile, check, suggest
 from ..errors import UsageError
+from ..notebook import Network, ReadableGenotype, run_html
 from .folder import RunFolder
 from .log import APPLICATION_ID, SCHEMA_VERSION, unpack_graph
+from .pending import counts_of, unpack_state
 from .where import matching
 
+AnyArchive = TypeVar("AnyArchive", bound=Archive)
 ARCHIVED = "purpose IN ('search', 'reevaluation') AND fidelity = 1 AND _status = 0"
 """The rows that an archive is folded from."""
 
 
-def open_run(path: Path | str) -> Run:
+def open_run(path: Path | str, project_accepted: bool = False) -> Run:
     """Open a run folder for looking, also while its search goes on.
+
+    Args:
+        path: the folder.
+        project_accepted: let an accepted log be projected onto other measures, from what it has kept; otherwise that is
+            refused, as what it has not kept would be missing.
 
     Raises:
         UsageError: it is no run folder, or its log is damaged, foreign or of a newer version.
     """
-    return Run(path)
+    return Run(path, project_accepted)
 
 
 class Run:
     """One run: configuration, metrics, archive, elites and evaluations, all read from the log."""
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, project_accepted: bool = False) -> None:
+        self.project_accepted = project_accepted
         self.folder = RunFolder(path)
-        self._connection = _open(self.folder.log)
+        self._connection: sqlite3.Connection | None = _open(self.folder.log)
         self.config: RunFile = check(self.meta("run_file"), str(self.folder.log))
         """What defined the run, defaults filled in."""
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder.path)!r}: {self.count} evaluations, {self.archive!r})"
 
+    def _repr_html_(self) -> str:
+        return run_html(self)
+
     def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a read-only SQL statement over the log; its tables are described in qd/store/schema.sql."""
         try:
             # numbers out of a frame are numpy's, which SQLite would take for blobs
             plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+            if self._connection is None:
+                self._connection = _open(self.folder.log)
             return self._connection.execute(statement, plain).fetchall()
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter of a message with damaged text in it
             raise _damaged(self.folder.log, error) from error
@@ -85,8 +100,13 @@ class Run:
         return self.parse(rows[0][0]) if rows else None
 
     def close(self) -> None:
-        """Close the log."""
-        self._connection.close()
+        """Close the log; the next query opens it again.
+
+        While a reader has it open, a search that ends cannot make one portable file of it.
+        """
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
@@ -102,38 +122,95 @@ class Run:
 
     @property
     def count(self) -> int:
-        """Finished evaluations of every purpose."""
-        return self.query("SELECT COUNT(*) FROM results")[0][0]
+        """Finished evaluations of every purpose; those of the search alone in an accepted log."""
+        return sum(self.counts.values()) if self.accepted_only else self.query("SELECT COUNT(*) FROM results")[0][0]
+
+    @property
+    def accepted_only(self) -> bool:
+        """Whether the log keeps what entered the archive, and of the rest only counts."""
+        return self.config.log.keep == "accepted"
+
+    @property
+    def reevaluates(self) -> bool:
+        """Whether elites were evaluated again when challenged, so that their means decide."""
+        return self.config.search.noise == "reevaluate"
+
+    @property
+    def reevaluations(self) -> int:
+        """How many of the finished evaluations were of candidates that had been evaluated before."""
+        return self.query(
+            "SELECT COUNT(*) FROM results JOIN evaluations ON id = _evaluation WHERE purpose = 'reevaluation'"
+        )[0][0]
+
+    def state(self) -> dict[str, Any] | None:
+        """What the search logged of itself at its last tell; None where it was killed before its first proposal."""
+        rows = self.query("SELECT value, arrays FROM state")
+        with self._decoding():
+            return unpack_state(*rows[0]) if rows else None
+
+    @property
+    def counts(self) -> dict[Status, int]:
+        """Finished search evaluations."""
+        if self.accepted_only:
+            return counts_of(self.state())
+        rows = self.query(
+            "SELECT _status, COUNT(*) FROM results JOIN evaluations ON id = _evaluation"
+            " WHERE purpose IN ('search', 'reevaluation') GROUP BY _status"
+        )
+        return {self.status(status): count for status, count in rows}
 
     @cached_property
-    def archive(self) -> GridArchive:
+    def archive(self) -> Archive:
         """The archive of the search itself, folded from the log as it was when first asked for."""
-        return self.fold(make_archive(self.config.archive, self.metrics))
+        return self.fold(self.empty_archive())
 
-    def fold(self, archive: GridArchive) -> GridArchive:
+    def empty_archive(self) -> Archive:
+        """The archive as it was before the first tell."""
+        return make_archive(self.config.archive, self.metrics, centroids=self.meta("centroids"))
+
+    @property
+    def seconds(self) -> float:
+        """Search time so far, resumes added up."""
+        return self.query("SELECT MAX(seconds) FROM tells")[0][0] or 0.0
+
+    def fold(self, archive: AnyArchive, genotypes: bool = True) -> AnyArchive:
         """Add every archived result to an empty archive, in the order in which they were told; returns it."""
         self.replay(archive)
-        genotypes = self.genotypes([elite.candidate for elite in archive.elites.values()])
-        archive.set_genotypes(genotypes)
+        if genotypes:
+            archive.set_genotypes(self.genotypes(archive.elites.candidates.tolist()))
+        if self.accepted_only:
+            archive.outside = (self.state() or {"outside": 0})["outside"]
         return archive
 
-    def replay(self, archive: GridArchive, after: int = 0, up_to: int | None = None) -> None:
+    def replay(self, archive: Archive, after: int = 0, up_to: int | None = None) -> None:
         """Add the archived results of the tells in (after, up_to] to an archive that holds those before.
 
         Its elites have no genotypes; `fold` gives them.
         """
+        if self.reevaluates and isinstance(archive, CellArchive) and archive.averages is None:
+            archive.average()
+        up_to = self.last_tell if up_to is None else up_to
+        if isinstance(archive, GridArchive) and archive.refines:
+            statement = "SELECT tell, bins FROM refinements WHERE tell > ? AND tell <= ? ORDER BY tell"
+            for tell, bins in self.query(statement, [after, up_to]):
+                self._replay(archive, after, tell)
+                archive.refine(self.parse(bins))
+                after = tell
+        self._replay(archive, after, up_to)
+
+    def _replay(self, archive: Archive, after: int, up_to: int) -> None:
         needed = list(dict.fromkeys([archive.objective.metric, *(axis.metric for axis in archive.axes)]))
         rows = self.query(
             f"SELECT e.id, e.candidate, {_quoted(needed)} FROM results JOIN evaluations e ON e.id = _evaluation"
             f" WHERE {ARCHIVED} AND _tell > ? AND _tell <= ? ORDER BY _tell, e.id",
-            [after, self.last_tell if up_to is None else up_to],
+            [after, up_to],
         )
         if rows:
             with self._decoding():
                 table = np.array(rows, dtype=np.float64)
             ids, candidates = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
             metrics = {name: table[:, 2 + index] for index, name in enumerate(needed)}
-            archive.add(ids.tolist(), candidates.tolist(), metrics, [None] * len(rows))
+            archive.add(ids, candidates, metrics, [None] * len(rows))
 
     @property
     def last_tell(self) -> int:
@@ -145,11 +222,16 @@ class Run:
         if name not in self.metrics:
             raise UsageError(f"{self.folder.path}: no metric {name!r} was logged{suggest(name, sorted(self.metrics))}")
 
-    def project(self, measures: Sequence[str] = (), objective: str | None = None, bins: int = 20) -> GridArchive:
-        """The archive over other logged metrics, from the log alone: nothing is evaluated again.
+    def project(self, measures: Sequence[str] = (), objective: str | None = None, bins: int = 20) -> Archive:
+        """The archive over other logged metrics, from the log alone: `projection`, folded."""
+        return self.fold(self.projection(measures, objective, bins))
+
+    def projection(self, measures: Sequence[str] = (), objective: str | None = None, bins: int = 20) -> Archive:
+        """The empty archive over other logged metrics; nothing is evaluated again to fill it.
 
         Args:
-            measures: metric names; the run's own axes keep their ranges, others span what was seen. Default: the run's.
+            measures: metric names, for a grid; the run's own axes keep their ranges, others span what was seen.
+                Default: the run's own archive, of whatever kind.
             objective: metric name; default: the run's.
             bins: cells along an axis that is not the run's own.
 
@@ -157,18 +239,29 @@ class Run:
             UsageError: a name is no metric of this run.
         """
         own = {axis.metric: axis for axis in self.archive.axes}
+        if self.accepted_only and not self.project_accepted and (set(measures) - set(own) or objective):
+            raise UsageError(
+                f"{self.folder.path}: the log keeps what entered the archive, and not what would have entered another;"
+                " draw it from that alone with --accepted-only, or search again with `log: all`"
+            )
         names = list(measures) or list(own)
         for name in [*names, *([objective] if objective else [])]:
             self.require_metric(name)
         if len(set(names)) < len(names):
             raise UsageError(f"expected different measures, got {', '.join(names)}")
-        axes = [own.get(name) or self._axis(name, bins) for name in names]
         goal = self.archive.objective
         if objective and objective != goal.metric:
             metric = self.metrics[objective]
             low, high = self._seen(objective)
             goal = Objective(objective, metric.direction, low, high, metric.unit)
-        return self.fold(GridArchive(goal, axes, self.config.archive.outside))
+        if not measures:
+            archive = self.archive.emptied()
+            archive.objective = goal
+            return archive
+        if not isinstance(self.archive, GridArchive):  # its axes have ranges, but no bins
+            own = {name: dataclasses.replace(axis, bins=bins) for name, axis in own.items()}
+        axes = [own.get(name) or self._axis(name, bins) for name in names]
+        return GridArchive(goal, axes, self.config.archive.outside)
 
     def evaluations(self) -> pandas.DataFrame:
         """Every finished evaluation, in the order in which they were told: a frame with one column per metric."""
@@ -191,7 +284,7 @@ class Run:
         where: str | None = None,
         sort: str | None = None,
         limit: int | None = None,
-        archive: GridArchive | None = None,
+        archive: Archive | None = None,
     ) -> pandas.DataFrame:
         """The elites, the best first: id, evaluation, cell, objective, one column per metric, and where they came from.
 
@@ -215,6 +308,8 @@ class Run:
         frame = pandas.DataFrame(table, columns=["id", "evaluation", "cell", "objective"])
         logged = self._rows_of(frame["evaluation"].tolist())
         frame = frame.merge(logged, on="evaluation", how="left")
+        if self.reevaluates:
+            frame = self._with_means(frame, archive.objective.metric)
         if where is not None:
             frame = matching(frame, ["id", "operator", "emitter", *self.metrics], where)
         ascending = self.metrics[sort].direction == "minimise"
@@ -233,6 +328,7 @@ class Run:
                 "genotype": row["genotype"],
                 "parents": row["parents"],
                 "operator": row["operator"],
+                **({"samples": row["samples"]} if self.reevaluates else {}),
             }
             for row in elites.to_dict("records")
         ]
@@ -248,6 +344,22 @@ class Run:
             raise UsageError(
                 f"{self.folder.path}: there is no candidate {candidate}; qd elites lists those of the archive"
             )
+        return rows[0][0]
+
+    def evaluation_of(self, candidate: int) -> int:
+        """The last ok evaluation of a candidate in the search.
+
+        Raises:
+            UsageError: there is no such candidate, or it has none.
+        """
+        rows = self.query(
+            f"SELECT e.id FROM evaluations e JOIN results ON _evaluation = e.id WHERE {ARCHIVED} AND e.candidate = ?"
+            " ORDER BY e.id DESC LIMIT 1",
+            [candidate],
+        )
+        if not rows:
+            self.readable(candidate)  # raises where there is no such candidate
+            raise UsageError(f"{self.folder.path}: candidate {candidate} has no ok evaluation, so it has no metrics")
         return rows[0][0]
 
     def metrics_of(self, evaluation: int) -> dict[str, float]:
@@ -267,6 +379,22 @@ class Run:
                 raise _damaged(self.folder.log, f"candidate {candidate} is missing")
         return found
 
+    def network(self, candidate: int) -> Network:
+        """A candidate with its metrics and genotype, as a notebook shows it.
+
+        Raises:
+            UsageError: there is no such candidate, or it has no metrics.
+        """
+        evaluation = self.evaluation_of(candidate)
+        genotype = ReadableGenotype(self.genotypes([candidate])[candidate], self.readable(candidate))
+        return Network(self, candidate, evaluation, self.metrics_of(evaluation), genotype)
+
+    def history(self) -> pandas.DataFrame:
+        """How the search went: counts, coverage, QD score and best after every tell."""
+        from .history import history  # it reads a run
+
+        return history(self)
+
     def module_graph(self, candidate: int) -> networkx.DiGraph | None:
         """The module graph of an ok candidate, where its space has one."""
         rows = self.query("SELECT graph FROM graphs WHERE candidate = ?", [candidate])
@@ -282,20 +410,15 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """What `qd show --json` prints."""
         archive = self.archive
-        counts = dict(
-            self.query(
-                "SELECT _status, COUNT(*) FROM results JOIN evaluations e ON e.id = _evaluation"
-                " WHERE purpose = 'search' GROUP BY _status"
-            )
-        )
+        counts = self.counts
         duplicates = self.query("SELECT COUNT(*) FROM candidates WHERE id NOT IN (SELECT candidate FROM evaluations)")
-        seconds = self.query("SELECT MAX(seconds) FROM tells")
         best = archive.best
         return {
             "run": self.folder.name,
             "space": self.config.space.kind,
             "evaluator": self.config.evaluator.kind,
-            "evaluations": {status.label: counts.get(status.value, 0) for status in Status},
+            "evaluations": {status.label: counts.get(status, 0) for status in Status},
+            **({"reevaluations": self.reevaluations} if self.reevaluates else {}),
             "duplicates": duplicates[0][0],
             "archive": {
                 "kind": archive.kind,
@@ -310,7 +433,7 @@ class Run:
                 "outside": archive.outside,
             },
             "best": self._record(best.candidate, best.evaluation, best.objective) if best else None,
-            "seconds": seconds[0][0] or 0.0,
+            "seconds": self.seconds,
         }
 
     @contextlib.contextmanager
@@ -325,9 +448,17 @@ class Run:
         return {
             "id": candidate,
             "objective": objective,
-            "metrics": self.metrics_of(evaluation),
+            "metrics": self._means_of(candidate) if self.reevaluates else self.metrics_of(evaluation),
             "genotype": self.genotypes([candidate])[candidate],
         }
+
+    def _means_of(self, candidate: int) -> dict[str, float]:
+        means = ", ".join(f'AVG("{name}")' for name in self.metrics)
+        rows = self.query(
+            f"SELECT {means} FROM results JOIN evaluations e ON e.id = _evaluation WHERE {ARCHIVED} AND candidate = ?",
+            [candidate],
+        )
+        return dict(zip(self.metrics, rows[0], strict=True))
 
     def _rows_of(self, evaluations: Sequence[int]) -> pandas.DataFrame:
         rows = self.query(
@@ -340,6 +471,19 @@ class Run:
         frame = pandas.DataFrame(rows, columns=[*named, *self.metrics])
         frame["parents"] = [self.parse(text) for text in frame["parents"]]
         frame["genotype"] = [self.parse(text) for text in frame["genotype"]]
+        return frame
+
+    def _with_means(self, frame: pandas.DataFrame, objective: str) -> pandas.DataFrame:
+        """Replace metrics by means over a candidate's evaluations, and say how many these are (`samples`)."""
+        means = ", ".join(f'AVG("{name}")' for name in self.metrics)
+        rows = self.query(
+            f"SELECT candidate, COUNT(*), {means} FROM results JOIN evaluations e ON e.id = _evaluation"
+            f" WHERE {ARCHIVED} AND candidate IN (SELECT value FROM json_each(?)) GROUP BY candidate",
+            [json.dumps(frame["id"].tolist())],
+        )
+        known = pandas.DataFrame(rows, columns=["id", "samples", *self.metrics])
+        frame = frame.drop(columns=list(self.metrics)).merge(known, on="id", how="left")
+        frame[objective] = frame["objective"]  # SQLite adds up in another order, which shows in the last digit
         return frame
 
     def _axis(self, name: str, bins: int) -> Axis:

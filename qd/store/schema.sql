@@ -45,10 +45,31 @@ CREATE TABLE evaluations (       -- what was asked; told once `results` has its 
     session     INTEGER NOT NULL
 ) STRICT;
 
-CREATE TABLE insertions (        -- what entered the archive
+CREATE TABLE insertions (        -- what entered the archive; where means decide, the first time that it did
     evaluation INTEGER PRIMARY KEY,
     cell       INTEGER NOT NULL,
     displaced  INTEGER
+) STRICT;
+
+CREATE TABLE refinements (       -- after this tell the archive's axes were cut finer; `insertions` name cells of the time
+    tell INTEGER PRIMARY KEY,
+    bins TEXT NOT NULL           -- JSON, of each axis
+) STRICT;
+
+CREATE TABLE pending (           -- `log: accepted`: batches under way, deleted when told
+    batch  INTEGER PRIMARY KEY,
+    value  TEXT NOT NULL,        -- JSON
+    arrays BLOB                  -- safetensors: genotypes of fixed length
+) STRICT;
+
+CREATE TABLE figures (           -- `log: accepted`: how the search stood after some of its tells
+    tell        INTEGER PRIMARY KEY,
+    evaluations INTEGER NOT NULL,  -- finished, whatever their status
+    ok          INTEGER NOT NULL,
+    elites      INTEGER NOT NULL,
+    cells       INTEGER NOT NULL,
+    qd_score    REAL NOT NULL,
+    best        REAL               -- in the objective's own unit
 ) STRICT;
 
 CREATE TABLE graphs (            -- module graphs of ok candidates: zlib of networkx node-link JSON
@@ -63,8 +84,9 @@ CREATE TABLE tells (
 ) STRICT;
 
 CREATE TABLE state (             -- the one row that is overwritten: what the next ask starts from
-    id    INTEGER PRIMARY KEY CHECK (id = 0),
-    value TEXT NOT NULL          -- JSON
+    id     INTEGER PRIMARY KEY CHECK (id = 0),
+    value  TEXT NOT NULL,        -- JSON
+    arrays BLOB                  -- safetensors: arrays of emitters' states
 ) STRICT;
 
 -- CREATE TABLE results: see Log.create; it has one REAL column per metric.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,13 +32,13 @@ def make_optimiser(owned: Sequence[Owned], options: Sequence[TrainingOptions]) -
     for tensor, networks in owned:
         # Rows that follow the same options become a parameter of their own, a view of the whole and of its gradient.
         tensor.grad = torch.zeros_like(tensor)
-        start = 0
-        for kind, run in groupby(networks, key=lambda one: (options[one].learning_rate, options[one].weight_decay)):
-            stop = start + len(list(run))
+        index = np.asarray(networks)
+        ends = [*(np.flatnonzero(np.diff(index)) + 1).tolist(), len(index)]
+        for start, stop in pairwise([0, *ends]):
             view = tensor.detach()[start:stop]
             view.grad = tensor.grad[start:stop]
-            slices[kind].append(view)
-            start = stop
+            follows = options[index[start]]
+            slices[follows.learning_rate, follows.weight_decay].append(view)
     groups = [{"params": tensors, "options": kinds[kind]} for kind, tensors in slices.items()]
     optimiser = _make(groups, options[0])
     optimiser.zero_grad = lambda set_to_none=False: _zero(tensor for tensor, _ in owned)  # views must stay views

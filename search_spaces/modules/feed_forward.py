@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "elu": nn.functional.elu,
+    "leaky_relu": nn.functional.leaky_relu,
     "relu": torch.relu,
     "silu": nn.functional.silu,
     "tanh": torch.tanh,

@@ -32,15 +32,15 @@ def forward(h_VB, weight_P, bias_U, first_weight, first_unit, width, first_sourc
         start, stop = first_unit[g], first_unit[g] + width[g]
         np.dot(weight_P[first_weight[g] : first_weight[g + 1]].reshape(width[g], len(x_FB)), x_FB, z_UB[start:stop])
         for u in range(start, stop):
-            z_UB[u] += bias_U[u]
+            for b in range(z_UB.shape[1]):
+                z_UB[u, b] += bias_U[u]
 
 
 @_compiled
 def backward(
-    dz_UB, h_VB, weight_P, first_weight, first_unit, width, first_source, source, most,
-    dh_VB, dweight_P, dbias_U,
+    dz_UB, h_VB, weight_P, first_weight, first_unit, width, first_source, source, most, dh_VB, dweight_P
 ):  # fmt: skip
-    """Fill the gradients; `dh_VB` comes in as zeros, or without columns where nobody wants it."""
+    """Fill the gradients of inputs and weights; `dh_VB` comes in as zeros, or without columns where nobody wants it."""
     buffer, dbuffer = np.empty((most, h_VB.shape[1]), h_VB.dtype), np.empty((most, h_VB.shape[1]), h_VB.dtype)
     for g in range(len(width)):
         sources = source[first_source[g] : first_source[g + 1]]
@@ -48,11 +48,6 @@ def backward(
         dz = dz_UB[first_unit[g] : first_unit[g] + width[g]]
         weights = slice(first_weight[g], first_weight[g + 1])
         np.dot(dz, x_FB.T, dweight_P[weights].reshape(width[g], len(x_FB)))
-        for u in range(width[g]):
-            total = dz.dtype.type(0)
-            for b in range(dz.shape[1]):
-                total += dz[u, b]
-            dbias_U[first_unit[g] + u] = total
         if dh_VB.shape[1] == 0:
             continue
         dx_FB = dbuffer[: len(x_FB)]
@@ -60,7 +55,8 @@ def backward(
         row = 0
         for s in range(len(sources)):
             for v in range(sources[s, 0], sources[s, 1]):
-                dh_VB[v] += dx_FB[row]
+                for b in range(dh_VB.shape[1]):
+                    dh_VB[v, b] += dx_FB[row, b]
                 row += 1
 
 
@@ -71,7 +67,8 @@ def _gather(h_VB, sources, buffer):
         return h_VB[sources[0, 0] : sources[0, 1]]
     row = 0
     for s in range(len(sources)):
-        size = sources[s, 1] - sources[s, 0]
-        buffer[row : row + size] = h_VB[sources[s, 0] : sources[s, 1]]
-        row += size
+        for v in range(sources[s, 0], sources[s, 1]):
+            for b in range(h_VB.shape[1]):
+                buffer[row, b] = h_VB[v, b]
+            row += 1
     return buffer[:row]

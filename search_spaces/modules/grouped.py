@@ -30,6 +30,15 @@ class Rewiring:
     density: float
     fraction: float
 
+    def present(self, weights: int) -> int:
+        """How many of a group's weights are present; at least one."""
+        return max(1, round(self.density * weights))
+
+    def replaced(self, weights: int) -> int:
+        """How many of them are replaced at each rewiring: no more than are absent."""
+        present = self.present(weights)
+        return min(int(self.fraction * present), weights - present)
+
 
 @dataclass(frozen=True, order=True)
 class GroupSpec:
@@ -74,13 +83,13 @@ class SparseGroup(Group):
 
     def __init__(self, inputs: int, width: int, activation: str, rewiring: Rewiring) -> None:
         super().__init__(inputs, width, activation)
-        self.fraction = rewiring.fraction
-        present = max(1, round(rewiring.density * self.weight.numel()))
-        mask = torch.zeros(self.weight.numel())
+        weights = self.weight.numel()
+        present, self.replaced = rewiring.present(weights), rewiring.replaced(weights)
+        mask = torch.zeros(weights)
         mask[torch.randperm(len(mask))[:present]] = 1
         self.register_buffer("mask", mask.view_as(self.weight))
         with torch.no_grad():  # as nn.Linear draws them, for the inputs that are left
-            self.weight.mul_(self.mask / math.sqrt(present / len(mask)))
+            self.weight.mul_(self.mask / math.sqrt(present / weights))
 
     @torch.no_grad()
     def after_step(self, step: int, steps: int) -> None:
@@ -88,7 +97,7 @@ class SparseGroup(Group):
         self.weight.mul_(self.mask)
         if is_rewiring_step(step, steps):
             assert self.weight.grad is not None
-            rewire(self.weight, self.weight.grad, self.mask, self.fraction)
+            rewire(self.weight, self.weight.grad, self.mask, self.replaced)
 
 
 def is_rewiring_step(step: int, steps: int) -> bool:
@@ -97,26 +106,25 @@ def is_rewiring_step(step: int, steps: int) -> bool:
     return (step + 1) % apart == 0 and (step + 1) // apart <= REWIRINGS
 
 
-def rewire(weight: Tensor, gradient: Tensor, mask: Tensor, fraction: float) -> None:
+def rewire(weight: Tensor, gradient: Tensor, mask: Tensor, count: int) -> None:
     """Prune the present weights of least magnitude, and regrow as many absent ones, with the greatest gradients, at 0.
 
     Among equal magnitudes and among equal gradients the lowest index goes first.
 
     Args:
-        weight: (U, F), changed in place; contiguous, 0 where absent.
+        weight: (U, F), changed in place; 0 where absent.
         gradient: (U, F), of absent weights too.
-        mask: (U, F), changed in place; contiguous.
-        fraction: share of the present weights to replace; no more than there are absent ones.
+        mask: (U, F), changed in place.
+        count: how many to replace; at most as many as are present, and as are absent.
     """
-    present = mask.flatten() > 0
-    count_present = int(present.sum())
-    count = min(int(fraction * count_present), present.numel() - count_present)
-    magnitudes = weight.abs().flatten().masked_fill(~present, torch.inf)
-    gradients = gradient.abs().flatten().masked_fill(present, -1)
+    absent = mask.flatten() == 0
+    magnitudes = weight.abs().flatten().masked_fill_(absent, torch.inf)
+    gradients = gradient.abs().flatten().masked_fill_(~absent, -1)
     pruned = magnitudes.sort(stable=True).indices[:count]
     regrown = gradients.sort(stable=True, descending=True).indices[:count]
-    mask.view(-1)[pruned] = 0
-    mask.view(-1)[regrown] = 1
+    flat = mask.view(-1)
+    flat[pruned] = 0
+    flat[regrown] = 1
     weight.mul_(mask)
 
 

@@ -30,7 +30,7 @@ class LinkedGroup:
         first_unit: its first unit in U.
         width: its units.
         sources: (first, last + 1) of the units of V that it reads, in the order of its weights.
-        fraction: of its weights that is replaced at each rewiring; None: all are present, and stay.
+        replaced: how many of its weights at each rewiring; None: all are present, and stay.
     """
 
     network: int
@@ -38,7 +38,7 @@ class LinkedGroup:
     first_unit: int
     width: int
     sources: tuple[tuple[int, int], ...]
-    fraction: float | None
+    replaced: int | None
 
     @property
     def inputs(self) -> int:
@@ -61,7 +61,7 @@ class GroupLayout:
         self.most = int(self.inputs.max())
 
     @property
-    def arrays(self) -> tuple[Any, ...]:
+    def arrays(self) -> tuple[Any, Any, Any, Any, Any, Any]:
         """As the kernels take them."""
         return self.first_weight, self.first_unit, self.width, self.first_source, self.source, self.most
 
@@ -97,7 +97,7 @@ class StackedGroups(nn.Module):
         weights, units = int(self.layout.first_weight[-1]), int(self.layout.width.sum())
         self.weight = nn.Parameter(torch.zeros(weights))
         self.bias = nn.Parameter(torch.zeros(units))
-        rewired = any(group.fraction is not None for group in groups)
+        rewired = any(group.replaced is not None for group in groups)
         self.register_buffer("mask", torch.ones(weights) if rewired else None)
 
     def forward(self, h_VB: Tensor) -> Tensor:
@@ -105,13 +105,14 @@ class StackedGroups(nn.Module):
         function = GroupKernel.apply if h_VB.device.type == "cpu" else links
         return function(h_VB, self.weight, self.bias, self.layout)
 
-    def owned(self) -> list[tuple[nn.Parameter, np.ndarray]]:
+    def owned(self) -> list[tuple[nn.Parameter, list[int]]]:
         """Each parameter with the network that each of its rows belongs to."""
         network = np.array([group.network for group in self.layout.groups])
         by_unit = np.empty(len(self.bias), np.int64)
         for group in self.layout.groups:
             by_unit[group.first_unit : group.first_unit + group.width] = group.network
-        return [(self.weight, np.repeat(network, np.diff(self.layout.first_weight))), (self.bias, by_unit)]
+        by_weight = np.repeat(network, np.diff(self.layout.first_weight))
+        return [(self.weight, by_weight.tolist()), (self.bias, by_unit.tolist())]
 
     def named(self, index: int) -> dict[str, Tensor]:
         """Views of a group's tensors, under their names in its plain network's state."""
@@ -120,7 +121,7 @@ class StackedGroups(nn.Module):
             f"{group.prefix}weight": self._matrix(self.weight, index),
             f"{group.prefix}bias": self.bias[group.first_unit : group.first_unit + group.width],
         }
-        if self.mask is not None and group.fraction is not None:
+        if self.mask is not None and group.replaced is not None:
             views[f"{group.prefix}mask"] = self._matrix(self.mask, index)
         return views
 
@@ -134,11 +135,11 @@ class StackedGroups(nn.Module):
             return
         assert self.weight.grad is not None
         for index, group in enumerate(self.layout.groups):
-            if group.fraction is not None:
+            if group.replaced is not None:
                 weight, gradient, mask = (
                     self._matrix(flat, index) for flat in (self.weight, self.weight.grad, self.mask)
                 )
-                rewire(weight, gradient, mask, group.fraction)
+                rewire(weight, gradient, mask, group.replaced)
 
     def _matrix(self, flat_P: Tensor, index: int) -> Tensor:
         group, first = self.layout.groups[index], self.layout.first_weight
@@ -162,9 +163,11 @@ class GroupKernel(torch.autograd.Function):
         dz_UB = gradients[0].contiguous().numpy()
         wanted = ctx.needs_input_grad[0]
         dh_VB = np.zeros(h.shape if wanted else (0, 0), h.dtype)
-        dweight, dbias = np.empty_like(weight), np.empty(len(dz_UB), h.dtype)
-        kernel.backward(dz_UB, h, weight, *ctx.layout.arrays, dh_VB, dweight, dbias)
-        return torch.from_numpy(dh_VB) if wanted else None, torch.from_numpy(dweight), torch.from_numpy(dbias), None
+        dweight = np.empty_like(weight)
+        layout: GroupLayout = ctx.layout
+        kernel.backward(dz_UB, h, weight, *layout.arrays, dh_VB, dweight)
+        dh = torch.from_numpy(dh_VB) if wanted else None
+        return dh, torch.from_numpy(dweight), gradients[0].sum(1), None
 
 
 def links(h_VB: Tensor, weight_P: Tensor, bias_U: Tensor, layout: GroupLayout) -> Tensor:

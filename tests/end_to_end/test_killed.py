@@ -24,10 +24,11 @@ SETTINGS = {
 
 def told(folder: Path) -> int:
     """Tells in the log so far; 0 where there is none yet."""
-    with contextlib.suppress(sqlite3.Error):
+    try:
         with contextlib.closing(sqlite3.connect(f"file:{folder}/log.sqlite?mode=ro", uri=True)) as log:
             return log.execute("SELECT COUNT(*) FROM tells").fetchone()[0]
-    return 0
+    except sqlite3.Error:
+        return 0
 
 
 def wait_for_tells(folder: Path, more_than: int, alive) -> None:

@@ -204,7 +204,7 @@ def test_a_plug_in_with_other_metrics_is_refused(workbench, digests):
     text = workbench.plugin.read_text()
     workbench.plugin.write_text(text.replace('"order": Metric', '"rank": Metric').replace('"order":', '"rank":'))
     workbench.forget()
-    with pytest.raises(UsageError, match="the run logged score, width, height, order.* a resume needs the same"):
+    with pytest.raises(UsageError, match=r"the run logged score, width, height, order.* a resume needs the same"):
         qd.resume("run")
     assert digests(folder) == before
 
@@ -216,7 +216,7 @@ def test_a_plug_in_that_moved_is_found_with_plugins(workbench, digests):
     elsewhere.mkdir()
     workbench.plugin.rename(elsewhere / workbench.plugin.name)
     workbench.forget()
-    with pytest.raises(UsageError, match="found nothing there; .*--plugins"):
+    with pytest.raises(UsageError, match=r"found nothing there; .*--plugins"):
         qd.resume("run", budget={"evaluations": 200})
     assert digests(folder) == before
     assert qd.resume("run", plugins=elsewhere, budget={"evaluations": 200}).count == 200

@@ -1,5 +1,7 @@
 """Networks trained together equal networks trained alone, whoever wrote their space."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -67,11 +69,13 @@ def genotype(**genes):
 
 def check(space, genotypes, data, task=TASK, size=None, options=OPTIONS):
     """Train together and alone; returns how many networks were trained with each."""
-    seeds = [11 * index for index in range(len(genotypes))]
-    together = train_population(space, genotypes, seeds, task, *data, options, 5, size=size)
+    (inputs, targets), seeds = data, [11 * index for index in range(len(genotypes))]
+    together: list[Any] = train_population(space, genotypes, seeds, task, inputs, targets, options, 5, size=size)
     for one, seed, result in zip(genotypes, seeds, together, strict=True):
         network = build_seeded(lambda one=one: space.build(one, task), seed).double()
-        train_alone(network, *data, options.with_overrides(space.training_options(one)), task.loss, 5, seed=seed)
+        train_alone(
+            network, inputs, targets, options.with_overrides(space.training_options(one)), task.loss, 5, seed=seed
+        )
         assert_close(result.network.state_dict(), network.state_dict(), 1e-9)
     return [result.stacked for result in together]
 
@@ -124,7 +128,7 @@ def test_mean_squared_error(data):
 
 def test_invalid_genotypes_cost_nobody_else(data):
     genotypes = [genotype(), genotype(hidden=8, extra="norm"), genotype()]
-    results = train_population(Perceptrons(), genotypes, [1, 2, 3], TASK, *data, OPTIONS, 5)
+    results: list[Any] = train_population(Perceptrons(), genotypes, [1, 2, 3], TASK, data[0], data[1], OPTIONS, 5)
     assert isinstance(results[1], Invalid)
     assert [results[index].stacked for index in (0, 2)] == [2, 2]
 
@@ -159,7 +163,9 @@ def test_bfloat16_trains(data):
     options = TrainingOptions(20, 20, learning_rate=0.01, bfloat16=True)
     inputs = data[0].float()
     targets = (inputs[:, 0] > 0).long()
-    for result in train_population(Perceptrons(), [genotype(epochs=3)] * 2, [1, 2], TASK, inputs, targets, options, 0):
+    same = [genotype(epochs=3)] * 2
+    results: list[Any] = train_population(Perceptrons(), same, [1, 2], TASK, inputs, targets, options, 0)
+    for result in results:
         assert {tensor.dtype for tensor in result.network.parameters()} == {torch.float32}
         outputs = result.network.eval()(inputs)
         assert torch.isfinite(outputs).all()

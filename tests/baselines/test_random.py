@@ -3,7 +3,7 @@
 import numpy as np
 
 from qd.archives import Axis, GridArchive, Objective
-from qd.emitters import Random
+from qd.baselines import Random
 from search_spaces import Integer, SearchSpace, Struct
 
 

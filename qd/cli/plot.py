@@ -1,0 +1,113 @@
+"""qd plot."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..config import suggest
+from ..errors import UsageError
+from ..plots import KINDS
+from .counter import Counter
+from .output import note
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LISTED = "".join(f"\n\n- `{name}`: {kind.about} ({', '.join(kind.formats)})" for name, kind in KINDS.items())
+
+
+def plot(  # noqa: D103 - what it does is said below, with the list of kinds
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="What to draw; see above.", show_default=False)],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR...", help="A run's folder; curves and difference take several.", show_default=False
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where to write it.", show_default=False)],
+    measures: Annotated[str | None, typer.Option(metavar="A,B", help="Logged metrics as axes.")] = None,
+    objective: Annotated[str | None, typer.Option(metavar="M", help="A logged metric as colour or height.")] = None,
+    cost: Annotated[str | None, typer.Option(metavar="M", help="pareto: the metric that is to be small.")] = None,
+    over: Annotated[str | None, typer.Option(metavar="WHAT", help="curves: evaluations or seconds.")] = None,
+    id: Annotated[
+        list[int] | None, typer.Option(metavar="N", help="lineage, architecture: a candidate; comparison: two.")
+    ] = None,
+    frames: Annotated[int | None, typer.Option(metavar="N", help="filling: how many pictures.")] = None,
+    accepted_only: Annotated[
+        bool, typer.Option("--accepted-only", help="Of a `log: accepted`, draw other measures from what it has kept.")
+    ] = False,
+) -> None:
+    from ..plots.style import save
+    from ..store.folder import write_atomically
+    from ..store.run import open_run
+
+    chosen = KINDS.get(kind)
+    if chosen is None:
+        raise UsageError(f"qd plot: unknown kind {kind!r}{suggest(kind, list(KINDS))}")
+    check_out(out, chosen.formats)
+    draw = chosen.function()
+    options: dict[str, Any] = {
+        "measures": [name.strip() for name in measures.split(",")] if measures else None,
+        "objective": objective,
+        "cost": cost,
+        "over": over,
+        "frames": frames,
+        **_ids(draw, id or []),
+    }
+    options = {name: value for name, value in options.items() if value is not None}
+    _check_options(kind, draw, options)
+    if chosen.takes == "run" and len(folders) > 1:
+        raise UsageError(f"qd plot {kind}: takes one run, got {len(folders)}")
+    runs = [open_run(folder, accepted_only) for folder in folders]
+    with Counter("pictures") as progress:
+        if "progress" in inspect.signature(draw).parameters:
+            options["progress"] = progress
+        picture: Figure | str | bytes = draw(runs if chosen.takes == "runs" else runs[0], **options)
+    if isinstance(picture, str):
+        write_atomically(out, picture.encode())
+    elif isinstance(picture, bytes):
+        write_atomically(out, picture)
+    else:
+        save(picture, out)
+    note(f"drawn: {out}")
+
+
+plot.__doc__ = f"""Draw a picture of a run, from its log alone.
+{LISTED}
+
+Example: `qd plot pareto results/first --cost macs --out front.svg`
+"""
+
+
+def check_out(out: Path, formats: tuple[str, ...]) -> None:
+    """Raise `UsageError` where a picture of this kind cannot be written to the file."""
+    if out.suffix not in formats:
+        raise UsageError(f"--out {out}: expected a file that ends in {', '.join(formats)}")
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}")
+
+
+def _ids(draw: Callable[..., Any], ids: list[int]) -> dict[str, Any]:
+    if not ids:
+        return {}
+    if "ids" in inspect.signature(draw).parameters:
+        return {"ids": ids}
+    if len(ids) > 1:
+        raise UsageError(f"--id: expected one candidate, got {len(ids)}")
+    return {"id": ids[0]}
+
+
+def _check_options(kind: str, draw: Callable[..., Any], options: dict[str, Any]) -> None:
+    parameters = list(inspect.signature(draw).parameters.values())[1:]
+    known = ["--id" if one.name == "ids" else f"--{one.name}" for one in parameters if one.name != "progress"]
+    for name in options:
+        if f"--{name}" not in [*known, "--ids"]:
+            raise UsageError(f"qd plot {kind}: has no option --{name}; it takes {', '.join(known) or 'none but --out'}")
+    for one in parameters:
+        if one.default is inspect.Parameter.empty and one.name not in options:
+            raise UsageError(f"qd plot {kind}: --{one.name.removesuffix('s')} is missing: name two candidates")

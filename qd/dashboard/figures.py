@@ -1,0 +1,235 @@
+"""Plotly figures: the map, the parallel coordinates, the curves. Text from the log is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from search_spaces import Metric
+
+from ..archives import Archive, Axis, CVTArchive, GridArchive
+from ..plots.cells import middles, outlines
+from ..plots.style import EMPTY, SERIES, scale_of, short
+
+FADED = "#c9ccd0"
+"""Elites that the brush leaves out."""
+COLOURS = "Viridis"
+POINTS = 1500
+"""Of a curve; more cannot be seen."""
+FONT = {"family": "system-ui, Helvetica, Arial, sans-serif", "size": 13}
+
+
+def map_figure(archive: Archive, kept: np.ndarray | None = None, chosen: int | None = None) -> go.Figure:
+    """The archive of one or two measures; a click on a cell gives its candidate as `customdata`.
+
+    Args:
+        archive: of one or two axes.
+        kept: (E,) bool, for each elite whether the brush leaves it in; None without a brush.
+        chosen: the candidate to mark.
+    """
+    keep = np.ones(len(archive), bool) if kept is None else kept
+    figure = go.Figure()
+    for rows, faded in ((~keep, True), (keep, False)):
+        if rows.any() or not faded:
+            figure.add_trace(
+                _grid(archive, rows, faded) if isinstance(archive, GridArchive) else _dots(archive, rows, faded)
+            )
+    if isinstance(archive, CVTArchive):
+        figure.add_trace(_borders(archive))
+    figure.add_trace(map_mark(archive, chosen))
+    figure.update_layout(
+        margin={"l": 70, "r": 10, "t": 10, "b": 60},
+        plot_bgcolor=EMPTY,
+        font=FONT,
+        showlegend=False,
+        uirevision="map",
+        clickmode="event",
+        xaxis=_ruler(archive.axes[0]),
+        yaxis=_ruler(archive.axes[1])
+        if len(archive.axes) > 1
+        else {"visible": False, "range": [0, 1], "fixedrange": True},
+    )
+    return figure
+
+
+def _grid(archive: GridArchive, rows: np.ndarray, faded: bool) -> go.Heatmap:
+    x = archive.axes[0]
+    y_edges = archive.axes[1].edges() if len(archive.axes) > 1 else np.array([0.0, 1.0])
+    shape = (len(y_edges) - 1, x.bins)
+    values = np.full(shape, np.nan)
+    ids: list[list[int | None]] = [[None] * shape[1] for _ in range(shape[0])]
+    for slot in np.flatnonzero(rows).tolist():
+        column, row = (*archive.position(archive.elites.cells[slot]), 0)[:2]
+        values[row, column] = archive.elites.objectives[slot]
+        ids[row][column] = int(archive.elites.candidates[slot])
+    return go.Heatmap(
+        x=x.edges().tolist(),
+        y=y_edges.tolist(),
+        z=[[None if value != value else value for value in line] for line in values.tolist()],
+        customdata=ids,
+        hoverongaps=False,
+        hovertemplate=_hover(archive),
+        **_colours(archive, faded, "z"),
+    )
+
+
+def _dots(archive: Archive, rows: np.ndarray, faded: bool) -> go.Scatter:
+    points = np.array(list(middles(archive).values())).reshape(-1, 2)[rows]
+    colours = _colours(archive, faded, "c")
+    return go.Scatter(
+        x=points[:, 0].tolist(),
+        y=points[:, 1].tolist(),
+        customdata=archive.elites.candidates[rows].tolist(),
+        mode="markers",
+        marker={"color": archive.elites.objectives[rows].tolist(), "size": 10 if len(archive) < 1500 else 6, **colours},
+        hovertemplate=_hover(archive).replace("%{z", "%{marker.color"),
+    )
+
+
+def _borders(archive: CVTArchive) -> go.Scatter:
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for corners in outlines(archive).values():
+        x += [*corners[:, 0].tolist(), float(corners[0, 0]), None]
+        y += [*corners[:, 1].tolist(), float(corners[0, 1]), None]
+    return go.Scatter(x=x, y=y, mode="lines", line={"color": "#d2d2d2", "width": 0.7}, hoverinfo="skip")
+
+
+def map_mark(archive: Archive, chosen: int | None) -> go.Scatter:
+    """A ring around the cell of a candidate; the last trace of the map."""
+    found = [
+        cell for cell, elite in zip(archive.elites.cells, archive.elites.candidates, strict=True) if elite == chosen
+    ]
+    x, y = middles(archive)[found[0]] if found else (None, None)
+    return go.Scatter(
+        x=[x],
+        y=[y],
+        mode="markers",
+        hoverinfo="skip",
+        marker={"symbol": "circle-open", "size": 17, "color": "#d1345b", "line": {"width": 3}},
+    )
+
+
+def _colours(archive: Archive, faded: bool, letter: str) -> dict[str, Any]:
+    values = archive.elites.objectives
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    colours: dict[str, Any] = {f"{letter}min": low, f"{letter}max": high, "showscale": not faded}
+    if faded:
+        return {**colours, "colorscale": [[0, FADED], [1, FADED]]}
+    objective = archive.objective
+    better = "more" if objective.direction == "maximise" else "less"
+    title = f"{_named(objective.metric, objective.unit)}<br>({better} is better)"
+    return {**colours, "colorscale": COLOURS, "colorbar": {"title": {"text": title, "side": "right"}, "thickness": 16}}
+
+
+def _hover(archive: Archive) -> str:
+    lines = ["<b>%{customdata}</b>", f"{_words(archive.objective.metric)} %{{z:.5g}}"]
+    lines.append(f"{_words(archive.axes[0].metric)} %{{x:.4g}}")
+    if len(archive.axes) > 1:
+        lines.append(f"{_words(archive.axes[1].metric)} %{{y:.4g}}")
+    return "<br>".join(lines) + "<extra></extra>"
+
+
+def _ruler(axis: Axis) -> dict[str, Any]:
+    low, high = axis.bounds()
+    ruler: dict[str, Any] = {
+        "title": {"text": _named(axis.metric, axis.unit)},
+        "type": axis.scale if axis.scale == "log" else "linear",
+        "range": [low, high],
+        "showgrid": False,
+        "zeroline": False,
+        "exponentformat": "SI",
+    }
+    if axis.scale == "log":
+        ruler["dtick"] = "D2" if high - low < 2 else 1
+    if axis.categories:
+        ruler |= {"tickvals": list(range(len(axis.categories))), "ticktext": [short(one) for one in axis.categories]}
+    return ruler
+
+
+def dimensions(metrics: Mapping[str, Metric]) -> list[str]:
+    """The metrics of the parallel coordinates, in their order: all but times."""
+    return [name for name, metric in metrics.items() if not metric.time]
+
+
+def parallel_figure(frame: pandas.DataFrame, metrics: Mapping[str, Metric], objective: str) -> go.Figure:
+    """Every elite a line; an axis takes brushes. Axes are logarithmic where `brushed` undoes it."""
+    axes = []
+    for name in dimensions(metrics):
+        values = frame[name].to_numpy(np.float64)
+        axis: dict[str, Any] = {"label": _named(name, metrics[name].unit), "values": values.tolist()}
+        if logarithmic(values):
+            axis["values"] = np.log10(values).tolist()
+            ticks = np.linspace(np.log10(values.min()), np.log10(values.max()), 5)
+            axis |= {"tickvals": ticks.tolist(), "ticktext": [short(float(f"{10**tick:.2g}")) for tick in ticks]}
+        axes.append(axis)
+    colours = frame[objective].to_numpy(np.float64)
+    figure = go.Figure(
+        go.Parcoords(dimensions=axes, line={"color": colours.tolist(), "colorscale": COLOURS}, labelangle=-12)
+    )
+    figure.update_layout(margin={"l": 60, "r": 40, "t": 70, "b": 20}, font=FONT, uirevision="parallel")
+    return figure
+
+
+def logarithmic(values: np.ndarray) -> bool:
+    """Whether the axis of these values is."""
+    return scale_of(values.tolist()) == "log"
+
+
+def brushed(frame: pandas.DataFrame, metrics: Mapping[str, Metric], brush: Mapping[str, Any]) -> np.ndarray:
+    """(E,) whether each elite lies within the brush: {index of the axis: a range, or several, in the axis' numbers}."""
+    keep = np.ones(len(frame), bool)
+    for index, ranges in brush.items():
+        values = frame[dimensions(metrics)[int(index)]].to_numpy(np.float64)
+        places = np.log10(values) if logarithmic(values) else values
+        pairs = np.asarray(ranges, dtype=np.float64).reshape(-1, 2)
+        keep &= ((places[:, None] >= pairs[:, 0]) & (places[:, None] <= pairs[:, 1])).any(axis=1)
+    return keep
+
+
+def curves_figure(frame: pandas.DataFrame, archive: Archive, evaluations: int | None) -> go.Figure:
+    """Normalised QD score, coverage and best over evaluations; a line where the time slider stands."""
+    step = max(1, len(frame) // POINTS)
+    rows = frame.iloc[sorted({*range(0, len(frame), step), max(0, len(frame) - 1)})] if len(frame) else frame
+    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.05)
+    titles = ("QD score<br>(normalised)", "coverage", f"best<br>{_words(archive.objective.metric)}")
+    for index, name in enumerate(("normalised_qd_score", "coverage", "best")):
+        values = [None if value != value else value for value in rows[name].tolist()]
+        curve = go.Scatter(
+            x=rows["evaluations"].tolist(),
+            y=values,
+            mode="lines",
+            line={"color": SERIES[index], "shape": "hv"},
+            hovertemplate="%{x:,}: %{y:.5g}<extra></extra>",
+        )
+        figure.add_trace(curve, row=index + 1, col=1)
+        figure.update_yaxes(title={"text": titles[index], "font": {"size": 11}}, row=index + 1, col=1)
+    if evaluations is not None:
+        figure.add_vline(evaluations, line={"color": "#d1345b", "width": 1})
+    figure.update_layout(
+        margin={"l": 80, "r": 16, "t": 8, "b": 46},
+        font=FONT,
+        plot_bgcolor="white",
+        showlegend=False,
+        uirevision="curves",
+    )
+    figure.update_xaxes(gridcolor="#e8e8e8", rangemode="tozero")
+    figure.update_yaxes(gridcolor="#e8e8e8", zeroline=False)
+    figure.update_xaxes(title={"text": "search evaluations"}, row=3, col=1)
+    return figure
+
+
+def _named(name: str, unit: str) -> str:
+    return f"{_words(name)} [{escape(unit)}]" if unit else _words(name)
+
+
+def _words(name: str) -> str:
+    return escape(name.replace("_", " "))

@@ -1,0 +1,179 @@
+"""The runs of a folder, by name: the only way from an address to a path."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import QdError, UsageError
+from ..store.run import Run, open_run
+from .live import LiveRun
+
+DEPTH = 3
+"""Runs may lie in folders of folders: results/experiment/treatment/seed."""
+QUIET_SECONDS = 120
+"""A search on another machine that wrote nothing for so long is not called running."""
+OPEN_RUNS = 8
+"""So many runs are kept in memory."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run in the list."""
+
+    name: str
+    state: str
+    """running, finished, interrupted, stopped, or what is wrong with it."""
+    space: str = ""
+    evaluator: str = ""
+    evaluations: int = 0
+    failed: int = 0
+    elites: int = 0
+    best: float | None = None
+    objective: str = ""
+    problem: str = ""
+
+
+class Results:
+    """Finds runs below a folder; what lies elsewhere has no name here.
+
+    Args:
+        folder: of runs, or itself a run.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise UsageError(f"{folder}: there is no such folder; runs lie in results/ by default")
+        self.folder = folder.resolve()
+        self._live: dict[str, LiveRun] = {}
+        self._rows: dict[str, tuple[tuple[int, ...], Row]] = {}
+        self._lock = threading.Lock()
+
+    def names(self) -> list[str]:
+        """Every run, the one that was written to last first."""
+        if (self.folder / "log.sqlite").is_file():
+            return [self.folder.name]
+        found = [
+            path for depth in range(1, DEPTH + 1) for path in self.folder.glob("/".join(["*"] * depth + ["log.sqlite"]))
+        ]
+        found = [path for path in found if path.resolve().is_relative_to(self.folder)]
+        found.sort(key=_changed, reverse=True)
+        return [path.parent.relative_to(self.folder).as_posix() for path in found]
+
+    def path(self, name: str) -> Path:
+        """The folder of a run.
+
+        Raises:
+            UsageError: no run of this name lies in the folder.
+        """
+        if name not in self.names():
+            raise UsageError(f"There is no run {name!r} in {self.folder}.")
+        return (
+            self.folder if name == self.folder.name and (self.folder / "log.sqlite").is_file() else self.folder / name
+        )
+
+    def open(self, name: str) -> LiveRun:
+        """The run, kept in memory from the first time on.
+
+        Raises:
+            UsageError: there is no such run, or its log cannot be read.
+        """
+        path = self.path(name)
+        with self._lock:
+            live = self._live.pop(name, None) or LiveRun(path)
+            self._live[name] = live
+            if len(self._live) > OPEN_RUNS:
+                self._live.pop(next(iter(self._live)))
+        return live
+
+    def rows(self) -> list[Row]:
+        """The list of runs; what did not change is not read again."""
+        return [self._row(name) for name in self.names()]
+
+    def _row(self, name: str) -> Row:
+        path = self.path(name)
+        stamp = _stamp(path / "log.sqlite")
+        known = self._rows.get(name)
+        if known and known[0] == stamp and known[1].state != "running":
+            return known[1]
+        try:
+            with _opened(path) as run:
+                row = _describe(name, run)
+        except QdError as error:
+            row = Row(name, "unreadable", problem=str(error))
+        self._rows[name] = (stamp, row)
+        return row
+
+
+def state_of(run: Run) -> str:
+    """running, finished, exhausted, interrupted, or stopped (without a word, as after kill -9)."""
+    ending = run.meta("ending")
+    if ending is not None:
+        return {"budget used": "finished", "space exhausted": "exhausted"}.get(ending, str(ending))
+    rows = run.query("SELECT process FROM sessions ORDER BY id DESC LIMIT 1")
+    process: dict[str, Any] = json.loads(rows[0][0]) if rows else {}
+    if process.get("host") == socket.gethostname() and "pid" in process:
+        return "running" if _alive(int(process["pid"])) else "stopped"
+    return "running" if time.time() - _changed(run.folder.log) < QUIET_SECONDS else "stopped"
+
+
+def _describe(name: str, run: Run) -> Row:
+    objective = run.config.archive.objective.metric
+    direction = "MAX" if run.metrics[objective].direction == "maximise" else "MIN"
+    # What once was an elite was no better than the best one is now, so no archive is needed.
+    rows = run.query(
+        f'SELECT COUNT(DISTINCT cell), {direction}("{objective}") FROM insertions'
+        " JOIN results ON _evaluation = evaluation"
+    )
+    counts = run.counts
+    return Row(
+        name,
+        state_of(run),
+        run.config.space.kind,
+        run.config.evaluator.kind,
+        sum(counts.values()),
+        sum(count for status, count in counts.items() if not status.is_answer),
+        rows[0][0],
+        rows[0][1],
+        objective,
+    )
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Run]:
+    run = open_run(path)
+    try:
+        yield run
+    finally:
+        run.close()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)  # signal 0 asks, and sends nothing
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another person's
+        return True
+    return True
+
+
+def _changed(log: Path) -> float:
+    times = [path.stat().st_mtime for path in (log, log.with_name(log.name + "-wal")) if path.exists()]
+    return max(times, default=0.0)
+
+
+def _stamp(log: Path) -> tuple[int, ...]:
+    stats = [path.stat() for path in (log, log.with_name(log.name + "-wal")) if path.exists()]
+    return tuple(number for stat in stats for number in (stat.st_mtime_ns, stat.st_size))

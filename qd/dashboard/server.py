@@ -1,0 +1,64 @@
+"""Serves the pages over HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import urllib.parse
+from pathlib import Path
+
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from ..errors import UsageError
+from .app import make_app
+from .gate import is_loopback, new_token
+from .results import Results
+
+
+class _Handler(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"  # one connection for many requests: a page makes dozens
+
+    def log(self, type: str, message: str, *args: object) -> None:
+        """Requests are not logged."""
+
+
+class Server:
+    """A web server over a folder of runs, listening from the moment it is made.
+
+    Args:
+        folder: of runs.
+        host: address to listen on; any but loopback asks for a token.
+        port: 0 takes a free one.
+
+    Raises:
+        UsageError: there is no such folder, or the address is taken or not this machine's.
+    """
+
+    def __init__(self, folder: Path | str, host: str = "127.0.0.1", port: int = 8050) -> None:
+        results = Results(Path(folder))
+        self.token = None if is_loopback(host) else new_token()
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        app = make_app(results, self.token)
+        try:
+            with contextlib.redirect_stderr(None):  # werkzeug prints, and exits, where a port is taken
+                self._server = make_server(host, port, app.server, threaded=True, request_handler=_Handler)
+        except (OSError, SystemExit) as error:
+            raise UsageError(
+                f"--host {host} --port {port}: cannot listen there ({getattr(error, 'strerror', None) or 'taken'});"
+                " choose another --port"
+            ) from None
+        shown = f"[{host}]" if ":" in host else host
+        self.address = f"http://{shown}:{self._server.server_port}/"
+
+    @property
+    def link(self) -> str:
+        """What a person opens: the address, with the token where one is needed."""
+        return f"{self.address}?{urllib.parse.urlencode({'token': self.token})}" if self.token else self.address
+
+    def serve(self) -> None:
+        """Answer until `stop` is called from another thread, or Ctrl-C."""
+        self._server.serve_forever()
+
+    def stop(self) -> None:
+        """End `serve`."""
+        self._server.shutdown()

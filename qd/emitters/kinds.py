@@ -1,0 +1,14 @@
+"""What a run file may name: emitters, and the controls that they are measured against."""
+
+from ..baselines import NSGA2, Evolutionary, NoveltyLocalCompetition, Random, RegularisedEvolution
+from .base import Emitter
+from .map_elites import MapElites
+
+KINDS: dict[str, type[Emitter]] = {
+    "map_elites": MapElites,
+    "evolutionary": Evolutionary,
+    "novelty_local_competition": NoveltyLocalCompetition,
+    "nsga2": NSGA2,
+    "random": Random,
+    "regularised_evolution": RegularisedEvolution,
+}

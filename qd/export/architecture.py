@@ -1,0 +1,140 @@
+"""What an exported architecture is: plain data, in architecture.json."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from search_spaces import Genotype, Invalid, SearchSpace, Task
+
+from .. import __version__, plugins
+from ..errors import QdError, UsageError
+from ..store.run import Run
+
+FORMAT = 1
+FILE = "architecture.json"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A genotype, and all that is needed to build and train its network again.
+
+    Args:
+        space: the run file's `space`: kind and arguments.
+        genotype: plain data.
+        task: what the network takes in and gives out; None where it was evaluated without a network.
+        evaluator: the run file's `evaluator`.
+        readable: the genotype in one line.
+        run: the run that found it.
+        candidate: its id there.
+        seed: its own, of the evaluation that found it.
+        shared_seed: what ordered its minibatches.
+        trained: how it was trained after the search; None where its weights are the search's own.
+        qd_version: of the qd that wrote this.
+        formats: {name: details} of the files beside this one.
+    """
+
+    space: dict[str, Any]
+    genotype: Genotype
+    task: dict[str, Any] | None
+    evaluator: dict[str, Any]
+    readable: str
+    run: str
+    candidate: int
+    seed: int
+    shared_seed: int
+    trained: dict[str, Any] | None = None
+    qd_version: str = __version__
+    formats: dict[str, dict[str, Any]] = field(default_factory=dict)
+    format: int = FORMAT
+
+    @classmethod
+    def of(cls, run: Run, candidate: int) -> Architecture:
+        """The architecture of a candidate with an ok search evaluation."""
+        rows = run.query(
+            "SELECT seed, shared_seed FROM evaluations JOIN results ON id = _evaluation"
+            " WHERE candidate = ? AND purpose = 'search' AND _status = 0",
+            [candidate],
+        )
+        return cls(
+            space=run.config.space.model_dump(),
+            genotype=run.genotypes([candidate])[candidate],
+            task=run.meta("task"),
+            evaluator=run.config.evaluator.model_dump(),
+            readable=run.readable(candidate),
+            run=run.folder.name,
+            candidate=int(candidate),
+            seed=rows[0][0],
+            shared_seed=rows[0][1],
+        )
+
+    @classmethod
+    def read(cls, folder: Path) -> Architecture:
+        """Read an export's folder.
+
+        Raises:
+            UsageError: it is none, or of a newer format.
+        """
+        path = folder / FILE
+        try:
+            data = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{folder}: expected an export with {FILE} in it ({error})") from error
+        if not isinstance(data, dict) or "format" not in data:
+            raise UsageError(f"{path}: expected an object with `format` in it")
+        if data["format"] != FORMAT:
+            raise UsageError(f"{path}: written in format {data['format']}, this qd reads format {FORMAT}; update qdnas")
+        missing = [one.name for one in fields(cls) if one.name not in data and not _is_optional(one)]
+        if missing:
+            raise UsageError(f"{path}: expected {', '.join(missing)} in it")
+        return cls(**{one.name: data[one.name] for one in fields(cls) if one.name in data})
+
+    @property
+    def is_plugin(self) -> bool:
+        """Whether a stranger's space builds it."""
+        return plugins.is_plugin(self.space["kind"])
+
+    def find_space(self, folder: Path | None, where: str) -> SearchSpace:
+        """The space that builds it.
+
+        Args:
+            folder: that holds the space, where it is a plug-in.
+            where: for messages.
+
+        Raises:
+            UsageError: the space is unknown, or takes other arguments.
+        """
+        arguments = {name: value for name, value in self.space.items() if name != "kind"}
+        found = plugins.find(self.space["kind"], "search_spaces", SearchSpace, folder, where)
+        return plugins.construct(found, arguments, where)
+
+    def network_task(self, where: str) -> Task:
+        """The task of its network.
+
+        Raises:
+            UsageError: it was evaluated without one.
+        """
+        if not self.task:
+            raise UsageError(f"{where}: this architecture was evaluated without a network, there is nothing to load")
+        return Task(tuple(self.task["input_shape"]), self.task["outputs"], self.task["loss"])
+
+    def build(self, space: SearchSpace, where: str) -> Any:
+        """The network, initialised from its seed, in training mode.
+
+        Raises:
+            QdError: the space does not build this genotype.
+        """
+        from ..training import build_seeded
+
+        task = self.network_task(where)
+        try:
+            space.genes.validate(self.genotype)
+            return build_seeded(lambda: space.build(self.genotype, task), self.seed)
+        except Invalid as error:
+            raise QdError(f"{where}: this version of {self.space['kind']} does not build it: {error}") from error
+
+
+def _is_optional(one: Field[Any]) -> bool:
+    return one.default is not MISSING or one.default_factory is not MISSING

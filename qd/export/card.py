@@ -1,0 +1,160 @@
+"""README.md of an export: the model card."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evaluators.task_data import TaskData
+from search_spaces import Metric
+
+from ..store.lineage import Ancestor
+from .architecture import Architecture
+from .formats import OPSET
+
+ANCESTORS_SHOWN = 12
+
+
+def model_card(
+    architecture: Architecture,
+    units: Mapping[str, Metric],
+    metrics: Mapping[str, Any],
+    drawn: bool,
+    ancestors: Sequence[Ancestor],
+    data: TaskData | None,
+    licence: str,
+) -> str:
+    """Return Markdown.
+
+    Args:
+        architecture: what was exported.
+        units: {metric: definition}.
+        metrics: the content of metrics.json.
+        drawn: whether there is a diagram.
+        ancestors: the nearest first, the candidate itself among them; empty where the run is not at hand.
+        data: what it was trained on; None where the evaluator does not say.
+        licence: of the weights.
+    """
+    parts = [
+        f"# {architecture.space['kind']} {architecture.candidate}",
+        f"Found by a quality-diversity search with `qd` {architecture.qd_version}: candidate {architecture.candidate}"
+        f" of the run `{architecture.run}`.",
+        f"    {architecture.readable}",
+        _facts(architecture, data, licence),
+        "## Metrics\n\n" + _metrics(units, metrics),
+        *(["## Modules\n\n![The network's modules](diagram.svg)"] if drawn else []),
+        *(["## Lineage\n\n" + _lineage(ancestors)] if ancestors else []),
+        "## How to load it\n\n" + _loading(architecture),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _facts(architecture: Architecture, data: TaskData | None, licence: str) -> str:
+    task = architecture.task
+    rows = {"space": _inline(architecture.space)}
+    if task:
+        rows["input"] = f"float32, (batch, {', '.join(map(str, task['input_shape']))}), preprocessed"
+        rows["output"] = f"(batch, {task['outputs']})" + (
+            ", a score for each class" if task["loss"] == "cross_entropy" else ""
+        )
+    if data is not None:
+        rows["data"] = f"{data.name}; licence: {data.licence}"
+    if data is not None and data.class_names:
+        rows["classes"] = ", ".join(data.class_names)
+    rows["budget"] = _inline(architecture.evaluator)
+    if architecture.trained:
+        how = architecture.trained
+        rows["trained after the search"] = f"{how['epochs']} epochs on {how['examples']} examples"
+    rows["licence"] = licence
+    return _table(["", ""], [[name, value] for name, value in rows.items()])
+
+
+def _metrics(units: Mapping[str, Metric], metrics: Mapping[str, Any]) -> str:
+    measured, verified = metrics["measured"], metrics["verified"] or {}
+    seeds = max((spread["seeds"] for spread in verified.values()), default=0)
+    head = ["metric", "this network"] + ([f"mean ± spread of {seeds} fresh seeds"] if seeds else []) + ["unit"]
+    rows = []
+    for name, value in measured.items():
+        row = [name, f"{value:.6g}"]
+        if seeds:
+            row.append(_spread(verified[name]))
+        rows.append([*row, units[name].unit if name in units else ""])
+    text = [_table(head, rows)]
+    if metrics["test"]:
+        scores = ", ".join(f"{name} {value:.6g}" for name, value in metrics["test"].items())
+        text.append(f"Scored once on the test split: {scores}. The table's figures are those of the validation split.")
+    elif seeds:
+        text.append(
+            "Fresh seeds are networks of this architecture, trained from other initialisations; their scores are those"
+            " of the test split, where the evaluator has one, and those of this network of the validation split."
+        )
+    else:
+        text.append("Not verified with fresh seeds (`qd verify`): what a single training reaches is partly luck.")
+    text.extend(metrics["remarks"])
+    return "\n\n".join(text)
+
+
+def _spread(spread: Mapping[str, Any]) -> str:
+    """Two digits of the spread, and as many decimals of the mean."""
+    mean, deviation = spread["mean"], spread["spread"]
+    if not deviation:
+        return f"{mean:.6g}"
+    decimals = max(0, 1 - math.floor(math.log10(deviation)))
+    return f"{mean:.{decimals}f} ± {deviation:.{decimals}f}"
+
+
+def _lineage(ancestors: Sequence[Ancestor]) -> str:
+    shown = ancestors[:ANCESTORS_SHOWN]
+    rows = [
+        [
+            str(one.id),
+            str(one.generation),
+            one.operator,
+            ", ".join(map(str, one.parents)) or "–",
+            "–" if one.objective is None else f"{one.objective:.4g}",
+            f"`{one.readable}`",
+        ]
+        for one in shown
+    ]
+    table = _table(["id", "steps back", "operator", "parents", "objective", "architecture"], rows)
+    more = len(ancestors) - len(shown)
+    return table + (
+        f"\n\nand {more} more, back to the first proposals (`qd` keeps them in the run's log)" if more else ""
+    )
+
+
+def _loading(architecture: Architecture) -> str:
+    if not architecture.task:
+        return "It was evaluated without a network of torch: `architecture.json` holds the genotype."
+    ways = []
+    if "onnx" in architecture.formats:
+        ways.append(
+            ("onnxruntime and numpy alone", "from load import with_onnxruntime\n\nscores = with_onnxruntime()(raw)")
+        )
+    if "torch" in architecture.formats:
+        ways.append(("torch alone", "from load import with_torch\n\nscores = with_torch()(raw)"))
+    if "safetensors" in architecture.formats:
+        plugin = ", plugins=...)  # the folder of its space" if architecture.is_plugin else ")"
+        ways.append(
+            ("`qd`, for training it further", f'from qd.export import load\n\nnetwork = load("this folder"{plugin}')
+        )
+    text = "\n\n".join(f"With {what}:\n\n```python\n{code}\n```" for what, code in ways)
+    files = [
+        "`load.py` (in this folder) takes raw inputs, as the data set has them, and applies `preprocessing.json`."
+        " `labels.json` names the outputs."
+    ]
+    if "onnx" in architecture.formats:
+        files.append(f"`model.onnx` has opset {OPSET} and a dynamic batch axis.")
+    return text + "\n\n" + " ".join(files)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *[[cell.replace("|", "\\|") for cell in row] for row in rows]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _inline(component: Mapping[str, Any]) -> str:
+    rest = [f"{name}: {json.dumps(value)}" for name, value in component.items() if name != "kind"]
+    return component["kind"] + (f" ({', '.join(rest)})" if rest else "")

@@ -1,0 +1,172 @@
+"""`qd export`: candidates of a run, as folders that stand alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from ..launch import prepare_again
+from ..problem import Problem
+from ..store.choose import Selection, choose
+from ..store.lineage import lineage
+from ..store.run import Run, open_run
+from ..store.verified import Spread, verified
+from .architecture import Architecture
+from .folder import LICENCE, Export, appearing, check_formats, check_free, give_weights
+from .formats import FORMATS
+from .weights import can_build, kept_weights, weights_again
+
+Say = Callable[[str], None]
+
+
+def export(
+    folder: Path | str,
+    selection: Selection,
+    to: Path | str,
+    *,
+    formats: str | None = None,
+    plugins: Path | str | None = None,
+    licence: str = LICENCE,
+    say: Say = lambda line: None,
+) -> list[int]:
+    """Take networks of a run home, each checked against the trained network in every format.
+
+    Args:
+        folder: the run's.
+        selection: which candidates.
+        to: the folder to make; for a selection of several, one folder in it for each, named by id.
+        formats: some of "safetensors,onnx,torch"; default: all, or weights alone where the evaluator trains no network
+            of torch.
+        plugins: where dotted paths are looked up; default: where they were when the run began.
+        licence: of the weights, for the model card.
+        say: called with lines for people.
+
+    Returns:
+        Ids of what was exported.
+
+    Raises:
+        UsageError: bad input, or nothing fits; nothing was made.
+        QdError: damaged weights, or a format that computes something else; nothing was made.
+    """
+    to = Path(to)
+    names = None if formats is None else check_formats(formats)
+    run = open_run(folder)
+    check_free(to)
+    ids = choose(run, selection)
+    collector = _Collector(run, plugins, licence, say)
+    with appearing(to) as temporary:
+        for id in ids:
+            place = temporary if selection.is_one else temporary / str(id)
+            place.mkdir(exist_ok=True)
+            one = collector.collect(id)
+            parity = one.write(place, names or list(FORMATS))
+            if one.network is None and names is not None:
+                raise UsageError(f"{run.folder.path}: its evaluator has no task, so there is no network to write")
+            for remark in one.remarks:
+                say(f"{id}: {remark}")
+            if parity:
+                worst = max(parity.differences.values())
+                say(f"{id}: {', '.join(parity.differences)} compared; largest difference of an output {worst:.1g}")
+    return ids
+
+
+class _Collector:
+    """Gathers what an export is made of; imports plug-ins once, and only where a network is to be built."""
+
+    def __init__(self, run: Run, plugins: Path | str | None, licence: str, say: Say) -> None:
+        self._run, self._plugins, self._licence, self._say = run, plugins, licence, say
+
+    def collect(self, candidate: int) -> Export:
+        run = self._run
+        architecture = Architecture.of(run, candidate)
+        found = kept_weights(run, candidate)
+        common: dict[str, Any] = {
+            "architecture": architecture,
+            "units": run.metrics,
+            "graph": run.module_graph(candidate),
+            "ancestors": lineage(run, candidate),
+            "licence": self._licence,
+        }
+        if architecture.task is None:
+            if found is None:
+                raise UsageError(self._nothing_kept(candidate))
+            return Export(measured=found.metrics, weights=found.weights, **common)
+        parts = self._parts
+        found = found or weights_again(run, candidate, parts, self._say)
+        where = f"{run.folder.path}: candidate {candidate}"
+        network = architecture.build(parts.space, where)
+        if not found.weights:
+            self._check_fixed(architecture, network, where)
+        network = give_weights(network, found.weights, where)
+        if common["graph"] is None:  # a log of what was accepted has none
+            common["graph"] = parts.space.module_graph(architecture.genotype)
+        spreads = self._spreads.get(candidate)
+        one = Export(
+            measured=found.metrics,
+            network=network,
+            data=parts.evaluator.task_data(),
+            verified={name: _data(spread) for name, spread in spreads.items()} if spreads else None,
+            plugins=self._folder,
+            **common,
+        )
+        if spreads:
+            one.remarks.extend(self._luck(found.metrics, spreads))
+        return one
+
+    def _check_fixed(self, architecture: Architecture, network: Any, where: str) -> None:
+        """Refuse a network that was trained, and whose evaluator does not give the weights."""
+        other = replace(architecture, seed=architecture.seed + 1).build(self._parts.space, where).state_dict()
+        if any(not tensor.equal(other[name]) for name, tensor in network.state_dict().items()):
+            raise UsageError(
+                f"{where}: its evaluator gives no trained weights (`Results.weights`), and the genotype does not hold"
+                " them either"
+            )
+
+    @cached_property
+    def _parts(self) -> Problem:
+        parts = prepare_again(self._run, self._run.config, self._plugins, self._say)
+        if not can_build(parts.space):
+            raise UsageError(f"{self._run.folder.path}: {self._run.config.space.kind} has no build(), so no network")
+        return parts
+
+    @cached_property
+    def _spreads(self) -> dict[int, dict[str, Spread]]:
+        return verified(self._run)
+
+    @property
+    def _folder(self) -> Path | None:
+        folder = self._plugins or self._run.meta("plugin_folder")
+        return Path(folder) if folder else None
+
+    def _luck(self, measured: Mapping[str, float], spreads: Mapping[str, Spread]) -> list[str]:
+        name = self._run.archive.objective.metric
+        spread, value = spreads[name], measured[name]
+        if spread.seeds < 2 or spread.least <= value <= spread.most:
+            return []
+        side = "above" if value > spread.most else "below"
+        return [
+            f"This network's {name}, {value:.4g}, lies {side} all {spread.seeds} verified seeds"
+            f" ({spread.least:.4g} to {spread.most:.4g})."
+        ]
+
+    def _nothing_kept(self, candidate: int) -> str:
+        there = self._run.with_weights()
+        listed = ", ".join(map(str, there[:20])) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
+        return (
+            f"{self._run.folder.path}: the trained weights of {candidate} were not kept, and its evaluator has no task,"
+            " so there is no network to train again"
+            + (f"; weights of elites are there for {listed}" if there else "; nor are those of any other")
+        )
+
+
+def _data(spread: Spread) -> dict[str, Any]:
+    return {
+        "mean": spread.mean,
+        "spread": None if math.isnan(spread.deviation) else spread.deviation,
+        **{name: value for name, value in asdict(spread).items() if name in ("least", "most", "seeds")},
+    }

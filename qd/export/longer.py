@@ -1,0 +1,151 @@
+"""The ordinary training loop of one network, with checkpoints: it goes on where it was interrupted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from evaluators.task_data import Examples
+
+from ..errors import QdError, UsageError
+from ..store.folder import write_atomically
+from ..training import TrainingOptions, minibatches
+from ..training.alone import Loss, auxiliary_loss, loss_function
+from ..training.optimiser import make_optimiser, set_learning_rates
+
+OPTIMISER = "optimiser/"
+NETWORK = "network/"
+GENERATOR = "generator"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What is trained on what; two trainings of equal ones come out alike.
+
+    Args:
+        options: how, and for how many epochs.
+        loss: the task's.
+        shared_seed: orders the minibatches.
+        seed: of what the network itself draws while it is trained.
+    """
+
+    options: TrainingOptions
+    loss: Loss
+    shared_seed: int
+    seed: int
+
+
+class LongTraining:
+    """Trains one network as `train_alone` does, epoch by epoch, and keeps a checkpoint after each.
+
+    Args:
+        network: freshly initialised, on its device.
+        examples: to train on.
+        schedule: how.
+        checkpoint: the file; what is in it goes on.
+        identity: plain data that must equal that of the checkpoint.
+
+    Raises:
+        UsageError: the checkpoint is of another training.
+        QdError: it is damaged.
+    """
+
+    def __init__(
+        self, network: nn.Module, examples: Examples, schedule: Schedule, checkpoint: Path, identity: Mapping[str, Any]
+    ) -> None:
+        self.network, self._schedule, self._checkpoint = network, schedule, checkpoint
+        self._identity = json.dumps(identity, sort_keys=True)
+        device = next(network.parameters()).device
+        self._inputs = torch.from_numpy(examples.inputs).to(device)
+        self._targets = torch.from_numpy(examples.targets).to(device)
+        parameters = list(network.parameters())
+        self._optimiser = make_optimiser(
+            [(tensor, [0] * len(tensor) if tensor.ndim else [0]) for tensor in parameters], [schedule.options]
+        )
+        self.steps = schedule.options.steps(len(self._inputs))
+        self._per_epoch = self.steps // schedule.options.epochs
+        self.epoch = 0
+        """How many are done."""
+        self._generator = torch.Generator().manual_seed(schedule.seed).get_state()
+        if checkpoint.exists():
+            self._restore()
+
+    def run(self, on_epoch: Callable[[LongTraining], None], should_stop: Callable[[], bool]) -> bool:
+        """Train to the end; False where `should_stop` ended it, and then the last whole epoch is kept."""
+        options = self._schedule.options
+        done = self.epoch * self._per_epoch
+        size = len(self._inputs)
+        batches = minibatches(size, options.batch_size, self.steps, self._schedule.shared_seed, self._inputs.device)
+        self.network.train()
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.set_state(self._generator)
+            for step, rows in enumerate(islice(batches, done, None), start=done):
+                if should_stop():
+                    return False
+                self._step(step, rows)
+                if (step + 1) % self._per_epoch == 0 or step + 1 == self.steps:
+                    self.epoch += 1
+                    self._generator = torch.default_generator.get_state()
+                    self._save()
+                    on_epoch(self)
+                    self.network.train()
+        return True
+
+    def _step(self, step: int, rows: Tensor) -> None:
+        set_learning_rates(self._optimiser, step, self.steps)
+        with self._schedule.options.autocast(self._inputs.device):
+            total = loss_function(self._schedule.loss)(self.network(self._inputs[rows]), self._targets[rows])
+            extra = auxiliary_loss(self.network)
+            if extra is not None:
+                total = total + extra
+        self._optimiser.zero_grad()
+        total.backward()
+        self._optimiser.step()
+        for module in self.network.modules():
+            after_step: Any = getattr(module, "after_step", None)
+            if after_step is not None:
+                after_step(step, self.steps)
+
+    def _save(self) -> None:
+        tensors = {f"{NETWORK}{name}": tensor for name, tensor in self.network.state_dict().items()}
+        for index, values in self._optimiser.state_dict()["state"].items():
+            tensors.update({f"{OPTIMISER}{index}/{name}": value for name, value in values.items() if value is not None})
+        tensors[GENERATOR] = self._generator
+        contents = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+        metadata = {"identity": self._identity, "epoch": str(self.epoch)}
+        write_atomically(self._checkpoint, save(contents, metadata))
+
+    def _restore(self) -> None:
+        try:
+            with safe_open(self._checkpoint, framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+        except (SafetensorError, OSError) as error:
+            raise QdError(
+                f"{self._checkpoint}: the checkpoint is damaged ({error}); delete it to start again"
+            ) from None
+        if metadata.get("identity") != self._identity:
+            raise UsageError(
+                f"{self._checkpoint}: a training of something else, or with other settings, was interrupted here;"
+                " delete it to start again, or choose another --to"
+            )
+        self.network.load_state_dict(
+            {name.removeprefix(NETWORK): value for name, value in tensors.items() if name.startswith(NETWORK)}
+        )
+        state: dict[int, dict[str, Tensor]] = {}
+        for path, value in tensors.items():
+            if path.startswith(OPTIMISER):
+                index, name = path.removeprefix(OPTIMISER).split("/")
+                state.setdefault(int(index), {})[name] = value
+        self._optimiser.load_state_dict({**self._optimiser.state_dict(), "state": state})
+        self._generator = tensors[GENERATOR]
+        self.epoch = int(metadata["epoch"])

@@ -1,0 +1,97 @@
+"""Whether a file that was written computes what the trained network computes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from evaluators.task_data import TaskData
+from search_spaces import Task
+
+from ..errors import QdError
+from .formats import Network
+
+INPUTS = 256
+BATCH = 1000
+TOLERANCE = 1e-4
+"""Largest difference of an output, where outputs are at most 1 in size; in proportion to the largest one beyond."""
+
+
+@dataclass
+class Parity:
+    """What was compared.
+
+    Args:
+        inputs: how many were compared one by one.
+        real: whether they are examples of the data, or drawn at random where the evaluator gives none.
+        validation_examples: size of the split on which scores were compared; 0 without data.
+        scores: the trained network's, on the validation split.
+        differences: {format: largest difference of an output}.
+    """
+
+    inputs: int
+    real: bool
+    validation_examples: int = 0
+    scores: dict[str, float] = field(default_factory=dict)
+    differences: dict[str, float] = field(default_factory=dict)
+
+
+class Reference:
+    """The trained network's answers, which every format has to give too.
+
+    Args:
+        network: the trained network.
+        task: its inputs' shape.
+        data: None where the evaluator has none to give.
+    """
+
+    def __init__(self, network: Network, task: Task, data: TaskData | None) -> None:
+        if data is None:
+            rng = np.random.default_rng(0)
+            self._inputs = rng.standard_normal((INPUTS, *task.input_shape)).astype(np.float32)
+            self._targets = None
+        else:
+            self._inputs, self._targets = data.examples("validation")
+        self._data = data
+        self._outputs = outputs_of(network, self._inputs)
+        first = self._inputs[:INPUTS]
+        self.parity = Parity(len(first), data is not None)
+        if data is not None:
+            self.parity.validation_examples = len(self._inputs)
+            self.parity.scores = dict(self._scores(self._outputs))
+
+    def compare(self, name: str, network: Network) -> None:
+        """Raise `QdError` where a format's network answers otherwise."""
+        single = network(self._inputs[:1])
+        outputs = outputs_of(network, self._inputs)
+        if outputs.shape != self._outputs.shape or single.shape != self._outputs[:1].shape:
+            raise QdError(f"{name}: expected outputs of shape {self._outputs.shape}, got {outputs.shape}")
+        first = slice(0, INPUTS)
+        difference = float(np.abs(outputs[first] - self._outputs[first]).max())
+        difference = max(difference, float(np.abs(single - self._outputs[:1]).max()))
+        size = max(1.0, float(np.abs(self._outputs[first]).max()))
+        self.parity.differences[name] = difference
+        if not difference <= TOLERANCE * size:
+            raise QdError(
+                f"{name}: the file's outputs differ from the trained network's by {difference:.2g}, more than"
+                f" {TOLERANCE * size:.2g}; nothing was exported"
+            )
+        if self._targets is not None:
+            ours, theirs = self.parity.scores, self._scores(outputs)
+            main = next(iter(ours))
+            if theirs[main] != ours[main]:
+                raise QdError(
+                    f"{name}: the file scores {main} {theirs[main]:.6g} on the validation split, and the trained"
+                    f" network {ours[main]:.6g}; nothing was exported"
+                )
+
+    def _scores(self, outputs: np.ndarray) -> Mapping[str, float]:
+        assert self._data is not None and self._targets is not None
+        return self._data.score(outputs, self._targets)
+
+
+def outputs_of(network: Network, inputs: np.ndarray) -> np.ndarray:
+    """Run a network on any number of inputs, at most 1000 at once."""
+    return np.concatenate([network(inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH)])

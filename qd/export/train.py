@@ -1,0 +1,165 @@
+"""`qd train`: trains an architecture longer, on all training data, and exports it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from evaluators import Evaluator
+from evaluators.task_data import TaskData
+from search_spaces import SearchSpace
+
+from .. import plugins as plugin_room
+from ..errors import UsageError
+from ..launch import interruptible
+from ..store.choose import Selection, choose
+from ..store.lineage import Ancestor, lineage
+from ..store.run import open_run
+from .architecture import FILE, Architecture
+from .folder import LICENCE, Export, appearing, check_formats, check_free
+from .formats import FORMATS, as_function
+from .parity import outputs_of
+
+LONGER = 10
+"""So many times the epochs of the search, where nothing else is said."""
+CHECKPOINT = "checkpoint.safetensors"
+
+Progress = Callable[[int, int, str], None]
+Say = Callable[[str], None]
+
+
+def train(
+    source: Path | str,
+    to: Path | str,
+    *,
+    id: int | None = None,
+    epochs: int | None = None,
+    device: str = "auto",
+    formats: str | None = None,
+    plugins: Path | str | None = None,
+    licence: str = LICENCE,
+    progress: Progress = lambda done, of, more: None,
+    say: Say = lambda line: None,
+) -> Mapping[str, float]:
+    """Train an architecture from its seed for longer, on all training examples, and export the network.
+
+    After every epoch a checkpoint is written beside `to`; the same call goes on from there. Validation data is only
+    looked at, for progress; the test split is scored once, at the end.
+
+    Args:
+        source: a folder of `qd export`, or a run's.
+        to: the folder to make.
+        id: the candidate, where `source` is a run's folder.
+        epochs: default: ten times as many as in the search.
+        device: "auto", "cpu", "cuda", ...
+        formats: as of `export`.
+        plugins: where dotted paths are looked up.
+        licence: of the weights, for the model card.
+        progress: called after every epoch.
+        say: called with lines for people.
+
+    Returns:
+        The scores on the test split.
+
+    Raises:
+        UsageError: bad input, or an evaluator that gives no data to train on; nothing was made.
+        QdError: a format that computes something else; the checkpoint is kept.
+        KeyboardInterrupt: after Ctrl-C; the last whole epoch is kept.
+    """
+    import torch
+
+    from ..training.device import find_device
+    from .longer import LongTraining, Schedule
+
+    source, to = Path(source), Path(to)
+    names = list(FORMATS) if formats is None else check_formats(formats)
+    architecture, folder, ancestors = _find(source, id, plugins)
+    check_free(to)
+    space, evaluator, data = _parts(architecture, folder, say)
+    assert data.options is not None
+    own = data.options.with_overrides(space.training_options(architecture.genotype))
+    try:
+        options = replace(own, epochs=own.epochs * LONGER if epochs is None else epochs)
+        place = find_device(device)
+    except ValueError as error:
+        raise UsageError(f"--{error}") from error
+    task = architecture.network_task(str(source))
+    network = architecture.build(space, str(source)).to(place)
+    examples = data.examples("train")
+    identity = {"genotype": architecture.genotype, "options": repr(options), "seed": architecture.seed}
+    checkpoint = to.with_name(f"{to.name}.training") / CHECKPOINT
+    checkpoint.parent.mkdir(exist_ok=True)
+    schedule = Schedule(options, task.loss, architecture.shared_seed, architecture.seed)
+    training = LongTraining(network, examples, schedule, checkpoint, identity)
+    if training.epoch:
+        say(f"going on after epoch {training.epoch} of {options.epochs}")
+
+    def scores(part: Any) -> dict[str, float]:
+        network.eval()
+        inputs, targets = data.examples(part)
+        return dict(data.score(outputs_of(as_function(network), inputs), targets))
+
+    def shown(training: LongTraining) -> None:
+        name, value = next(iter(scores("validation").items()))
+        progress(training.epoch, options.epochs, f"{name} {value:.4g}")
+
+    with interruptible() as interrupted:
+        finished = training.run(shown, interrupted.is_set)
+    if not finished:
+        say(f"{training.epoch} of {options.epochs} epochs are kept; the same command goes on from there")
+        raise KeyboardInterrupt
+    network.to(torch.device("cpu"))
+    tested = scores("test")
+    one = Export(
+        architecture=replace(architecture, trained={"epochs": options.epochs, "examples": len(examples.inputs)}),
+        measured=scores("validation"),
+        units=evaluator.metrics,
+        network=network,
+        data=data,
+        graph=space.module_graph(architecture.genotype),
+        ancestors=ancestors,
+        plugins=folder,
+        licence=licence,
+        tested=tested,
+    )
+    with appearing(to) as temporary:
+        one.write(temporary, names)
+    shutil.rmtree(checkpoint.parent)
+    return tested
+
+
+def _find(source: Path, id: int | None, plugins: Path | str | None) -> tuple[Architecture, Path | None, list[Ancestor]]:
+    folder = Path(plugins) if plugins else None
+    if (source / FILE).is_file():
+        if id is not None:
+            raise UsageError(f"--id names a candidate of a run, and {source} is an export; leave it out")
+        return Architecture.read(source), folder, []
+    run = open_run(source)
+    if id is None:
+        raise UsageError(f"{source} is a run's folder: say which candidate, with --id N (qd elites lists them)")
+    choose(run, Selection(id=id))  # refuses what does not exist or failed
+    known = run.meta("plugin_folder")
+    return Architecture.of(run, id), folder or (Path(known) if known else None), lineage(run, id)
+
+
+def _parts(architecture: Architecture, folder: Path | None, say: Say) -> tuple[SearchSpace, Evaluator, TaskData]:
+    space = architecture.find_space(folder, "space")
+    kind = architecture.evaluator["kind"]
+    arguments = {name: value for name, value in architecture.evaluator.items() if name != "kind"}
+    evaluator = plugin_room.construct(
+        plugin_room.find(kind, "evaluators", Evaluator, folder, "evaluator"), arguments, "evaluator"
+    )
+    for plugin in (architecture.space["kind"], kind):
+        if plugin_room.is_plugin(plugin):
+            say(f"importing {plugin} from {folder}")
+    try:
+        evaluator.bind(space)
+    except ValueError as error:
+        raise UsageError(f"evaluator: {error}") from error
+    data = evaluator.task_data()
+    if data is None or data.options is None:
+        raise UsageError(f"evaluator: {kind} gives no data and options to train with (its task_data() says None)")
+    return space, evaluator, data

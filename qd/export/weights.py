@@ -1,0 +1,92 @@
+"""The trained weights of a candidate: those that were kept, or, trained again from its seed, the same ones."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from search_spaces import SearchSpace
+
+from ..candidates import Candidates, Purpose, Results, Status, Weights
+from ..errors import QdError
+from ..launch import make_executor
+from ..problem import Problem
+from ..store.run import Run
+
+Say = Callable[[str], None]
+SAME = 1e-3
+"""Metrics that differ by less than this share of themselves count as equal: other processors round otherwise."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Weights, and the metrics that were measured with them."""
+
+    evaluation: int
+    weights: Weights
+    metrics: dict[str, float]
+    retrained: bool = False
+
+
+def kept_weights(run: Run, candidate: int) -> Found | None:
+    """The weights that the run's folder holds, or None.
+
+    Raises:
+        QdError: the file is damaged.
+    """
+    rows = run.query("SELECT id FROM evaluations WHERE candidate = ? ORDER BY id DESC", [candidate])
+    for (evaluation,) in rows:
+        if run.folder.has_weights(evaluation):
+            return Found(evaluation, run.folder.read_weights(evaluation), run.metrics_of(evaluation))
+    return None
+
+
+def weights_again(run: Run, candidate: int, parts: Problem, say: Say) -> Found:
+    """Train a candidate again, as the search did, and say where it came out otherwise.
+
+    Raises:
+        QdError: its evaluation fails now, or gives no weights though its network has some to train.
+    """
+    evaluation, seed, shared_seed, fidelity = run.query(
+        "SELECT id, seed, shared_seed, fidelity FROM evaluations JOIN results ON id = _evaluation"
+        " WHERE candidate = ? AND purpose = 'search' AND _status = 0",
+        [candidate],
+    )[0]
+    genotype = run.genotypes([candidate])[candidate]
+    say(f"no weights of {candidate} were kept: evaluating it again from its seed")
+    batch = Candidates(
+        ids=np.array([candidate], dtype=np.int64),
+        evaluation_ids=np.array([evaluation], dtype=np.int64),
+        seeds=np.array([seed], dtype=np.int64),
+        shared_seed=shared_seed,
+        genotypes=parts.space.genes.column([genotype]),
+        fidelity=fidelity,
+        purpose=Purpose.SEARCH,
+    )
+    results, weights = _evaluate(run, parts, batch)
+    if results.status[0] != Status.OK:
+        raise QdError(f"{run.folder.path}: candidate {candidate} fails now: {results.errors.get(evaluation, '')}")
+    metrics = {name: float(column[0]) for name, column in results.metrics.items()}
+    for name, before in run.metrics_of(evaluation).items():
+        after = metrics[name]
+        if not run.metrics[name].time and not math.isclose(before, after, rel_tol=SAME, abs_tol=SAME):
+            say(f"warning: {name} of {candidate} is {after:.6g} when evaluated again, the log says {before:.6g}")
+    return Found(evaluation, weights, metrics, retrained=True)
+
+
+def _evaluate(run: Run, parts: Problem, batch: Candidates) -> tuple[Results, Weights]:
+    with contextlib.closing(make_executor(run.config, parts, str(run.folder.log))) as executor:
+        executor.submit(batch)
+        while True:
+            for results in executor.collect(timeout=1.0):
+                id = int(batch.evaluation_ids[0])
+                return results, executor.fetch([id]).get(id, {})
+
+
+def can_build(space: SearchSpace) -> bool:
+    """Whether the space builds networks at all."""
+    return type(space).build is not SearchSpace.build

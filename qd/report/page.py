@@ -1,0 +1,59 @@
+"""Puts the sections of a report together."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from html import escape
+from importlib import resources
+from pathlib import Path
+
+from .. import environment
+from ..store.folder import write_atomically
+from ..store.run import Run
+from .sections import SECTIONS
+
+Progress = Callable[[int, int], None]
+"""Called with how many sections are done, and of how many."""
+
+
+def write_report(run: Run, path: Path | None = None, progress: Progress = lambda done, of: None) -> Path:
+    """Write a run's report; the file appears whole or not at all.
+
+    Args:
+        run: any run, also one that goes on.
+        path: where to; default: report.html in the run's folder.
+        progress: called after every section.
+
+    Returns:
+        Where it was written.
+    """
+    path = path or run.folder.path / "report.html"
+    write_atomically(path, report_html(run, progress).encode())
+    return path
+
+
+def report_html(run: Run, progress: Progress = lambda done, of: None) -> str:
+    """One HTML page with everything in it; a policy in its head keeps it from loading anything."""
+    parts = []
+    for number, section in enumerate(SECTIONS, start=1):
+        parts.append(section(run))
+        progress(number, len(SECTIONS))
+    script, style = asset("page.js"), asset("page.css")
+    # The script by its digest: whatever a log may hold, nothing else can run.
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    name = escape(run.folder.name)
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{name}: qd report</title>\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<style>\n{style}</style>\n</head>\n<body>\n" + "\n".join(parts) + f'\n<p class="quiet">Made by qd on'
+        f" {escape(environment.now())} from the run's log alone.</p>\n<script>{script}</script>\n</body>\n</html>\n"
+    )
+
+
+def asset(name: str) -> str:
+    """A file that lies beside this one."""
+    return resources.files("qd.report").joinpath(name).read_text()
