@@ -119,7 +119,7 @@ class ImageClassification(Evaluator):
         pin_threads()
         trained = train_population(
             self.space,
-            candidates.genotypes,
+            list(candidates.genotypes),
             candidates.seeds.tolist(),
             self.data.task,
             *self._training,

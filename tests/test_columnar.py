@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import multiprocessing
 import random
+import sqlite3
+import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import qd
-from qd.archives import GridArchive
+from qd import launch
 from qd.candidates import Status
 from qd.errors import QdError, UsageError
 from qd.store.history import history
@@ -177,10 +182,74 @@ def test_the_budget_is_exact_also_where_it_is_no_multiple_of_the_chunk(cheap):
     assert qd.run(cheap(budget={"evaluations": 777}), out="run").count == 777
 
 
-def test_weights_and_graphs_do_not_hinder_looking(cheap):
+def test_elites_are_listed_as_of_any_run(cheap):
     run = qd.run(cheap(), out="run")
     frame = run.elites(where="x > 50", limit=3)
     assert len(frame) == 3
+    for record in run.records(frame):
+        x, y, *rest = record["genotype"]
+        assert record["metrics"] == {"score": rest[0] + rest[1], "x": x, "y": y, "most": max(record["genotype"])}
     assert run.module_graph(int(frame["id"][0])) is None
-    assert isinstance(run.archive, GridArchive)
-    assert run.records(frame)[0]["genotype"] == json.loads(json.dumps(run.records(frame)[0]["genotype"]))
+
+
+def test_retina_end_to_end(tmp_path, qd_command):
+    file = Path(__file__).parents[1] / "scripts" / "runs" / "retina_map_elites.yaml"
+    changes = ["budget.evaluations=30000", "archive.refine=[{evaluations: 10000, bins: 32}]", "emitters.0.initial=2000"]
+    answer = qd_command("run", file, *changes, "--out", tmp_path / "run")
+    assert answer.status == 0, answer.err
+    run = qd.open_run(tmp_path / "run")
+    assert run.count == 30_000
+    assert run.archive.cells == 32 * 32
+    best = run.archive.best
+    assert best is not None
+    assert best.objective > 0.8
+    graph = run.module_graph(best.candidate)
+    assert graph is not None
+    assert graph.number_of_edges() == sum(map(bool, best.genotype[:106]))
+    for cell, elite in list(run.archive.elites.items())[:50]:
+        metrics = run.metrics_of(elite.evaluation)
+        expected = (int(metrics["connection_cost"] / 360 * 32), int(metrics["modularity"] / 0.7 * 32))
+        assert run.archive.position(cell) == expected
+    assert "refused" not in qd_command("map", run.folder.path, "--out", tmp_path / "map.png").err
+    answer = qd_command("map", run.folder.path, "--out", tmp_path / "a.png", "--measures", "one_sided_neurons")
+    assert answer.status == 2
+    assert "--accepted-only" in answer.err
+    answer = qd_command(
+        "map", run.folder.path, "--out", tmp_path / "a.png", "--measures", "one_sided_neurons", "--accepted-only"
+    )
+    assert answer.status == 0, answer.err
+    assert (tmp_path / "a.png").exists()
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_ends_as_one_never_killed(cheap):
+    file = cheap(emitters=CONTROLS[1:2], budget={"evaluations": 60_000}, archive=REFINE)
+    whole = qd.run(file, out="whole")
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["qd.launch"])
+    moments = random.Random(3)
+    kills = 0
+
+    def told() -> int:
+        with contextlib.suppress(sqlite3.Error):
+            with contextlib.closing(sqlite3.connect("file:killed/log.sqlite?mode=ro", uri=True)) as log:
+                return log.execute("SELECT COUNT(*) FROM tells").fetchone()[0]
+        return 0
+
+    while kills < 4:
+        begun = Path("killed/log.sqlite").exists()
+        words = (launch.resume, ("killed",), {}) if begun else (launch.run, (str(file),), {"out": "killed"})
+        process = processes.Process(target=words[0], args=words[1], kwargs=words[2])
+        before = told()
+        process.start()
+        while told() <= before and process.is_alive():
+            time.sleep(0.005)
+        time.sleep(moments.uniform(0, 0.1))
+        process.kill()
+        process.join()
+        kills += 1
+    assert 0 < qd.open_run("killed").count < 60_000
+    killed = qd.resume("killed")
+    assert killed.count == 60_000
+    assert killed.archive.elites == whole.archive.elites
+    assert killed.counts == whole.counts

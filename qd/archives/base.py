@@ -37,6 +37,8 @@ class Archive(ABC):
     """
 
     kind: ClassVar[str]
+    binned: ClassVar[bool] = False
+    """Whether the axes' bins make the cells."""
 
     def __init__(self, objective: Objective, axes: Sequence[Axis], outside: str = "drop") -> None:
         self.objective = objective
@@ -54,7 +56,7 @@ class Archive(ABC):
         return len(self.elites)
 
     def __repr__(self) -> str:
-        axes = " × ".join(f"{axis.metric} ({axis.bins})" if axis.bins > 1 else axis.metric for axis in self.axes)
+        axes = " × ".join(f"{axis.metric} ({axis.bins})" if self.binned else axis.metric for axis in self.axes)
         best = f", best {self.objective.metric} {self.best.objective:.4g}" if self.best else ""
         return f"{type(self).__name__}({axes}: {len(self)} of {self.cells} cells{best})"
 

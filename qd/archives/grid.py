@@ -41,6 +41,7 @@ class GridArchive(CellArchive):
     """
 
     kind = "grid"
+    binned = True
 
     def __init__(
         self,

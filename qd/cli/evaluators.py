@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evaluators import Evaluator
 
-from ..plugins import built_in, list_names
+from ..plugins import built_in, construct, list_names
 
 
 def evaluators() -> None:
@@ -16,7 +16,7 @@ def evaluators() -> None:
         evaluator = built_in(name, "evaluators", Evaluator)
         if evaluator is not None:
             # some declare metrics on the class, others in __init__, where options may add to them
-            metrics = evaluator.metrics if hasattr(evaluator, "metrics") else evaluator().metrics
+            metrics = evaluator.metrics if hasattr(evaluator, "metrics") else construct(evaluator, {}, name).metrics
             units = {metric: definition.unit for metric, definition in metrics.items()}
             listed = ", ".join(f"{metric} ({unit})" if unit else metric for metric, unit in units.items())
             print(f"{name}: {listed}")

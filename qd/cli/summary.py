@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..search import Ending
+from ..store.failures import failures
 from ..store.run import Run
 from .output import console, duration, note, number
 
@@ -26,6 +27,12 @@ def finish(run: Run) -> int:
         save_heatmap(run.archive, path, title=folder.name)
         note(f"map: {path}")
     ending = run.meta("ending")
+    counts = run.summary()["evaluations"]
+    if sum(counts.values()) and not counts["ok"] + counts["invalid"]:
+        cause = failures(run)[0]
+        note(f"every evaluation failed; the most frequent error ({cause.count} times):\n\n{cause.example.strip()}\n")
+        note(f"Mend its cause, then: qd resume {folder.path} budget.evaluations={2 * sum(counts.values())}")
+        return 1
     if ending == Ending.INTERRUPTED:
         note(f"interrupted; go on with: qd resume {folder.path}")
         return INTERRUPTED
@@ -47,7 +54,8 @@ def print_summary(run: Run, to: Console) -> None:
     table.add_row("evaluator", data["evaluator"])
     table.add_row("evaluations", _counts(data))
     table.add_row("search time", duration(data["seconds"]))
-    axes = " × ".join(f"{one['metric']} ({one['bins']})" for one in archive["measures"])
+    bins = run.archive.binned
+    axes = " × ".join(f"{one['metric']} ({one['bins']})" if bins else one["metric"] for one in archive["measures"])
     table.add_row("archive", f"{archive['kind']}: {axes}")
     filled = f"{archive['elites']:,} of {archive['cells']:,} cells, coverage {archive['coverage']:.1%}"
     table.add_row("elites", filled + (f"; {archive['outside']:,} results outside" if archive["outside"] else ""))

@@ -43,6 +43,19 @@ function(change, brush) {
 }
 """
 
+VISIBLE = """
+function(id) {
+    const watched = document.getElementById(id).parentElement;
+    const tell = entries => {
+        if (document.body.contains(watched)) {
+            window.dash_clientside.set_props("visible", {data: entries[entries.length - 1].isIntersecting});
+        }
+    };
+    new IntersectionObserver(tell).observe(watched);
+    return window.dash_clientside.no_update;
+}
+"""
+
 
 def make_app(results: Results, token: str | None) -> Dash:
     """The application over a folder of runs; `token` as in `Gate`."""
@@ -167,8 +180,11 @@ def _drawing(app: Dash, results: Results) -> None:
         brush_text = f"{int(kept.sum()):,} of {len(archive):,} elites are within the brush." if kept is not None else ""
         return figures.map_figure(archive, kept, chosen), text, brush_text
 
+    app.clientside_callback(VISIBLE, Output("visible", "data"), Input("parallel", "id"))
+
     @app.callback(
         Output("parallel", "figure"),
+        Input("visible", "data"),
         Input("version", "data"),
         Input("x", "value"),
         Input("y", "value"),
@@ -178,7 +194,9 @@ def _drawing(app: Dash, results: Results) -> None:
         State("run", "data"),
     )
     @told
-    def draw_parallel(_: int, x: str, y: str, objective: str, at: int, most: int, name: str) -> Any:
+    def draw_parallel(visible: bool, _: int, x: str, y: str, objective: str, at: int, most: int, name: str) -> Any:
+        if not visible:  # drawing it takes a browser without a graphics card seconds
+            raise PreventUpdate
         live = results.open(name)
         with live.reading() as run:
             archive = live.archive(_view(x, y, objective), _tell(live, at, most))

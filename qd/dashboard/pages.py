@@ -121,6 +121,7 @@ def run_page(name: str, live: LiveRun, run: Run) -> list[Any]:
         dcc.Store(id="version", data=live.tell),
         dcc.Store(id="state", data=state_of(run)),
         dcc.Store(id="brush", data={}),
+        dcc.Store(id="visible", data=False),
         dcc.Store(id="chosen"),
         dcc.Store(id="pinned"),
         dcc.Interval(id="run-clock", interval=2000),

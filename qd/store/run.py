@@ -18,12 +18,13 @@ import networkx
 import numpy as np
 import pandas
 
-from search_spaces import Metric
+from search_spaces import Metric, SearchSpace
 
 from ..archives import Archive, Axis, CellArchive, GridArchive, Objective, make_archive
 from ..candidates import Status
 from ..config import RunFile, check, suggest
 from ..errors import UsageError
+from ..plugins import construct, find, is_plugin
 from ..notebook import Network, ReadableGenotype, run_html
 from .folder import RunFolder
 from .log import APPLICATION_ID, SCHEMA_VERSION, unpack_graph
@@ -398,6 +399,11 @@ class Run:
     def module_graph(self, candidate: int) -> networkx.DiGraph | None:
         """The module graph of an ok candidate, where its space has one."""
         rows = self.query("SELECT graph FROM graphs WHERE candidate = ?", [candidate])
+        if not rows and self.accepted_only and not is_plugin(self.config.space.kind):
+            # an accepted log has none; of a space of our own it can be made again without running a stranger's code
+            found = find(self.config.space.kind, "search_spaces", SearchSpace, None, "space")
+            space = construct(found, self.config.space.arguments, "space")
+            return space.module_graph(self.genotypes([candidate])[candidate])
         with self._decoding():
             return unpack_graph(rows[0][0]) if rows else None
 

@@ -206,7 +206,7 @@ class _Page:
         self._callbacks = {one["output"]: one for one in callbacks}
         self._values = {
             "run.data": "busy", "version.data": -1, "state.data": "running", "moment.max": 1, "moment.value": 1,
-            "x.value": "a", "y.value": "b", "objective.value": "score", "brush.data": {}, "chosen.data": None,
+            "x.value": "a", "y.value": "b", "objective.value": "score", "brush.data": {}, "chosen.data": None, "visible.data": True,
             "run-clock.n_intervals": 0,
         }  # fmt: skip
 

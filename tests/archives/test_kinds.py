@@ -40,9 +40,7 @@ def test_centroids_divide_the_measures_evenly() -> None:
     centroids = tessellate(64, 2, 20_000, 0)
     assert ((centroids >= 0) & (centroids <= 1)).all()
     points = np.random.default_rng(1).random((50_000, 2))
-    counts = np.bincount(
-        np.linalg.norm(points[:, None] - centroids, axis=2).argmin(axis=1), minlength=len(centroids)
-    )
+    counts = np.bincount(np.linalg.norm(points[:, None] - centroids, axis=2).argmin(axis=1), minlength=len(centroids))
     assert counts.min() > 0.5 * counts.mean()
     assert counts.max() < 1.7 * counts.mean()
     np.testing.assert_array_equal(tessellate(64, 2, 20_000, 0), centroids)
@@ -103,7 +101,10 @@ OTHER = {"metric": "y", "low": 0, "high": 1, "bins": 4}
     ("archive", "message"),
     [
         ({"kind": "cvt", "measures": [PLAIN]}, "cells is missing"),
-        ({"kind": "cvt", "cells": 10, "samples": 9, "measures": [PLAIN]}, "at least as many samples as cells, got 9 and"),
+        (
+            {"kind": "cvt", "cells": 10, "samples": 9, "measures": [PLAIN]},
+            "at least as many samples as cells, got 9 and",
+        ),
         ({"kind": "unstructured", "measures": [PLAIN]}, "novelty is missing"),
         ({"kind": "categorical", "measures": [PLAIN]}, "every measure of a categorical archive needs categories"),
         ({"cells": 10, "measures": [PLAIN]}, "cells belongs to kind: cvt, and this archive is of kind: grid"),
