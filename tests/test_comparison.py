@@ -122,7 +122,7 @@ def test_what_cannot_be_compared_is_refused(cheap, changes, message):
 
 
 def test_a_folder_without_runs_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="no run in it; expected folders with log.sqlite"):
+    with pytest.raises(UsageError, match=r"no run in it; expected folders with log\.sqlite"):
         compare([tmp_path])
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from qd.config import check
 from qd.baselines import Random
+from qd.config import check
 from qd.emitters import MapElites
 from qd.errors import UsageError
 from qd.problem import Problem, prepare

@@ -48,7 +48,7 @@ function(id) {
     const watched = document.getElementById(id).parentElement;
     const tell = entries => {
         if (document.body.contains(watched)) {
-            window.dash_clientside.set_props("visible", {data: entries[entries.length - 1].isIntersecting});
+            window.dash_clientside.set_props(`visible-${id}`, {data: entries[entries.length - 1].isIntersecting});
         }
     };
     new IntersectionObserver(tell).observe(watched);
@@ -180,11 +180,12 @@ def _drawing(app: Dash, results: Results) -> None:
         brush_text = f"{int(kept.sum()):,} of {len(archive):,} elites are within the brush." if kept is not None else ""
         return figures.map_figure(archive, kept, chosen), text, brush_text
 
-    app.clientside_callback(VISIBLE, Output("visible", "data"), Input("parallel", "id"))
+    for id in ("parallel", "curves"):
+        app.clientside_callback(VISIBLE, Output(f"visible-{id}", "data"), Input(id, "id"))
 
     @app.callback(
         Output("parallel", "figure"),
-        Input("visible", "data"),
+        Input("visible-parallel", "data"),
         Input("version", "data"),
         Input("x", "value"),
         Input("y", "value"),
@@ -204,13 +205,16 @@ def _drawing(app: Dash, results: Results) -> None:
 
     @app.callback(
         Output("curves", "figure"),
+        Input("visible-curves", "data"),
         Input("version", "data"),
         Input("moment", "value"),
         State("moment", "max"),
         State("run", "data"),
     )
     @told
-    def draw_curves(_: int, at: int, most: int, name: str) -> Any:
+    def draw_curves(visible: bool, _: int, at: int, most: int, name: str) -> Any:
+        if not visible:
+            raise PreventUpdate
         live = results.open(name)
         with live.reading() as run:
             return figures.curves_figure(live.history(), run.archive, None if at >= most else at)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from search_spaces import Genotype
+from search_spaces import Genotypes
 
 from ..candidates import Candidates, Purpose
 from ..seeds import candidate_seed, shared_seed
 
 
 def make_candidates(
-    genotypes: Sequence[Genotype],
+    genotypes: Genotypes,
     first_id: int = 1,
     purpose: Purpose = Purpose.SEARCH,
     fidelity: float = 1.0,
@@ -26,7 +24,7 @@ def make_candidates(
         evaluation_ids=10_000_000 - 3 * ids,
         seeds=np.array([candidate_seed(run_seed, int(id), purpose, 0) for id in ids], dtype=np.int64),
         shared_seed=shared_seed(run_seed, purpose, 0),
-        genotypes=list(genotypes),
+        genotypes=genotypes,
         fidelity=fidelity,
         purpose=purpose,
     )

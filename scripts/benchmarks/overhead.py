@@ -1,8 +1,8 @@
 """The engine's own cost: a search whose evaluator is free, log included.
 
 50,000 evaluations of `sparse_moe` genotypes at batch 64, on a 20 × 20 grid, once as a table-only space would be
-searched and once with the module graph of every candidate in the log; and 500,000 of vectors at batch 256, with a log of
-what entered the archive.
+searched and once with the module graph of every candidate in the log; and 500,000 of vectors at batch 256, with a log
+of what entered the archive.
 """
 
 from __future__ import annotations

@@ -205,10 +205,20 @@ class _Page:
         callbacks = self._get("_dash-dependencies")
         self._callbacks = {one["output"]: one for one in callbacks}
         self._values = {
-            "run.data": "busy", "version.data": -1, "state.data": "running", "moment.max": 1, "moment.value": 1,
-            "x.value": "a", "y.value": "b", "objective.value": "score", "brush.data": {}, "chosen.data": None, "visible.data": True,
+            "run.data": "busy",
+            "version.data": -1,
+            "state.data": "running",
+            "moment.max": 1,
+            "moment.value": 1,
+            "x.value": "a",
+            "y.value": "b",
+            "objective.value": "score",
+            "brush.data": {},
+            "chosen.data": None,
+            "visible-parallel.data": True,
+            "visible-curves.data": True,
             "run-clock.n_intervals": 0,
-        }  # fmt: skip
+        }
 
     def follow(self) -> None:
         """Ask what is new; where something is, have everything drawn again."""

@@ -8,6 +8,7 @@ trained either way, and the share of the best rate of matrix products that the t
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from search_spaces.conv_blocks import ConvBlocks
 from torch.utils.flop_counter import FlopCounterMode
 
 from evaluators.image_classification import ImageClassification
@@ -26,6 +26,7 @@ from qd.training.alone import auxiliary_loss, train_alone
 from qd.training.device import pin_threads
 from qd.training.vmapped import Unstackable, VmapStack
 from search_spaces import SearchSpace
+from search_spaces.conv_blocks import ConvBlocks
 from search_spaces.grouped_mlp import GroupedMLP
 from search_spaces.sparse_moe import SparseMoE
 
@@ -57,7 +58,11 @@ def figures() -> list[Figure]:
         Mix("sparse_moe", SparseMoE(), _fashion(epochs=2, batch_size=128, learning_rate=0.006), 4, 0.25),
         Mix("conv_blocks", ConvBlocks(), _fashion(epochs=1, batch_size=128, learning_rate=0.003), 2, None),
     ]
-    return [figure for mix in mixes for figure in _measure(mix)]
+    found: list[Figure] = []
+    for mix in mixes:
+        found += (measured := _measure(mix))
+        print(*measured, sep="\n", file=sys.stderr, flush=True)  # it takes a quarter of an hour: say what there is
+    return found
 
 
 def _fashion(**keys: Any) -> ImageClassification:

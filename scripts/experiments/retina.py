@@ -7,8 +7,6 @@ import json
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).parent)]
-
 from account import Plan, write_account
 
 from qd.campaign import Job, perform

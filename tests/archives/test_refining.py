@@ -56,6 +56,7 @@ def test_each_elite_is_where_it_would_be_put_now() -> None:
     archive.refine((16, 15))
     for cell, elite in list(archive.elites.items()):
         slot = archive.elites.slot(cell)
+        assert slot is not None
         assert archive.cells_of(archive.elites.positions[[slot]]).tolist() == [cell]
         assert elite.evaluation == archive.elites.evaluations[slot]
     fresh = archive.emptied()

@@ -70,5 +70,5 @@ def test_other_spaces_are_refused() -> None:
     class Other(SearchSpace):
         genes = Vector(-2, 2, 121, "int8")
 
-    with pytest.raises(ValueError, match="retina scores networks of space: {kind: retina}, got genes Vector"):
+    with pytest.raises(ValueError, match=r"retina scores networks of space: {kind: retina}, got genes Vector"):
         RetinaEvaluator().bind(Other())

@@ -31,7 +31,7 @@ class TestRetinaKeepsTheContract(SpaceConformance):
 
 def test_what_it_builds_answers_as_the_evaluator_says() -> None:
     space = Retina()
-    column = space.genes.sample_many(50, np.random.default_rng(0))
+    column = np.asarray(space.genes.sample_many(50, np.random.default_rng(0)))
     for genotype, expected in zip(space.genes.trees(column), scores(column), strict=True):
         with torch.no_grad():
             outputs = space.build(genotype, TASK)(torch.tensor(PIXELS, dtype=torch.float32))
