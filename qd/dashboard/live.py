@@ -55,8 +55,9 @@ class LiveRun:
         """The run, with its own archive as it is now; the log is closed afterwards."""
         with self.lock:
             try:
-                self._follow()
-                yield self._run
+                with self._run.snapshot():
+                    self._follow()
+                    yield self._run
             finally:
                 self._run.close()
 

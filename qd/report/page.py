@@ -37,9 +37,10 @@ def write_report(run: Run, path: Path | None = None, progress: Progress = lambda
 def report_html(run: Run, progress: Progress = lambda done, of: None) -> str:
     """One HTML page with everything in it; a policy in its head keeps it from loading anything."""
     parts = []
-    for number, section in enumerate(SECTIONS, start=1):
-        parts.append(section(run))
-        progress(number, len(SECTIONS))
+    with run.snapshot():
+        for number, section in enumerate(SECTIONS, start=1):
+            parts.append(section(run))
+            progress(number, len(SECTIONS))
     script, style = asset("page.js"), asset("page.css")
     # The script by its digest: whatever a log may hold, nothing else can run.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

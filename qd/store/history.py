@@ -23,16 +23,19 @@ def history(run: Run) -> pandas.DataFrame:
         return _from_figures(run)
     if run.reevaluates:
         return _replayed(run)
-    tells = run.query("SELECT id, seconds FROM tells ORDER BY id")
+    last = run.last_tell  # a search may tell more while this is read
+    tells = run.query("SELECT id, seconds FROM tells WHERE id <= ? ORDER BY id", [last])
     frame = pandas.DataFrame(tells, columns=["tell", "seconds"])
     counts = run.query(
         "SELECT _tell, COUNT(*), SUM(_status = 0) FROM results JOIN evaluations e ON e.id = _evaluation"
-        " WHERE purpose = 'search' GROUP BY _tell"
+        " WHERE purpose = 'search' AND _tell <= ? GROUP BY _tell",
+        [last],
     )
     entered = run.query(
         f'SELECT r._tell, r."{objective.metric}", d."{objective.metric}", i.displaced IS NULL FROM insertions i'
         " JOIN results r ON r._evaluation = i.evaluation LEFT JOIN results d ON d._evaluation = i.displaced"
-        " ORDER BY r._tell, i.evaluation"
+        " WHERE r._tell <= ? ORDER BY r._tell, i.evaluation",
+        [last],
     )
     ids = frame["tell"].to_numpy(np.int64)
     frame["evaluations"] = _summed(ids, counts, 1)

@@ -77,6 +77,15 @@ class Run:
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter of a message with damaged text in it
             raise _damaged(self.folder.log, error) from error
 
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """See the log as it is at the first query, whatever a search writes meanwhile."""
+        self.query("BEGIN")
+        try:
+            yield
+        finally:
+            self.query("ROLLBACK")
+
     def parse(self, text: str) -> Any:
         """Decode JSON of the log.
 

@@ -97,10 +97,15 @@ def figures() -> list[Figure]:
 def _server(results: Path) -> Iterator[str]:
     """The address of a `qd serve` in a process of its own."""
     command = [sys.executable, "-c", "from qd.cli import main; main()", "serve", str(results), "--port", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
-    assert process.stderr is not None
+    told = results.parent / "serve.txt"
+    with told.open("w") as output:
+        process = subprocess.Popen(command, stderr=output, cwd=Path(__file__).parents[2])
     try:
-        yield process.stderr.readline().split()[-1]
+        while "open http" not in told.read_text():
+            if process.poll() is not None:
+                raise SystemExit(told.read_text())
+            time.sleep(0.05)
+        yield told.read_text().split()[-1]
     finally:
         process.terminate()
         process.wait()
