@@ -15,6 +15,7 @@ from dash import ALL, Dash, Input, Output, Patch, State, ctx, dcc, html, no_upda
 from dash.exceptions import PreventUpdate
 
 from ..errors import QdError
+from ..store.history import history
 from . import figures, pages
 from .elite import panel
 from .gate import Gate
@@ -146,8 +147,8 @@ def _following(app: Dash, results: Results) -> None:
             state = state_of(run)
             if live.tell == version and state == before:
                 raise PreventUpdate
-            last = max(1, pages.finished(live.history()))
-            head, causes = pages.facts(live, run), pages.causes(run)
+            last = max(1, pages.finished(live.once(history)))
+            head, causes = pages.facts(live, run), pages.causes(live)
         return live.tell, head, causes, last, last if at >= most else no_update, state
 
 
@@ -175,7 +176,7 @@ def _drawing(app: Dash, results: Results) -> None:
         with live.reading() as run:
             archive = live.archive(_view(x, y, objective), _tell(live, at, most))
             kept = figures.brushed(live.metrics(archive), run.metrics, brush) if brush else None
-            last = pages.finished(live.history())
+            last = pages.finished(live.once(history))
         text = pages.moment(min(at, last), archive)
         brush_text = f"{int(kept.sum()):,} of {len(archive):,} elites are within the brush." if kept is not None else ""
         return figures.map_figure(archive, kept, chosen), text, brush_text
@@ -217,7 +218,7 @@ def _drawing(app: Dash, results: Results) -> None:
             raise PreventUpdate
         live = results.open(name)
         with live.reading() as run:
-            return figures.curves_figure(live.history(), run.archive, None if at >= most else at)
+            return figures.curves_figure(live.once(history), run.archive, None if at >= most else at)
 
 
 def _choosing(app: Dash, results: Results) -> None:
@@ -294,7 +295,7 @@ def _warm(results: Results, name: str) -> None:
     with contextlib.suppress(QdError):
         live = results.open(name)
         with live.reading():
-            live.history()
+            live.once(history)
 
 
 def run_name(path: str) -> str | None:

@@ -6,9 +6,10 @@ import contextlib
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas
@@ -23,6 +24,7 @@ MOMENTS = 6
 VIEWS = 4
 """Archives over other metrics that follow the search."""
 
+T = TypeVar("T")
 View = tuple[tuple[str, ...], str]
 """Measures and objective."""
 
@@ -45,7 +47,7 @@ class LiveRun:
         self._run.close()
         self._views: OrderedDict[View, _Following] = OrderedDict()
         self._moments: OrderedDict[tuple[View, int], Archive] = OrderedDict()
-        self._history: tuple[int, pandas.DataFrame] | None = None
+        self._answers: dict[Callable[[Run], Any], tuple[int, Any]] = {}
         self._verified: tuple[int, dict[int, dict[str, Spread]]] | None = None
         self._metrics: pandas.DataFrame | None = None
         self._own: int = 0
@@ -102,11 +104,12 @@ class LiveRun:
         frame.insert(0, "id", archive.elites.candidates)
         return frame
 
-    def history(self) -> pandas.DataFrame:
-        """As `qd.store.history` gives it. While `reading`."""
-        if self._history is None or self._history[0] != self._own:
-            self._history = (self._own, history(self._run))
-        return self._history[1]
+    def once(self, function: Callable[[Run], T]) -> T:
+        """What a function says of the run, asked once for each tell and for all pages. While `reading`."""
+        known = self._answers.get(function)
+        if known is None or known[0] != self._own:
+            known = self._answers[function] = (self._own, function(self._run))
+        return known[1]
 
     def verified(self) -> dict[int, dict[str, Spread]]:
         """As `qd.store.verified` gives it. While `reading`."""
@@ -117,7 +120,7 @@ class LiveRun:
 
     def tell_at(self, evaluations: int) -> int:
         """The last tell by which at most so many search evaluations had finished. While `reading`."""
-        frame = self.history()
+        frame = self.once(history)
         row = int(np.searchsorted(frame["evaluations"].to_numpy(), evaluations, side="right")) - 1
         return int(frame["tell"].iloc[row]) if row >= 0 else 0
 

@@ -10,7 +10,9 @@ import plotly.graph_objects as go
 from dash import dcc, html
 
 from ..archives import Archive
+from ..candidates import Status
 from ..store.failures import failures
+from ..store.history import history
 from ..store.run import Run
 from . import figures
 from .live import LiveRun
@@ -62,7 +64,7 @@ def address(name: str) -> str:
 def run_page(name: str, live: LiveRun, run: Run) -> list[Any]:
     """A run as it is now. The map comes with the page, so that it is seen first; callbacks draw what is below it."""
     measures, objective = view = live.default_view()
-    archive, frame = live.archive(view), live.history()
+    archive, frame = live.archive(view), live.once(history)
     evaluations = finished(frame)
     options = [{"label": one.replace("_", " "), "value": one} for one in run.metrics]
     x, y = (*measures, "")[:2]
@@ -116,7 +118,7 @@ def run_page(name: str, live: LiveRun, run: Run) -> list[Any]:
         html.H2("How the search went"),
         _graph("curves", None),
         html.H2("Failures by cause"),
-        html.Div(causes(run), id="failures"),
+        html.Div(causes(live), id="failures"),
         dcc.Store(id="run", data=name),
         dcc.Store(id="version", data=live.tell),
         dcc.Store(id="state", data=state_of(run)),
@@ -150,8 +152,8 @@ def moment(evaluations: int, archive: Archive) -> str:
 
 def facts(live: LiveRun, run: Run) -> list[Any]:
     """State and figures of a run; while `reading`."""
-    archive, counts, frame, state = run.archive, run.counts, live.history(), state_of(run)
-    failed = sum(count for status, count in counts.items() if not status.is_answer)
+    archive, told, frame, state = run.archive, live.once(counts), live.once(history), state_of(run)
+    failed = sum(count for status, count in told.items() if not status.is_answer)
     best = archive.best
     shown = {
         "state": html.Span(state, className=f"state {state}"),
@@ -159,7 +161,7 @@ def facts(live: LiveRun, run: Run) -> list[Any]:
         "elites": f"{len(archive):,} of {archive.cells:,}",
         "coverage": f"{archive.coverage:.1%}",
         "normalised QD score": f"{archive.normalised_qd_score:.4f}",
-        "evaluations": f"{sum(counts.values()):,}",
+        "evaluations": f"{sum(told.values()):,}",
         "failed": f"{failed:,}",
         "outside the map": f"{archive.outside:,}",
         "search time": _duration(float(frame["seconds"].iloc[-1]) if len(frame) else 0.0),
@@ -167,9 +169,14 @@ def facts(live: LiveRun, run: Run) -> list[Any]:
     return [html.Dl([html.Div([html.Dt(name), html.Dd(value)]) for name, value in shown.items()], className="facts")]
 
 
-def causes(run: Run) -> list[Any]:
-    """What went wrong, the most frequent first."""
-    found = failures(run)
+def counts(run: Run) -> dict[Status, int]:
+    """Finished search evaluations."""
+    return run.counts
+
+
+def causes(live: LiveRun) -> list[Any]:
+    """What went wrong, the most frequent first; while `reading`."""
+    found = live.once(failures)
     if not found:
         return [html.P("None.", className="quiet")]
     return [

@@ -174,7 +174,8 @@ def test_axes_brush_and_time(networks: Path, page: Any, serve: Callable[[Path], 
         "count => {"
         " const plot = document.querySelector('#map .js-plotly-plot');"
         " const shown = plot.data[0].z.flat().filter(value => value !== null);"
-        " return plot.layout.xaxis.title.text.startsWith('macs') && shown.length == count; }",
+        " return plot.layout.xaxis.title.text.startsWith('macs') && shown.length == count"
+        " && plot.data[0].colorbar.title.text.startsWith('val loss'); }",
         arg=len(expected),
     )
     assert sorted(colours(page)) == expected
@@ -209,7 +210,7 @@ def test_axes_brush_and_time(networks: Path, page: Any, serve: Callable[[Path], 
     page.wait_for_function("before => document.querySelector('#moment-text').innerText !== before", arg=before)
     evaluations = int(re.findall(r"\d+", page.inner_text("#moment-text"))[0])
     frame = run.history()
-    tell = int(frame["tell"][frame["evaluations"] <= evaluations].max())
+    tell = max(row["tell"] for row in frame.to_dict("records") if row["evaluations"] <= evaluations)
     assert 0 < tell < run.last_tell
     early = run.archive.emptied()
     run.replay(early, up_to=tell)
