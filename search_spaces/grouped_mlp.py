@@ -110,10 +110,15 @@ class GroupedMLP(SearchSpace):
             sources, names = names, [f"layer{depth}.group{index}" for index in range(len(groups))]
             for name, group in zip(names, groups, strict=True):
                 label = f"{group.activation} {group.width}"
-                graph.add_node(name, label=label, kind="group", size=group.width, layer=depth)
+                if depth == 1:
+                    compute = {"macs_per_input": group.width * len(group.sources) / INPUT_GROUPS}
+                else:
+                    compute = {"macs": group.width * sum(layers[depth - 2][source].width for source in group.sources)}
+                graph.add_node(name, label=label, kind="group", size=group.width, layer=depth, **compute)
                 for source in group.sources:
                     graph.add_edge(sources[source], name, kind="sparse")
-        graph.add_node("head", label="head", kind="head", size=1, layer=len(layers) + 1)
+        width = sum(group.width for group in layers[-1])
+        graph.add_node("head", label="head", kind="head", size=1, layer=len(layers) + 1, macs_per_output=width)
         for name in names:
             graph.add_edge(name, "head", kind="dense")
         return graph

@@ -88,7 +88,7 @@ def diagram(
         f'<text x="{MARGIN}" y="{MARGIN + 4}" font-weight="bold">{svg_text(title)}</text>',
         f'<g transform="translate({dx:.1f} {top:.1f})">',
         *[_link(link) for link in plan.links],
-        *(_ends(plan, graph, task) if ends and graph is not None and task else []),
+        *(_ends(plan, task) if ends and task else []),
         *[_box(box, fills, shares.get(str(box.name)), str(box.name) in changed) for box in plan.boxes],
         "</g>",
         *legend,
@@ -167,7 +167,8 @@ def _link(link: Link) -> str:
         middle = (ax + bx) / 2
         path += f" C{middle:.1f} {ay:.1f} {middle:.1f} {by:.1f} {bx:.1f} {by:.1f}"
     dash = f' stroke-dasharray="{dashes}"' if dashes else ""
-    told = f"{link.source} → {link.target} ({link.kind})"
+    weight = "" if link.weight is None else f", weight {link.weight:g}"
+    told = f"{link.source} → {link.target} ({link.kind}{weight})"
     return (
         f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width}"{dash}>'
         f"<title>{svg_text(told)}</title></path>"
@@ -178,12 +179,13 @@ def _style(kind: str) -> tuple[str, str, float]:
     return LINKS.get(kind, ("#333333", "10 3 2 3", 1.1))
 
 
-def _ends(plan: Layout, graph: networkx.DiGraph, task: Mapping[str, Any]) -> list[str]:
+def _ends(plan: Layout, task: Mapping[str, Any]) -> list[str]:
     """The input and the output of the whole network, with their shapes."""
     shape = " × ".join(map(str, task["input_shape"]))
     parts = []
-    inputs = [box for box in plan.boxes if not any(True for _ in graph.predecessors(box.name))]
-    outputs = [box for box in plan.boxes if not any(True for _ in graph.successors(box.name))]
+    layers = [box.data["layer"] for box in plan.boxes]
+    inputs = [box for box in plan.boxes if box.data["layer"] == min(layers)]
+    outputs = [box for box in plan.boxes if box.data["layer"] == max(layers)]
     y_in = sum(box.y for box in inputs) / max(1, len(inputs))
     y_out = sum(box.y for box in outputs) / max(1, len(outputs))
     for box in inputs:

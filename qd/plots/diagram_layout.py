@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import networkx
@@ -47,6 +48,8 @@ class Link:
     source: str
     target: str
     path: list[Box]
+    weight: float | None = None
+    """Where the graph has one."""
 
 
 @dataclass
@@ -76,14 +79,14 @@ def layout(graph: networkx.DiGraph) -> Layout:
                 box.height = 16.0
     links = []
     for source, target, data in graph.edges(data=True):
-        link = Link(str(data["kind"]), source, target, [places[source]])
+        link = Link(str(data["kind"]), source, target, [places[source]], data.get("weight"))
         for column in range(columns[source] + 1, columns[target]):
             passing = Box(None, {}, column, on_top=link.kind == "residual")
             filled[column].append(passing)
             link.path.append(passing)
         link.path.append(places[target])
         links.append(link)
-        for a, b in zip(link.path, link.path[1:], strict=False):
+        for a, b in pairwise(link.path):
             a.neighbours.append(b)
             b.neighbours.append(a)
     ordered = [filled[column] for column in sorted(filled)]

@@ -357,11 +357,14 @@ class Run:
         return rows[0][0]
 
     def evaluation_of(self, candidate: int) -> int:
-        """The last ok evaluation of a candidate in the search.
+        """The evaluation that an elite is an elite by; of another candidate, its last ok one in the search.
 
         Raises:
             UsageError: there is no such candidate, or it has none.
         """
+        slots = np.flatnonzero(self.archive.elites.candidates == candidate)
+        if slots.size:
+            return int(self.archive.elites.evaluations[slots[0]])
         rows = self.query(
             f"SELECT e.id FROM evaluations e JOIN results ON _evaluation = e.id WHERE {ARCHIVED} AND e.candidate = ?"
             " ORDER BY e.id DESC LIMIT 1",

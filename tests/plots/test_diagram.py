@@ -106,6 +106,15 @@ def test_odd_graphs_can_be_drawn() -> None:
         ElementTree.fromstring(diagram(graph, None, "odd", "readable"))
 
 
+def test_what_nothing_reads_is_not_an_output() -> None:
+    graph = networkx.DiGraph()
+    for name, layer in (("read", 0), ("unread", 0), ("idle", 1), ("last", 2)):
+        graph.add_node(name, label=name, kind="neuron", size=1, layer=layer)
+    graph.add_edge("read", "last", kind="sparse")
+    svg = diagram(graph, TASK, "title", "readable")
+    assert len(re.findall("<line[^>]*#8a97a3", svg)) == 3, "two inputs, one output"
+
+
 def test_only_what_differs_is_marked() -> None:
     space = SparseMoE()
     other = {

@@ -205,6 +205,15 @@ def test_an_animation_ends_at_the_map(run: Run, tmp_path: Path) -> None:
     assert told == [(number, 5) for number in range(1, 6)]
 
 
+def test_points_without_cells_are_not_subtracted(workbench: Any) -> None:
+    measures = [{"metric": name, "low": 0, "high": 30} for name in ("width", "height")]
+    archive = {"kind": "unstructured", "novelty": 0.1, "measures": measures}
+    run = qd.run(workbench.write(archive=archive, budget={"evaluations": 40}), out="points")
+    with pytest.raises(UsageError, match="has no cells to compare; name axes: --measures A,B"):
+        KINDS["difference"].function()([run, run])
+    KINDS["difference"].function()([run, run], measures=["width", "height"])
+
+
 def test_equal_figures_give_equal_files(run: Run) -> None:
     for format in ("png", "svg", "pdf"):
         assert encoded(map_figure(run), format) == encoded(map_figure(run), format)

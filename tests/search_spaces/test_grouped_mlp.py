@@ -118,7 +118,8 @@ def test_modularity_of_silence_is_zero():
 def test_module_graph_holds_groups_and_links():
     graph = GroupedMLP().module_graph(GENOTYPE)
     assert networkx.is_directed_acyclic_graph(graph)
-    assert graph.nodes["layer1.group1"] == {"label": "elu 9", "kind": "group", "size": 9, "layer": 1}
+    node = graph.nodes["layer1.group1"]
+    assert (node["label"], node["kind"], node["size"], node["layer"]) == ("elu 9", "group", 9, 1)
     assert set(graph.predecessors("layer2.group0")) == {"layer1.group1"}
     assert set(graph.predecessors("layer1.group0")) == {"input0", "input3"}
     assert graph.edges["layer1.group1", "layer2.group0"]["kind"] == "sparse"
