@@ -45,11 +45,12 @@ function(change, brush) {
 """
 
 VISIBLE = """
-function(id) {
-    const watched = document.getElementById(id).parentElement;
+function(place) {
+    const watched = document.getElementById(place);
+    const flag = "visible-" + place.replace("-place", "");
     const tell = entries => {
         if (document.body.contains(watched)) {
-            window.dash_clientside.set_props(`visible-${id}`, {data: entries[entries.length - 1].isIntersecting});
+            window.dash_clientside.set_props(flag, {data: entries[entries.length - 1].isIntersecting});
         }
     };
     new IntersectionObserver(tell).observe(watched);
@@ -182,10 +183,10 @@ def _drawing(app: Dash, results: Results) -> None:
         return figures.map_figure(archive, kept, chosen), text, brush_text
 
     for id in ("parallel", "curves"):
-        app.clientside_callback(VISIBLE, Output(f"visible-{id}", "data"), Input(id, "id"))
+        app.clientside_callback(VISIBLE, Output(f"visible-{id}", "data"), Input(f"{id}-place", "id"))
 
     @app.callback(
-        Output("parallel", "figure"),
+        Output("parallel-place", "children"),
         Input("visible-parallel", "data"),
         Input("version", "data"),
         Input("x", "value"),
@@ -202,10 +203,10 @@ def _drawing(app: Dash, results: Results) -> None:
         live = results.open(name)
         with live.reading() as run:
             archive = live.archive(_view(x, y, objective), _tell(live, at, most))
-            return figures.parallel_figure(live.metrics(archive), run.metrics, objective)
+            return pages.graph("parallel", figures.parallel_figure(live.metrics(archive), run.metrics, objective))
 
     @app.callback(
-        Output("curves", "figure"),
+        Output("curves-place", "children"),
         Input("visible-curves", "data"),
         Input("version", "data"),
         Input("moment", "value"),
@@ -218,7 +219,8 @@ def _drawing(app: Dash, results: Results) -> None:
             raise PreventUpdate
         live = results.open(name)
         with live.reading() as run:
-            return figures.curves_figure(live.once(history), run.archive, None if at >= most else at)
+            figure = figures.curves_figure(live.once(history), run.archive, None if at >= most else at)
+        return pages.graph("curves", figure)
 
 
 def _choosing(app: Dash, results: Results) -> None:

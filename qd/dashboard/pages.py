@@ -100,7 +100,7 @@ def run_page(name: str, live: LiveRun, run: Run) -> list[Any]:
             [
                 html.Div(
                     [
-                        _graph("map", figures.map_figure(archive)),
+                        html.Div(graph("map", figures.map_figure(archive)), className="plot map"),
                         html.P("Grey: no network found. Click on a cell to open its network.", className="quiet"),
                     ]
                 ),
@@ -114,9 +114,9 @@ def run_page(name: str, live: LiveRun, run: Run) -> list[Any]:
             className="quiet",
         ),
         html.P(id="brush-text", className="quiet"),
-        _graph("parallel", None),
+        html.Div(id="parallel-place", className="plot parallel"),
         html.H2("How the search went"),
-        _graph("curves", None),
+        html.Div(id="curves-place", className="plot curves"),
         html.H2("Failures by cause"),
         html.Div(causes(live), id="failures"),
         dcc.Store(id="run", data=name),
@@ -135,9 +135,9 @@ def _choice(id: str, label: str, options: list[dict[str, str]], value: str) -> h
     return html.Div([html.Label(label, htmlFor=id), dcc.Dropdown(options, value, id=id, clearable=False)])
 
 
-def _graph(id: str, figure: go.Figure | None) -> html.Div:
-    graph = dcc.Graph(id=id, figure=figure, config=GRAPH, responsive=True)  # pyright: ignore[reportArgumentType]
-    return html.Div(graph, className=f"plot {id}")  # a responsive graph fills what is around it
+def graph(id: str, figure: go.Figure) -> dcc.Graph:
+    """A figure that fills what is around it."""
+    return dcc.Graph(id=id, figure=figure, config=GRAPH, responsive=True)  # pyright: ignore[reportArgumentType]
 
 
 def finished(frame: pandas.DataFrame) -> int:

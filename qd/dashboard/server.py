@@ -7,6 +7,7 @@ import logging
 import urllib.parse
 from pathlib import Path
 
+import plotly.graph_objects as go
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from ..errors import UsageError
@@ -39,6 +40,7 @@ class Server:
         self.token = None if is_loopback(host) else new_token()
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         app = make_app(results, self.token)
+        go.Figure(go.Heatmap(), {"title": {"text": ""}}).to_json()  # what Plotly loads at first use, nobody waits for
         try:
             with contextlib.redirect_stderr(None):  # werkzeug prints, and exits, where a port is taken
                 self._server = make_server(host, port, app.server, threaded=True, request_handler=_Handler)

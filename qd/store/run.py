@@ -32,6 +32,8 @@ from .pending import counts_of, unpack_state
 from .where import matching
 
 AnyArchive = TypeVar("AnyArchive", bound=Archive)
+FOLDED_AT_ONCE = 2000
+"""Rows: what a filled archive need not look at closely is sorted out between calls."""
 ARCHIVED = "purpose IN ('search', 'reevaluation') AND fidelity = 1 AND _status = 0"
 """The rows that an archive is folded from."""
 
@@ -220,7 +222,10 @@ class Run:
                 table = np.array(rows, dtype=np.float64)
             ids, candidates = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
             metrics = {name: table[:, 2 + index] for index, name in enumerate(needed)}
-            archive.add(ids, candidates, metrics, [None] * len(rows))
+            for start in range(0, len(rows), FOLDED_AT_ONCE):
+                part = slice(start, start + FOLDED_AT_ONCE)
+                columns = {name: column[part] for name, column in metrics.items()}
+                archive.add(ids[part], candidates[part], columns, [None] * len(ids[part]))
 
     @property
     def last_tell(self) -> int:

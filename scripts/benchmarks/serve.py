@@ -234,7 +234,7 @@ class _Page:
         self._values["version.data"] = answer["version"]["data"]
         self._values["moment.max"] = answer["moment"]["max"]
         self._values["moment.value"] = self._values["moment.max"]
-        for output in ("map.figure", "parallel.figure", "curves.figure"):
+        for output in ("map.figure", "parallel-place.children", "curves-place.children"):
             self._call(output)
 
     def _call(self, output: str) -> dict | None:
