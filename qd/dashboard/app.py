@@ -22,6 +22,8 @@ from .gate import Gate
 from .live import LiveRun, View
 from .results import Results, state_of
 
+PLOTLY = "/_dash-component-suites/plotly/package_data/plotly.min.js"
+"""Our own copy, as Dash serves it; asked for at once, while the page waits for its data, and not by the first figure."""
 CLICK = """
 function(click, links, chosen) {
     const context = window.dash_clientside.callback_context;
@@ -69,6 +71,7 @@ def make_app(results: Results, token: str | None) -> Dash:
         suppress_callback_exceptions=True,
         add_log_handler=False,
         enable_mcp=False,
+        external_scripts=[{"src": PLOTLY, "async": ""}],
     )
     app.layout = html.Div(
         [dcc.Location(id="address"), html.Header(dcc.Link("qd", href="/", className="logo")), html.Main(id="page")]
