@@ -23,7 +23,7 @@ from .live import LiveRun, View
 from .results import Results, state_of
 
 PLOTLY = "/_dash-component-suites/plotly/package_data/plotly.min.js"
-"""Our own copy, as Dash serves it; asked for at once, while the page waits for its data, and not by the first figure."""
+"""Our own copy, as Dash serves it: asked for at once, while the page waits for its data, not by the first figure."""
 CLICK = """
 function(click, links, chosen) {
     const context = window.dash_clientside.callback_context;
