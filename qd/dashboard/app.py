@@ -289,10 +289,12 @@ def _refuse_unknown(app: Dash, results: Results) -> None:
         name = run_name(path)
         if not path.startswith("/run/"):
             return None
-        if name not in results.names():
-            return flask.make_response("There is no such run.\n", 404)
+        try:
+            results.path(name or "")
+        except QdError as error:
+            return flask.make_response(f"{error}\n", 404, {"Content-Type": "text/plain"})
         # The log is read while the browser still loads the scripts that will ask for the page.
-        threading.Thread(target=_warm, args=(results, name), daemon=True).start()
+        threading.Thread(target=_warm, args=(results, name or ""), daemon=True).start()
         return None
 
 

@@ -18,8 +18,10 @@ from ..store.lineage import Ancestor, lineage
 from ..store.run import Run
 from ..store.verified import Spread
 
+LEAST_SCALE = 0.68
+"""Diagrams shrink to this share of their size, down to `READABLE`; they are scrolled where there is less room."""
 READABLE = 1000
-"""Pixels; wide diagrams shrink to this width, and are scrolled where there is less room."""
+"""Pixels."""
 GENERATIONS = 30
 """Steps back that the panel lists; `qd plot lineage` draws all."""
 
@@ -64,7 +66,7 @@ def image(svg: str, words: str, style: str = "diagram") -> html.Div:
     """An SVG as a picture: whatever text is in it, nothing of it can run."""
     content = base64.b64encode(svg.encode()).decode()
     width = re.search(r'width="(\d+)"', svg)
-    least = min(READABLE, int(width[1])) if width else READABLE
+    least = min(READABLE, round(LEAST_SCALE * int(width[1]))) if width else READABLE
     picture = html.Img(src=f"data:image/svg+xml;base64,{content}", alt=words, style={"minWidth": f"{least}px"})
     return html.Div(picture, className=style)
 

@@ -1,4 +1,8 @@
-"""Plotly figures: the map, the parallel coordinates, the curves. Text from the log is escaped."""
+"""Plotly figures: the map, the parallel coordinates, the curves. Text from the log is escaped.
+
+They are plain data as Plotly's script reads it: its Python objects check every value, which takes ten times as long,
+and many pages may follow a search.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from search_spaces import Metric
 
@@ -17,15 +19,17 @@ from ..archives import Archive, Axis, CVTArchive, GridArchive
 from ..plots.cells import middles, outlines
 from ..plots.style import EMPTY, SERIES, scale_of, short
 
+Plain = dict[str, Any]
 FADED = "#c9ccd0"
 """Elites that the brush leaves out."""
 COLOURS = "Viridis"
+LINES = "#e8e8e8"
 POINTS = 1500
 """Of a curve; more cannot be seen."""
 FONT = {"family": "system-ui, Helvetica, Arial, sans-serif", "size": 13}
 
 
-def map_figure(archive: Archive, kept: np.ndarray | None = None, chosen: int | None = None) -> go.Figure:
+def map_figure(archive: Archive, kept: np.ndarray | None = None, chosen: int | None = None) -> Plain:
     """The archive of one or two measures; a click on a cell gives its candidate as `customdata`.
 
     Args:
@@ -34,31 +38,30 @@ def map_figure(archive: Archive, kept: np.ndarray | None = None, chosen: int | N
         chosen: the candidate to mark.
     """
     keep = np.ones(len(archive), bool) if kept is None else kept
-    figure = go.Figure()
-    for rows, faded in ((~keep, True), (keep, False)):
-        if rows.any() or not faded:
-            figure.add_trace(
-                _grid(archive, rows, faded) if isinstance(archive, GridArchive) else _dots(archive, rows, faded)
-            )
-    if isinstance(archive, CVTArchive):
-        figure.add_trace(_borders(archive))
-    figure.add_trace(map_mark(archive, chosen))
-    figure.update_layout(
-        margin={"l": 70, "r": 10, "t": 10, "b": 60},
-        plot_bgcolor=EMPTY,
-        font=FONT,
-        showlegend=False,
-        uirevision="map",
-        clickmode="event",
-        xaxis=_ruler(archive.axes[0]),
-        yaxis=_ruler(archive.axes[1])
-        if len(archive.axes) > 1
-        else {"visible": False, "range": [0, 1], "fixedrange": True},
-    )
-    return figure
+    faded = [_cells(archive, ~keep, True)] if not keep.all() else []
+    borders = [_borders(archive)] if isinstance(archive, CVTArchive) else []
+    nothing = {"visible": False, "range": [0, 1], "fixedrange": True}
+    return {
+        "data": [*faded, _cells(archive, keep, False), *borders, map_mark(archive, chosen)],
+        "layout": {
+            "margin": {"l": 70, "r": 130, "t": 10, "b": 60, "autoexpand": False},  # as of #preview in style.css
+            "plot_bgcolor": EMPTY,
+            "font": FONT,
+            "showlegend": False,
+            "uirevision": "map",
+            "clickmode": "event",
+            "hovermode": "closest",
+            "xaxis": _ruler(archive.axes[0]),
+            "yaxis": _ruler(archive.axes[1]) if len(archive.axes) > 1 else nothing,
+        },
+    }
 
 
-def _grid(archive: GridArchive, rows: np.ndarray, faded: bool) -> go.Heatmap:
+def _cells(archive: Archive, rows: np.ndarray, faded: bool) -> Plain:
+    return _grid(archive, rows, faded) if isinstance(archive, GridArchive) else _dots(archive, rows, faded)
+
+
+def _grid(archive: GridArchive, rows: np.ndarray, faded: bool) -> Plain:
     x = archive.axes[0]
     y_edges = archive.axes[1].edges() if len(archive.axes) > 1 else np.array([0.0, 1.0])
     shape = (len(y_edges) - 1, x.bins)
@@ -68,55 +71,54 @@ def _grid(archive: GridArchive, rows: np.ndarray, faded: bool) -> go.Heatmap:
         column, row = (*archive.position(archive.elites.cells[slot]), 0)[:2]
         values[row, column] = archive.elites.objectives[slot]
         ids[row][column] = int(archive.elites.candidates[slot])
-    return go.Heatmap(
-        x=x.edges().tolist(),
-        y=y_edges.tolist(),
-        z=[[None if value != value else value for value in line] for line in values.tolist()],
-        customdata=ids,
-        hoverongaps=False,
-        hovertemplate=_hover(archive),
+    return {
+        "type": "heatmap",
+        "x": x.edges().tolist(),
+        "y": y_edges.tolist(),
+        "z": [[None if value != value else value for value in line] for line in values.tolist()],
+        "customdata": ids,
+        "hoverongaps": False,
+        "hovertemplate": _hover(archive),
         **_colours(archive, faded, "z"),
-    )
+    }
 
 
-def _dots(archive: Archive, rows: np.ndarray, faded: bool) -> go.Scatter:
+def _dots(archive: Archive, rows: np.ndarray, faded: bool) -> Plain:
     points = np.array(list(middles(archive).values())).reshape(-1, 2)[rows]
     colours = _colours(archive, faded, "c")
-    return go.Scatter(
-        x=points[:, 0].tolist(),
-        y=points[:, 1].tolist(),
-        customdata=archive.elites.candidates[rows].tolist(),
-        mode="markers",
-        marker={"color": archive.elites.objectives[rows].tolist(), "size": 10 if len(archive) < 1500 else 6, **colours},
-        hovertemplate=_hover(archive).replace("%{z", "%{marker.color"),
-    )
+    size = 10 if len(archive) < 1500 else 6
+    return {
+        "type": "scatter",
+        "x": points[:, 0].tolist(),
+        "y": points[:, 1].tolist(),
+        "customdata": archive.elites.candidates[rows].tolist(),
+        "mode": "markers",
+        "marker": {"color": archive.elites.objectives[rows].tolist(), "size": size, **colours},
+        "hovertemplate": _hover(archive).replace("%{z", "%{marker.color"),
+    }
 
 
-def _borders(archive: CVTArchive) -> go.Scatter:
+def _borders(archive: CVTArchive) -> Plain:
     x: list[float | None] = []
     y: list[float | None] = []
     for corners in outlines(archive).values():
         x += [*corners[:, 0].tolist(), float(corners[0, 0]), None]
         y += [*corners[:, 1].tolist(), float(corners[0, 1]), None]
-    return go.Scatter(x=x, y=y, mode="lines", line={"color": "#d2d2d2", "width": 0.7}, hoverinfo="skip")
+    line = {"color": "#d2d2d2", "width": 0.7}
+    return {"type": "scatter", "x": x, "y": y, "mode": "lines", "line": line, "hoverinfo": "skip"}
 
 
-def map_mark(archive: Archive, chosen: int | None) -> go.Scatter:
+def map_mark(archive: Archive, chosen: int | None) -> Plain:
     """A ring around the cell of a candidate; the last trace of the map."""
     found = [
         cell for cell, elite in zip(archive.elites.cells, archive.elites.candidates, strict=True) if elite == chosen
     ]
     x, y = middles(archive)[found[0]] if found else (None, None)
-    return go.Scatter(
-        x=[x],
-        y=[y],
-        mode="markers",
-        hoverinfo="skip",
-        marker={"symbol": "circle-open", "size": 17, "color": "#d1345b", "line": {"width": 3}},
-    )
+    marker = {"symbol": "circle-open", "size": 17, "color": "#d1345b", "line": {"width": 3}}
+    return {"type": "scatter", "x": [x], "y": [y], "mode": "markers", "hoverinfo": "skip", "marker": marker}
 
 
-def _colours(archive: Archive, faded: bool, letter: str) -> dict[str, Any]:
+def _colours(archive: Archive, faded: bool, letter: str) -> Plain:
     values = archive.elites.objectives
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     if low == high:
@@ -127,7 +129,8 @@ def _colours(archive: Archive, faded: bool, letter: str) -> dict[str, Any]:
     objective = archive.objective
     better = "more" if objective.direction == "maximise" else "less"
     title = f"{_named(objective.metric, objective.unit)}<br>({better} is better)"
-    return {**colours, "colorscale": COLOURS, "colorbar": {"title": {"text": title, "side": "right"}, "thickness": 16}}
+    scale = {"colorscale": COLOURS, "reversescale": objective.direction == "minimise"}  # bright is good
+    return {**colours, **scale, "colorbar": {"title": {"text": title, "side": "right"}, "thickness": 16}}
 
 
 def _hover(archive: Archive) -> str:
@@ -138,7 +141,7 @@ def _hover(archive: Archive) -> str:
     return "<br>".join(lines) + "<extra></extra>"
 
 
-def _ruler(axis: Axis) -> dict[str, Any]:
+def _ruler(axis: Axis) -> Plain:
     low, high = axis.bounds()
     ruler: dict[str, Any] = {
         "title": {"text": _named(axis.metric, axis.unit)},
@@ -160,7 +163,7 @@ def dimensions(metrics: Mapping[str, Metric]) -> list[str]:
     return [name for name, metric in metrics.items() if not metric.time]
 
 
-def parallel_figure(frame: pandas.DataFrame, metrics: Mapping[str, Metric], objective: str) -> go.Figure:
+def parallel_figure(frame: pandas.DataFrame, metrics: Mapping[str, Metric], objective: str) -> Plain:
     """Every elite a line; an axis takes brushes. Axes are logarithmic where `brushed` undoes it."""
     axes = []
     for name in dimensions(metrics):
@@ -172,11 +175,12 @@ def parallel_figure(frame: pandas.DataFrame, metrics: Mapping[str, Metric], obje
             axis |= {"tickvals": ticks.tolist(), "ticktext": [short(float(f"{10**tick:.2g}")) for tick in ticks]}
         axes.append(axis)
     colours = frame[objective].to_numpy(np.float64)
-    figure = go.Figure(
-        go.Parcoords(dimensions=axes, line={"color": colours.tolist(), "colorscale": COLOURS}, labelangle=-12)
-    )
-    figure.update_layout(margin={"l": 60, "r": 40, "t": 70, "b": 20}, font=FONT, uirevision="parallel")
-    return figure
+    reverse = metrics[objective].direction == "minimise"
+    line = {"color": colours.tolist(), "colorscale": COLOURS, "reversescale": reverse}
+    return {
+        "data": [{"type": "parcoords", "dimensions": axes, "line": line, "labelangle": -12}],
+        "layout": {"margin": {"l": 60, "r": 40, "t": 70, "b": 20}, "font": FONT, "uirevision": "parallel"},
+    }
 
 
 def logarithmic(values: np.ndarray) -> bool:
@@ -195,36 +199,43 @@ def brushed(frame: pandas.DataFrame, metrics: Mapping[str, Metric], brush: Mappi
     return keep
 
 
-def curves_figure(frame: pandas.DataFrame, archive: Archive, evaluations: int | None) -> go.Figure:
+def curves_figure(frame: pandas.DataFrame, archive: Archive, evaluations: int | None) -> Plain:
     """Normalised QD score, coverage and best over evaluations; a line where the time slider stands."""
     step = max(1, len(frame) // POINTS)
     rows = frame.iloc[sorted({*range(0, len(frame), step), max(0, len(frame) - 1)})] if len(frame) else frame
-    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.05)
     titles = ("QD score<br>(normalised)", "coverage", f"best<br>{_words(archive.objective.metric)}")
+    data: list[Plain] = []
+    layout: Plain = {
+        "margin": {"l": 80, "r": 16, "t": 8, "b": 46},
+        "font": FONT,
+        "showlegend": False,
+        "uirevision": "curves",
+        "xaxis": {"title": {"text": "search evaluations"}, "anchor": "y3", "gridcolor": LINES, "rangemode": "tozero"},
+    }
     for index, name in enumerate(("normalised_qd_score", "coverage", "best")):
-        values = [None if value != value else value for value in rows[name].tolist()]
-        curve = go.Scatter(
-            x=rows["evaluations"].tolist(),
-            y=values,
-            mode="lines",
-            line={"color": SERIES[index], "shape": "hv"},
-            hovertemplate="%{x:,}: %{y:.5g}<extra></extra>",
+        number = "" if index == 0 else str(index + 1)
+        data.append(
+            {
+                "type": "scatter",
+                "x": rows["evaluations"].tolist(),
+                "y": [None if value != value else value for value in rows[name].tolist()],
+                "yaxis": f"y{number}",
+                "mode": "lines",
+                "line": {"color": SERIES[index], "shape": "hv"},
+                "hovertemplate": "%{x:,}: %{y:.5g}<extra></extra>",
+            }
         )
-        figure.add_trace(curve, row=index + 1, col=1)
-        figure.update_yaxes(title={"text": titles[index], "font": {"size": 11}}, row=index + 1, col=1)
+        layout[f"yaxis{number}"] = {
+            "domain": [0.7 - 0.35 * index, 1 - 0.35 * index],
+            "title": {"text": titles[index], "font": {"size": 11}},
+            "gridcolor": LINES,
+            "zeroline": False,
+        }
     if evaluations is not None:
-        figure.add_vline(evaluations, line={"color": "#d1345b", "width": 1})
-    figure.update_layout(
-        margin={"l": 80, "r": 16, "t": 8, "b": 46},
-        font=FONT,
-        plot_bgcolor="white",
-        showlegend=False,
-        uirevision="curves",
-    )
-    figure.update_xaxes(gridcolor="#e8e8e8", rangemode="tozero")
-    figure.update_yaxes(gridcolor="#e8e8e8", zeroline=False)
-    figure.update_xaxes(title={"text": "search evaluations"}, row=3, col=1)
-    return figure
+        line = {"color": "#d1345b", "width": 1}
+        place = {"x0": evaluations, "x1": evaluations, "y0": 0, "y1": 1, "yref": "paper"}
+        layout["shapes"] = [{"type": "line", "line": line, **place}]
+    return {"data": data, "layout": layout}
 
 
 def _named(name: str, unit: str) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pandas
-import plotly.graph_objects as go
 from dash import dcc, html
 
 from ..archives import Archive
@@ -16,11 +15,14 @@ from ..store.history import history
 from ..store.run import Run
 from . import figures
 from .live import LiveRun
+from .preview import preview
 from .results import Row, state_of
 
 NONE = "–"
 CAUSES = 30
 """Of failures that are listed."""
+MILLISECONDS_BETWEEN = 3000
+"""A page asks so often whether its run goes on."""
 GRAPH: dict[str, Any] = {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
@@ -100,7 +102,7 @@ def run_page(name: str, live: LiveRun, run: Run) -> list[Any]:
             [
                 html.Div(
                     [
-                        html.Div(graph("map", figures.map_figure(archive)), className="plot map"),
+                        html.Div([*_preview(archive), graph("map", figures.map_figure(archive))], className="plot map"),
                         html.P("Grey: no network found. Click on a cell to open its network.", className="quiet"),
                     ]
                 ),
@@ -127,7 +129,7 @@ def run_page(name: str, live: LiveRun, run: Run) -> list[Any]:
         dcc.Store(id="visible-curves", data=False),
         dcc.Store(id="chosen"),
         dcc.Store(id="pinned"),
-        dcc.Interval(id="run-clock", interval=2000),
+        dcc.Interval(id="run-clock", interval=MILLISECONDS_BETWEEN),
     ]
 
 
@@ -135,7 +137,12 @@ def _choice(id: str, label: str, options: list[dict[str, str]], value: str) -> h
     return html.Div([html.Label(label, htmlFor=id), dcc.Dropdown(options, value, id=id, clearable=False)])
 
 
-def graph(id: str, figure: go.Figure) -> dcc.Graph:
+def _preview(archive: Archive) -> list[html.Img]:
+    picture = preview(archive)
+    return [html.Img(src=picture, id="preview", alt="")] if picture else []
+
+
+def graph(id: str, figure: figures.Plain) -> dcc.Graph:
     """A figure that fills what is around it."""
     return dcc.Graph(id=id, figure=figure, config=GRAPH, responsive=True)  # pyright: ignore[reportArgumentType]
 

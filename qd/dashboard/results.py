@@ -56,18 +56,17 @@ class Results:
         if not folder.is_dir():
             raise UsageError(f"{folder}: there is no such folder; runs lie in results/ by default")
         self.folder = folder.resolve()
+        self._is_run = (self.folder / "log.sqlite").is_file()
         self._live: dict[str, LiveRun] = {}
         self._rows: dict[str, tuple[tuple[int, ...], Row]] = {}
         self._lock = threading.Lock()
 
     def names(self) -> list[str]:
         """Every run, the one that was written to last first."""
-        if (self.folder / "log.sqlite").is_file():
+        if self._is_run:
             return [self.folder.name]
-        found = [
-            path for depth in range(1, DEPTH + 1) for path in self.folder.glob("/".join(["*"] * depth + ["log.sqlite"]))
-        ]
-        found = [path for path in found if path.resolve().is_relative_to(self.folder)]
+        logs = [log for depth in range(1, DEPTH + 1) for log in self.folder.glob("*/" * depth + "log.sqlite")]
+        found = [log for log in logs if self._holds_run(log.parent)]
         found.sort(key=_changed, reverse=True)
         return [path.parent.relative_to(self.folder).as_posix() for path in found]
 
@@ -77,11 +76,15 @@ class Results:
         Raises:
             UsageError: no run of this name lies in the folder.
         """
-        if name not in self.names():
-            raise UsageError(f"There is no run {name!r} in {self.folder}.")
-        return (
-            self.folder if name == self.folder.name and (self.folder / "log.sqlite").is_file() else self.folder / name
-        )
+        if self._is_run:
+            if name == self.folder.name:
+                return self.folder
+        else:
+            parts = name.split("/")
+            plain = "\0" not in name and not {"", ".", ".."} & set(parts) and len(parts) <= DEPTH
+            if plain and self._holds_run(self.folder.joinpath(*parts)):
+                return self.folder.joinpath(*parts)
+        raise UsageError(f"There is no run {name!r} in {self.folder}.")
 
     def open(self, name: str) -> LiveRun:
         """The run, kept in memory from the first time on.
@@ -100,6 +103,11 @@ class Results:
     def rows(self) -> list[Row]:
         """The list of runs; what did not change is not read again."""
         return [self._row(name) for name in self.names()]
+
+    def _holds_run(self, path: Path) -> bool:
+        """Whether a run lies there, and not behind a link that leads out of the folder."""
+        log = path / "log.sqlite"
+        return log.is_file() and log.resolve().is_relative_to(self.folder)
 
     def _row(self, name: str) -> Row:
         path = self.path(name)

@@ -7,7 +7,6 @@ import logging
 import urllib.parse
 from pathlib import Path
 
-import plotly.graph_objects as go
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from ..errors import UsageError
@@ -40,7 +39,6 @@ class Server:
         self.token = None if is_loopback(host) else new_token()
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         app = make_app(results, self.token)
-        go.Figure(go.Heatmap(), {"title": {"text": ""}}).to_json()  # what Plotly loads at first use, nobody waits for
         try:
             with contextlib.redirect_stderr(None):  # werkzeug prints, and exits, where a port is taken
                 self._server = make_server(host, port, app.server, threaded=True, request_handler=_Handler)
@@ -49,6 +47,8 @@ class Server:
                 f"--host {host} --port {port}: cannot listen there ({getattr(error, 'strerror', None) or 'taken'});"
                 " choose another --port"
             ) from None
+        # Dash sets itself up at the first request: this one, so that nobody waits for it.
+        app.server.test_client().get("/", headers={"Host": "127.0.0.1", "Authorization": f"Bearer {self.token}"})
         shown = f"[{host}]" if ":" in host else host
         self.address = f"http://{shown}:{self._server.server_port}/"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -40,7 +41,7 @@ def difference(runs: Sequence[Run], measures: Sequence[str] = (), objective: str
     reach = max(map(abs, gap.values()), default=0.0) or 1.0
     figure = new_figure(7.4, 6.0 if len(first.axes) == 2 else 3.2)
     axes = figure.add_subplot()
-    colours = DIVERGING if first.objective.direction == "minimise" else f"{DIVERGING}_r"
+    colours = matplotlib.colormaps[DIVERGING if first.objective.direction == "minimise" else f"{DIVERGING}_r"]
     drawn = draw_cells(first, axes, gap, (-reach, reach), colours)
     names = [run.folder.name for run in runs]
     bar = figure.colorbar(drawn, ax=axes, pad=0.02)

@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..store.run import Run
 from .cells import values_of
 from .heatmap import chosen_archive, colour_bar, draw_cells
-from .style import new_figure, objective_label, title
+from .style import new_figure, title
 
 SECONDS_A_FRAME = 0.12
 SECONDS_AT_THE_END = 2.5
@@ -46,7 +46,7 @@ def filling(
     limits = (min(values), max(values) if max(values) > min(values) else min(values) + 1)
     figure = new_figure(7.0, 5.4 if len(final.axes) == 2 else 2.6)
     axes = figure.add_subplot()
-    colour_bar(figure, [axes], limits, objective_label(final.objective))
+    colour_bar(figure, [axes], limits, final.objective)
     archive = final.emptied()
     tells = run.query(
         "SELECT t.id, COUNT(*) FROM tells t JOIN results ON _tell = t.id JOIN evaluations e ON e.id = _evaluation"

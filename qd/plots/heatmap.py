@@ -6,26 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PolyCollection
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ..archives import Archive, Axis, CVTArchive, GridArchive
+from ..archives import Archive, Axis, CVTArchive, GridArchive, Objective
 from ..errors import UsageError
 from ..store.run import Run
 from ..store.verified import pooled_deviation, verified
 from .cells import grid_of, middles, outlines, values_of
 from .style import (
-    COLOURS,
     EMPTY,
     EMPTY_LINES,
     FORMATS,
     axis_label,
+    colours_of,
     new_figure,
     objective_label,
     rule,
@@ -121,13 +120,13 @@ def draw_cells(
     axes: Axes,
     values: dict[int, float],
     limits: tuple[float, float] | None = None,
-    colours: str = COLOURS,
+    colours: Colormap | None = None,
 ) -> ScalarMappable:
     """Draw {cell: value} over an archive's one or two axes; what is empty is hatched grey."""
     axes.set_facecolor(EMPTY)
     axes.patch.set(hatch="////", edgecolor=EMPTY_LINES, linewidth=0)
     style: dict[str, Any] = {
-        "cmap": matplotlib.colormaps[colours],
+        "cmap": colours or colours_of(archive.objective),
         "norm": Normalize(*limits) if limits else None,
         "edgecolors": "none",
     }
@@ -169,10 +168,10 @@ def scale_axis(axes: Axes, axis: Axis, which: str) -> None:
         rule(ruler, *ends, axis.scale)
 
 
-def colour_bar(figure: Figure, axes: Sequence[Axes], limits: tuple[float, float], label: str) -> None:
+def colour_bar(figure: Figure, axes: Sequence[Axes], limits: tuple[float, float], objective: Objective) -> None:
     """One bar for several maps that share their colours."""
-    mappable = ScalarMappable(Normalize(*limits), matplotlib.colormaps[COLOURS])
-    figure.colorbar(mappable, ax=axes, pad=0.02).set_label(label)
+    mappable = ScalarMappable(Normalize(*limits), colours_of(objective))
+    figure.colorbar(mappable, ax=axes, pad=0.02).set_label(objective_label(objective))
 
 
 def _show_noise(run: Run, archive: Archive, axes: Axes) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -13,7 +12,7 @@ from matplotlib.figure import Figure
 from ..errors import UsageError
 from ..store.run import Run
 from .heatmap import colour_bar
-from .style import COLOURS, new_figure, objective_label, scale_of, short
+from .style import colours_of, new_figure, scale_of, short
 
 TICKS = 5
 
@@ -56,13 +55,13 @@ def parallel_axes(run: Run, measures: Sequence[str] = (), objective: str | None 
         lines = LineCollection(
             [np.column_stack([np.arange(len(names)), row]) for row in heights],
             array=values,
-            cmap=matplotlib.colormaps[COLOURS],
+            cmap=colours_of(goal),
             linewidths=0.9,
             alpha=0.75,
         )
         lines.set_clim(*limits)
         axes.add_collection(lines)
-        colour_bar(figure, [axes], limits, objective_label(goal))
+        colour_bar(figure, [axes], limits, goal)
     return figure
 
 

@@ -9,6 +9,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis as Ruler
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -69,6 +70,11 @@ def metric_label(name: str, metric: Metric | Axis | Objective) -> str:
 def axis_label(axis: Axis) -> str:
     """Name, and unit in brackets."""
     return metric_label(axis.metric, axis)
+
+
+def colours_of(objective: Objective) -> Colormap:
+    """Bright is good, whichever way is better."""
+    return matplotlib.colormaps[COLOURS if objective.direction == "maximise" else f"{COLOURS}_r"]
 
 
 def objective_label(objective: Objective) -> str:

@@ -82,6 +82,8 @@ def test_nothing_is_loaded_from_elsewhere(local: FlaskClient) -> None:
         "/run/finished/../../secret",
         "/run/%2Fetc%2Fpasswd",
         "/run/finished%00",
+        "/run/./finished",
+        "/run/finished/weights",
     ],
 )
 def test_addresses_outside_the_results_are_refused(path: str, local: FlaskClient, finished: Path) -> None:

@@ -15,7 +15,7 @@ from matplotlib.testing.compare import compare_images
 
 from qd.archives import Axis, GridArchive, Objective
 from qd.plots.heatmap import heatmap, save_heatmap
-from qd.plots.style import COLOURS, EMPTY, axis_label, objective_label, short
+from qd.plots.style import COLOURS, EMPTY, colours_of, axis_label, objective_label, short
 
 BASELINE = Path(__file__).with_name("baseline")
 TOLERANCE = 5.0
@@ -146,6 +146,13 @@ def test_a_minimised_objective_is_drawn_in_its_own_units():
     made = archive(SPECIALISATION, direction="minimise", elites=8)
     values = drawn_values(drawn(made)).ravel()
     np.testing.assert_allclose(values, [0.1, 0.15, 0.2, 0.25])  # the lower of the two in every cell
+
+
+@pytest.mark.parametrize("direction", ["maximise", "minimise"])
+def test_bright_is_good_whichever_way_is_better(direction):
+    colours = colours_of(Objective("val_loss", direction, 0, 1, "nats"))
+    best, worst = (1.0, 0.0) if direction == "maximise" else (0.0, 1.0)
+    assert lightness(to_rgb(colours(best))) > lightness(to_rgb(colours(worst)))
 
 
 def test_an_empty_archive_is_drawn_without_a_scale():

@@ -1,0 +1,30 @@
+"""The map as a still picture: seen at once, while the browser still loads what draws the one that answers to clicks."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+from matplotlib.colors import to_hex
+
+from ..archives import Archive, GridArchive
+from ..plots.style import EMPTY, colours_of
+
+
+def preview(archive: Archive) -> str | None:
+    """An image address for the area within the axes, of any size; None for archives that are no grids."""
+    if not isinstance(archive, GridArchive):
+        return None
+    width, height = ([axis.bins for axis in archive.axes] + [1])[:2]
+    values = archive.elites.objectives
+    low, span = (values.min(), np.ptp(values) or 1.0) if len(values) else (0.0, 1.0)
+    fills = colours_of(archive.objective)((values - low) / span)
+    cells = []
+    for cell, fill in zip(archive.elites.cells, fills, strict=True):
+        x, y = (*archive.position(cell), 0)[:2]
+        cells.append(f'<rect x="{x}" y="{height - 1 - y}" width="1" height="1" fill="{to_hex(fill)}"/>')
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" preserveAspectRatio="none"'
+        f' shape-rendering="crispEdges"><rect width="{width}" height="{height}" fill="{EMPTY}"/>{"".join(cells)}</svg>'
+    )
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
