@@ -15,7 +15,7 @@ from matplotlib.testing.compare import compare_images
 
 from qd.archives import Axis, GridArchive, Objective
 from qd.plots.heatmap import heatmap, save_heatmap
-from qd.plots.style import COLOURS, EMPTY, colours_of, axis_label, objective_label, short
+from qd.plots.style import COLOURS, EMPTY, axis_label, colours_of, objective_label, short
 
 BASELINE = Path(__file__).with_name("baseline")
 TOLERANCE = 5.0
