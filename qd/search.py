@@ -10,6 +10,7 @@ they were asked, so the log does not depend on how many workers there are nor on
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
@@ -310,10 +311,19 @@ class Search(Loop):
         graphs = {}
         for (row, proposal), status in zip(told, statuses, strict=True):
             new = status is Status.OK and row.purpose == Purpose.SEARCH
-            graph = self._space.module_graph(proposal.genotype) if new else None
+            graph = self._graph(proposal.genotype) if new else None
             if graph is not None:
                 graphs[row.candidate] = graph
         return graphs
+
+    def _graph(self, genotype: Genotype) -> Any:
+        try:
+            return self._space.module_graph(genotype)
+        except Exception as error:  # a diagram less is no reason to end a search
+            name = type(self._space).__name__
+            reason = f"{type(error).__name__}: {error}"
+            warnings.warn(f"{name}.module_graph fails ({reason}); such networks have no diagram", stacklevel=2)
+            return None
 
     # ----------------------------------------------------------------- state
 

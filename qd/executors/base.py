@@ -79,6 +79,10 @@ def _mismatch(evaluator: Evaluator, candidates: Candidates, results: Results) ->
         return f"{name}.evaluate must return Results, got {type(results).__name__}"
     if sorted(results.evaluation_ids.tolist()) != sorted(candidates.evaluation_ids.tolist()):
         return f"{name}.evaluate must return one row for each of {len(candidates)} candidates, got {len(results)} rows"
+    wrong = [name for name, column in results.metrics.items() if np.shape(column) != (len(candidates),)]
+    if wrong:
+        shapes = ", ".join(f"{name} of shape {np.shape(results.metrics[name])}" for name in wrong)
+        return f"{name}.evaluate must report columns of {len(candidates)} numbers, got {shapes}"
     declared = {**evaluator.metrics, **evaluator.space.metrics}
     if (results.status == Status.OK).any() and set(results.metrics) != set(declared):
         missing, unknown = sorted(set(declared) - set(results.metrics)), sorted(set(results.metrics) - set(declared))

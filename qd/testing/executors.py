@@ -72,6 +72,15 @@ class LossyEvaluator(TinyEvaluator):
         return super().evaluate(candidates).take(range(len(candidates) - 1))
 
 
+class ShortEvaluator(TinyEvaluator):
+    """Reports a metric for the first candidate alone."""
+
+    def evaluate(self, candidates: Candidates) -> Results:
+        results = super().evaluate(candidates)
+        results.metrics["share"] = results.metrics["share"][:0]
+        return results
+
+
 class ExecutorConformance:
     """The contract of `Executor`, as tests, with a tiny space and evaluators of their own. Give `make_executor`.
 
@@ -153,7 +162,12 @@ class ExecutorConformance:
         assert f"number is {value}" in results.errors[int(results.evaluation_ids[2])]
 
     @pytest.mark.parametrize(
-        ("cls", "message"), [(ForgetfulEvaluator, "missing: ['share']"), (LossyEvaluator, "one row for each of")]
+        ("cls", "message"),
+        [
+            (ForgetfulEvaluator, "missing: ['share']"),
+            (LossyEvaluator, "one row for each of"),
+            (ShortEvaluator, "share of shape (0,)"),
+        ],
     )
     def test_a_broken_evaluator_is_told_what_is_wrong(
         self, executor_of: Callable[[type[Evaluator]], Executor], cls: type[Evaluator], message: str
