@@ -42,8 +42,8 @@ class Evaluator(ABC):
         """Return a row for every candidate, in any order.
 
         All randomness comes from `candidates.seeds` (a candidate's own) and `candidates.shared_seed`, so that a row
-        does not depend on its batch-mates (but for rounding, where they are trained as one). An exception costs nobody but the culprit: the batch is evaluated again one
-        by one.
+        does not depend on its batch-mates, but for rounding where they are trained as one. An exception costs nobody
+        but the culprit: the batch is evaluated again one by one.
 
         Raises:
             Invalid: a genotype cannot stand for an architecture.
