@@ -156,7 +156,9 @@ class ColumnarSearch(Loop):
                 seconds=self.seconds,
                 tell=self._tells,
                 results=results.take(entered),
-                attempts=[self._session - batch.session + 1] * len(entered),
+                attempts=[
+                    self._session - batch.session + results.attempts.get(id, 1) for id in batch.ids[entered].tolist()
+                ],
                 insertions=insertions,
                 refined=refined,
                 candidates=self._candidate_rows(batch, entered),

@@ -252,7 +252,7 @@ class Search(Loop):
                 seconds=self.seconds,
                 tell=self._tells,
                 results=results,
-                attempts=[self._session - row.session + 1 for row, _ in told],
+                attempts=[self._session - row.session + results.attempts.get(row.id, 1) for row, _ in told],
                 insertions=insertions,
                 refined=refined,
                 graphs=graphs,
