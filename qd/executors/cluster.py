@@ -1,8 +1,8 @@
 """The connection to a Ray cluster: one that is started for the search, or one that runs already.
 
-Measured with Ray 2.60: a local cluster is up after 5 to 13 s. `ray.init` replaces the handler of SIGTERM, prints
-"(raylet)" lines to stdout even with `log_to_driver=False`, and leaves a token in the home folder, which then changes
-what `ray start` does; none of the three outlives or escapes `connect`.
+Measured with Ray 2.60: a local cluster is up after 5 to 13 s. `ray.init` replaces the handler of SIGTERM, and
+`ray.shutdown` takes it away; "(raylet)" lines are printed to stdout even with `log_to_driver=False`; a token is left in
+the home folder, and from then on changes what `ray start` does. None of this gets past this file.
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ class Cluster:
             return
         import ray
 
-        ray.shutdown()
+        with _signals_kept():
+            ray.shutdown()
         _restore(self._before)
         self._before = None
 
@@ -117,7 +118,7 @@ def connect(config: RayConfig) -> Cluster:
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    import ray  # reads the environment when it is imported
+    import ray
 
     if ray.is_initialized():
         cluster = Cluster(ray.get_runtime_context().gcs_address, before=None)
@@ -157,24 +158,26 @@ def _join(address: str) -> Cluster:
 
 def _init(variables: Mapping[str, str], **arguments: Any) -> Cluster:
     import ray
-    from ray._private import worker
+    from ray._private import ray_constants, worker
 
     before = {name: os.environ.get(name) for name in TOKEN_VARIABLES}
     os.environ.update(variables)
+    # Ray has read this variable when it was imported, which may have been before ENVIRONMENT was set.
+    ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] == "1"
     worker._worker_logs_enabled = False  # what has been printing "(raylet)" lines to stdout
-    try:
-        with _signals_kept():
+    with _signals_kept():
+        try:
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **arguments)
-    except BaseException:
-        ray.shutdown()
-        _restore(before)
-        raise
+        except BaseException:
+            ray.shutdown()
+            _restore(before)
+            raise
     return Cluster(ray.get_runtime_context().gcs_address, before)
 
 
 def _restore(variables: Mapping[str, str | None]) -> None:
     """Put the token's variables back, and have Ray read them again: it keeps what it has read."""
-    from ray._raylet import AuthenticationTokenLoader, Config
+    from ray._raylet import AuthenticationTokenLoader, Config  # pyright: ignore[reportAttributeAccessIssue]
 
     for name, value in variables.items():
         if value is None:
@@ -190,11 +193,12 @@ def _signals_kept() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():  # also where Python still knows them: the system may not
+            signal.signal(number, handler)
 
 
 def _check_room(cluster: Cluster, config: RayConfig) -> None:

@@ -48,7 +48,7 @@ def _look_at(address: str, implied: bool) -> dict[str, Any]:
     from ray._common.usage import usage_lib
     from ray._private import services, utils
     from ray._private.authentication import authentication_token_setup as tokens
-    from ray._raylet import AuthenticationTokenLoader, GcsClient
+    from ray._raylet import AuthenticationTokenLoader, GcsClient  # pyright: ignore[reportAttributeAccessIssue]
     from ray.exceptions import AuthenticationError
 
     if implied:

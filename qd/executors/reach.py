@@ -53,12 +53,13 @@ def reach(address: str) -> Reached:
     except subprocess.TimeoutExpired:
         raise UsageError(_message({"problem": "silent", "address": address})) from None
     try:
-        found = json.loads(answer.stdout)
+        found: dict[str, Any] = json.loads(answer.stdout)
     except json.JSONDecodeError:  # Ray ended the process
         found = {"problem": "ray", "address": address, "reason": answer.stderr.strip()[-500:]}
     if found["problem"] != "none":
         raise UsageError(_message({"asked": address, **found}))
-    return Reached(found["address"], tuple(found["hosts"]), **found["cluster"])
+    versions = found["cluster"]
+    return Reached(found["address"], tuple(found["hosts"]), versions["ray"], versions["python"])
 
 
 def _message(found: dict[str, Any]) -> str:
