@@ -87,8 +87,7 @@ class ColumnarSearch(Loop):
     def _ask(self) -> list[Batch]:
         """Fill the window with new batches."""
         batches = []
-        while self._under_way() + self._config.chunk <= self._window and not self._budget_used():
-            size = self._next_size()
+        while size := self._next_size():
             shares, parts = [], []
             for one, share in zip(self._emitters, self._shares(size), strict=True):
                 if share:

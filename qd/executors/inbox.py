@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,7 @@ class Inbox:
         """
         references = list(self._awaited)
         if not references:
+            time.sleep(min(max(0.0, seconds), 0.5))
             return
         if not ray.wait(references, num_returns=1, timeout=max(0.0, seconds))[0]:
             return
