@@ -168,6 +168,19 @@ def check_accounts(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_host_that_is_not_of_the_cluster_is_told_how_to_join(hosts):
+    head, other = hosts
+    address = f"{head.address}:6379"
+    head.ray("--head", "--port=6379", "--include-dashboard=false")
+    assert other.qd("doctor", "--address", address).wait(PATIENCE) == 1
+    assert f"this machine is not a node of the cluster at {address} (its nodes: {head.address})" in other.said("qd")
+    assert f"ray start --address={address} --num-cpus=0" in other.said("qd")
+    other.run("ip", "link", "set", "link0", "down")
+    assert other.qd("doctor", "--address", address).wait(PATIENCE) == 1
+    assert f"{address} cannot be reached (" in other.said("qd")
+
+
+@pytest.mark.slow
 def test_a_link_that_is_cut_and_mended_loses_and_doubles_nothing(hosts, workbench):
     head, other = hosts
     head.ray("--head", "--port=6379", "--include-dashboard=false")
