@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
+from ray.exceptions import RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from .. import __version__
@@ -156,7 +157,8 @@ class Pool:
         """Take in that a worker is gone: with its machine, or of what it did."""
         home = member.home
         with_its_node = home is not None and home.node not in self._living_nodes()
-        self.remove(member, Loss.NODE if with_its_node else Loss.WORKER, explain(error))
+        reason = f"its {'machine is gone' if with_its_node else 'worker died'}: {explain(error)}"
+        self.remove(member, Loss.NODE if with_its_node else Loss.WORKER, reason)
 
     def close(self) -> None:
         """End all of them."""
@@ -180,7 +182,8 @@ class Pool:
 
     def _placed(self, member: Member, home: Hello) -> None:
         if home.version != __version__:
-            self._give_up(member, f"{home.place} has version {home.version} of qdnas, and this is {__version__}")
+            reason = f"{home.place} has version {home.version} of qdnas, and this is {__version__}"
+            self._give_up(member, reason, of_itself=True)
             return
         member.home = home
 
@@ -193,21 +196,23 @@ class Pool:
 
     def _failed(self, member: Member, error: Exception) -> None:
         home = member.home
-        if home is not None and home.node not in self._living_nodes():
-            self.remove(member, Loss.NODE, explain(error))
+        of_itself = isinstance(error, RayTaskError) or (isinstance(error, RayActorError) and error.actor_init_failed)
+        if not of_itself and (home is None or home.node not in self._living_nodes()):
+            self.remove(member, Loss.NODE, explain(error))  # with its machine
         else:
-            self._give_up(member, f"{home.place if home else 'its machine'}: {explain(error)}")
+            self._give_up(member, f"{home.place if home else 'a machine'}: {explain(error)}", of_itself)
 
-    def _give_up(self, member: Member, reason: str) -> None:
+    def _give_up(self, member: Member, reason: str, of_itself: bool) -> None:
+        """End a worker that did not start: of itself, for a reason that the next will have too, or killed by others."""
         self.remove(member, Loss.NODE, reason)
         self._failures += 1
-        if not self._ever_ready and self._failures >= FAILED_STARTS:
+        if of_itself and not self._ever_ready and self._failures >= FAILED_STARTS:
             raise QdError(
                 f"no worker could be started; the last reason was\n  {reason}\n"
                 "Every machine of the cluster needs the same versions of Python and of this package, and the data"
             )
-        self._not_before = time.monotonic() + min(LONGEST_PAUSE, 2.0**self._failures)
-        if self._ever_ready and reason not in self._told:
+        self._not_before = time.monotonic() + min(LONGEST_PAUSE, 2.0**self._failures / 2)
+        if reason not in self._told:
             self._told.add(reason)
             self._say(f"a worker could not be started, and will be tried again: {reason}")
 

@@ -21,7 +21,7 @@ from .cluster import connect
 from .inbox import Inbox
 from .ledger import Ledger, Loss, Task
 from .options import RayConfig
-from .plugin_files import read_folder
+from .plugin_files import PluginFiles
 from .pool import Member, Pool
 from .reasons import explain
 from .tempo import Tempo
@@ -65,7 +65,7 @@ class RayExecutor(Executor):
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         recipe: Recipe = (lambda folder: source) if isinstance(source, Evaluator) else source
-        files = read_folder(plugins) if plugins else None
+        files = PluginFiles.read(plugins) if plugins else None
         self._config = config
         self._ledger = Ledger(config.max_attempts)
         self._tempo = Tempo()
@@ -170,7 +170,7 @@ class RayExecutor(Executor):
             self._pool.died(member, error)
             return
         self._finish(member, task)  # the worker lives: the answer could not be sent, or was lost on the way
-        self._lose(task, Loss.WORKER if isinstance(error, RayTaskError) else Loss.NODE, explain(error))
+        self._lose(member, task, Loss.WORKER if isinstance(error, RayTaskError) else Loss.NODE, explain(error))
 
     def _finish(self, member: Member, task: Task) -> None:
         member.tasks = deque(pair for pair in member.tasks if pair[0] is not task)
@@ -194,11 +194,13 @@ class RayExecutor(Executor):
         for task in reversed(waiting[1:]):
             self._ledger.give_back(task)
         if waiting:
-            self._lose(waiting[0], loss, reason)
+            self._lose(member, waiting[0], loss, reason)
 
-    def _lose(self, task: Task, loss: Loss, reason: str) -> None:
+    def _lose(self, member: Member, task: Task, loss: Loss, reason: str) -> None:
         given_up = self._ledger.lost(task, loss, reason)
         if given_up is not None:
+            assert member.home is not None
+            given_up.workers = dict.fromkeys(given_up.evaluation_ids.tolist(), member.home.place)
             self._done.append(given_up)
 
     def _by_home(self, ids: Iterable[int]) -> list[tuple[Member, list[int]]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from evaluators import Evaluator
 from .. import __version__
 from ..candidates import Candidates, Results, Weights
 from .base import evaluate
-from .plugin_files import install
+from .plugin_files import PluginFiles
 
 SIDE = "side"
 """Ray's concurrency group of what must not wait behind an evaluation."""
@@ -73,15 +72,15 @@ class Worker:
         """Say where this is."""
         return Hello(ray.get_runtime_context().get_node_id(), self._place, __version__)
 
-    def build(self, recipe: bytes, files: Mapping[str, bytes] | None, memory: int | None) -> None:
+    def build(self, recipe: bytes, files: PluginFiles | None, memory: int | None) -> None:
         """Load code and data.
 
         Args:
             recipe: a pickled function that takes the folder of the plug-ins, or None, and returns a bound evaluator.
-            files: of the plug-ins' folder; None: there are no plug-ins.
+            files: of the plug-ins; None where there are none.
             memory: bytes that candidates may take.
         """
-        folder = install(files, session_folder() / "qd-plugins") if files is not None else None
+        folder = files.install(session_folder() / "qd-plugins") if files else None
         self._evaluator = cloudpickle.loads(recipe)(folder)
         threadpool_limits(1)
         if memory is not None:
