@@ -95,6 +95,7 @@ class Results:
         errors: {evaluation id: text} for what is not OK.
         weights: {evaluation id: tensors} of trained networks. An executor keeps them where they are until `fetch`.
         workers: {evaluation id: who evaluated}; the executor fills it.
+        attempts: {evaluation id: how often it was tried}, where that is more than once; the executor fills it.
     """
 
     evaluation_ids: np.ndarray
@@ -104,6 +105,7 @@ class Results:
     errors: dict[int, str] = field(default_factory=dict)
     weights: dict[int, Weights] = field(default_factory=dict)
     workers: dict[int, str] = field(default_factory=dict)
+    attempts: dict[int, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.evaluation_ids)
@@ -139,7 +141,7 @@ class Results:
         )
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Results:
-        """The given rows, in the given order; errors, weights and workers of others are left out."""
+        """The given rows, in the given order; errors, weights, workers and attempts of others are left out."""
         rows = np.asarray(rows, dtype=np.int64)
         ids = self.evaluation_ids[rows]
         wanted = set(ids.tolist())
@@ -151,6 +153,7 @@ class Results:
             {id: text for id, text in self.errors.items() if id in wanted},
             {id: weights for id, weights in self.weights.items() if id in wanted},
             {id: worker for id, worker in self.workers.items() if id in wanted},
+            {id: attempt for id, attempt in self.attempts.items() if id in wanted},
         )
 
     @classmethod
@@ -169,4 +172,5 @@ class Results:
             {id: text for part in parts for id, text in part.errors.items()},
             {id: weights for part in parts for id, weights in part.weights.items()},
             {id: worker for part in parts for id, worker in part.workers.items()},
+            {id: attempt for part in parts for id, attempt in part.attempts.items()},
         )

@@ -87,8 +87,7 @@ class ColumnarSearch(Loop):
     def _ask(self) -> list[Batch]:
         """Fill the window with new batches."""
         batches = []
-        while self._under_way() + self._config.chunk <= self._window and not self._budget_used():
-            size = self._next_size()
+        while size := self._next_size():
             shares, parts = [], []
             for one, share in zip(self._emitters, self._shares(size), strict=True):
                 if share:
@@ -156,7 +155,9 @@ class ColumnarSearch(Loop):
                 seconds=self.seconds,
                 tell=self._tells,
                 results=results.take(entered),
-                attempts=[self._session - batch.session + 1] * len(entered),
+                attempts=[
+                    self._session - batch.session + results.attempts.get(id, 1) for id in batch.ids[entered].tolist()
+                ],
                 insertions=insertions,
                 refined=refined,
                 candidates=self._candidate_rows(batch, entered),

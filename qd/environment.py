@@ -15,6 +15,7 @@ PACKAGES = (
     "qdnas",
     "ribs",
     "torch",
+    "ray",
     "numpy",
     "scipy",
     "pandas",

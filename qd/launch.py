@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -16,9 +17,11 @@ import numpy as np
 from . import __version__, environment, problem
 from .archives import CVTArchive
 from .columnar import ColumnarSearch
+from .components import build_evaluator
 from .config import RunFile, check, load, override, suggest
 from .errors import UsageError
 from .executors import Executor, InlineExecutor
+from .executors.options import ray_config
 from .loop import Loop
 from .search import Search
 from .store.folder import RunFolder, free_folder, on_network
@@ -70,32 +73,16 @@ def run(
         config = check(override(config.dump(), keys, str(file)), str(file))
     plugin_folder = Path(plugins) if plugins else file.resolve().parent
     parts = problem.prepare(config, str(file), plugin_folder)
-    executor = make_executor(config, parts, str(file))
-    _mention(parts.digests, plugin_folder, say)
-    folder = _make_folder(file, out)
-    try:
-        folder.write_run_file(config.dump())
-        folder.write_environment(environment.describe(file.resolve().parent))
-        meta = {
-            "run_file": config.dump(),
-            "plugin_folder": str(plugin_folder.resolve()) if parts.digests else None,
-            "digests": dict(parts.digests),
-            "task": vars(parts.evaluator.task) if parts.evaluator.task else None,
-            "genes": repr(parts.space.genes),
-            "centroids": parts.archive.centroids.tolist() if isinstance(parts.archive, CVTArchive) else None,
-            "version": __version__,
-            "ending": None,
-        }
-        log = Log.create(folder.log, parts.metrics, meta)
-    except BaseException:
-        shutil.rmtree(folder.path, ignore_errors=True)
-        raise
-    network = on_network(folder.path)
-    if network:
-        say(f"{folder.path} lies on a network filesystem ({network}): the log uses a rollback journal")
-    search = _search(config, parts, executor, log, folder)
-    with folder.lock():
-        return _drive(search, executor, log, folder, 1, {}, progress)
+    with contextlib.closing(make_executor(config, parts, str(file), say)) as executor:
+        _mention(parts.digests, plugin_folder, say)
+        folder = _make_folder(file, out)
+        log = _make_log(file, folder, config, parts)
+        network = on_network(folder.path)
+        if network:
+            say(f"{folder.path} lies on a network filesystem ({network}): the log uses a rollback journal")
+        search = _search(config, parts, executor, log, folder)
+        with folder.lock():
+            return _drive(search, log, folder, 1, {}, progress)
 
 
 def resume(
@@ -124,8 +111,10 @@ def resume(
     before = open_run(folder)
     config = resumed_config(before, overrides, keys)
     parts = prepare_again(before, config, plugins, say)
-    executor = make_executor(config, parts, str(before.folder.log))
-    with before.folder.lock():
+    with (
+        before.folder.lock(),
+        contextlib.closing(make_executor(config, parts, str(before.folder.log), say)) as executor,
+    ):
         damage = before.query("PRAGMA quick_check(1)")[0][0]
         if damage != "ok":
             raise UsageError(f"{before.folder.log}: the log is damaged ({damage}); it was left untouched")
@@ -141,7 +130,7 @@ def resume(
             log.set_meta("run_file", new)
         search = _search(config, parts, executor, log, before.folder, rest)
         changed = {key: new.get(key) for key in RESUMABLE if new.get(key) != old.get(key)}
-        return _drive(search, executor, log, before.folder, rest.session + 1, changed, progress)
+        return _drive(search, log, before.folder, rest.session + 1, changed, progress)
 
 
 def prepare_again(before: Run, config: RunFile, plugins: Path | str | None, say: Say) -> problem.Problem:
@@ -158,16 +147,26 @@ def prepare_again(before: Run, config: RunFile, plugins: Path | str | None, say:
     return parts
 
 
-def make_executor(config: RunFile, parts: problem.Problem, name: str) -> Executor:
+def make_executor(config: RunFile, parts: problem.Problem, name: str, say: Say = lambda line: None) -> Executor:
     """The executor that the run file names; `name` is the file's path, for messages.
 
     Raises:
-        UsageError: it is unknown, or a key of it is.
+        UsageError: it is unknown, a key of it is, or its cluster cannot be used.
     """
-    if config.executor.kind != "inline":
-        hint = suggest(config.executor.kind, ["inline"])
-        raise UsageError(f"{name}: executor.kind: unknown executor {config.executor.kind!r}{hint}")
-    for key in config.executor.arguments:
+    kind, arguments = config.executor.kind, config.executor.arguments
+    if kind == "ray":
+        from .executors.ray_executor import RayExecutor  # Ray, which takes a second to import
+
+        options = ray_config(config.executor.model_dump(), name)
+        if options.chunk and config.search.order == "id":
+            raise UsageError(
+                f"{name}: executor.chunk: under `order: id` the log depends on what is evaluated together;"
+                " leave it out, and set search.chunk in the run file"
+            )
+        return RayExecutor(functools.partial(build_evaluator, config), options, parts.plugin_folder, say)
+    if kind != "inline":
+        raise UsageError(f"{name}: executor.kind: unknown executor {kind!r}{suggest(kind, ['inline', 'ray'])}")
+    for key in arguments:
         raise UsageError(f"{name}: executor.{key}: unknown key; the inline executor has none")
     return InlineExecutor(parts.evaluator)
 
@@ -191,7 +190,6 @@ def _search(
 
 def _drive(
     search: Loop,
-    executor: Executor,
     log: Log,
     folder: RunFolder,
     session: int,
@@ -199,7 +197,7 @@ def _drive(
     progress: Progress,
 ) -> Run:
     process = {"pid": os.getpid(), "changed": dict(changed), **environment.describe(folder.path)}
-    with contextlib.closing(executor), contextlib.closing(log), interruptible() as interrupted:
+    with contextlib.closing(log), interruptible() as interrupted:
         log.start_session(session, environment.now(), process)
         log.set_meta("ending", None)
         ending = search.run(progress, interrupted.is_set)
@@ -240,6 +238,26 @@ def _make_folder(file: Path, out: Path | str | None) -> RunFolder:
             if out is None and isinstance(error, FileExistsError):
                 continue  # another run took the name a moment ago
             raise UsageError(f"{folder.path}: cannot be made ({error.strerror}); choose another place: --out") from None
+
+
+def _make_log(file: Path, folder: RunFolder, config: RunFile, parts: problem.Problem) -> Log:
+    try:
+        folder.write_run_file(config.dump())
+        folder.write_environment(environment.describe(file.resolve().parent))
+        meta = {
+            "run_file": config.dump(),
+            "plugin_folder": str(parts.plugin_folder.resolve()) if parts.plugin_folder else None,
+            "digests": dict(parts.digests),
+            "task": vars(parts.evaluator.task) if parts.evaluator.task else None,
+            "genes": repr(parts.space.genes),
+            "centroids": parts.archive.centroids.tolist() if isinstance(parts.archive, CVTArchive) else None,
+            "version": __version__,
+            "ending": None,
+        }
+        return Log.create(folder.log, parts.metrics, meta)
+    except BaseException:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise
 
 
 def resumed_config(before: Run, overrides: Sequence[str], keys: Mapping[str, Any]) -> RunFile:

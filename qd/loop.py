@@ -6,6 +6,7 @@ that a row of Python for each would cost more than they do.
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -31,6 +32,8 @@ from .store.log import Log
 
 FAILURES_AT_FIRST = 30
 """When the first so many evaluations all fail, the search stops."""
+BATCHES_AHEAD = 8
+"""Under `order: id`, where the run file names no window."""
 FULL_FIDELITY = 1.0
 
 
@@ -87,7 +90,6 @@ class Loop(ABC):
         self._space, self._emitters, self._executor = space, list(emitters), executor
         self._log, self._folder, self._config, self._budget = log, folder, config, budget
         self._session = session
-        self._window = config.window or config.chunk * (executor.slots if config.order == "arrival" else 8)
         self._rng = np.random.default_rng(stream_seed(config.seed, "search"))
         self._weights = np.array([one.weight for one in emitters]) / sum(one.weight for one in emitters)
         self._shared_seed = shared_seed(config.seed, Purpose.SEARCH, 0)
@@ -127,7 +129,10 @@ class Loop(ABC):
         while self._under_way():
             if should_stop():
                 return Ending.INTERRUPTED
-            for results in self._in_order(self._executor.collect(timeout=1.0)):
+            arrived = self._executor.collect(timeout=1.0)
+            if not arrived and self._config.order == "arrival":
+                self._ask_and_commit()  # workers may have joined
+            for results in self._in_order(arrived):
                 self._tell(results, asking=not should_stop())
                 on_tell(self)
         if self._budget_used():
@@ -164,10 +169,28 @@ class Loop(ABC):
         )
 
     def _next_size(self) -> int:
-        size = self._config.chunk
-        if self._budget.evaluations is not None:
-            size = min(size, self._budget.evaluations - self.evaluations_asked)
-        return size
+        """How many candidates the next batch holds; 0 where the window has no room for it, or the budget is used.
+
+        Under `order: id` it depends on the run file alone. Else the executor has its say, every worker gets a share of
+        a narrow window, and batches shrink towards the end of the budget, so that all workers finish at about a time.
+        """
+        if self._budget_used():
+            return 0
+        size, window = self._config.chunk, self._config.window
+        left = None if self._budget.evaluations is None else self._budget.evaluations - self.evaluations_asked
+        if self._config.order == "id":
+            window = window or size * BATCHES_AHEAD
+        else:
+            slots = self._executor.slots
+            size = self._executor.chunk(size)
+            if window:
+                size = min(size, max(1, window // slots))
+            window = window or size * slots
+            if left is not None:
+                size = min(size, math.ceil(left / slots))
+        if self._under_way() + size > window:
+            return 0
+        return size if left is None else min(size, left)
 
     def _shares(self, size: int) -> list[int]:
         """How many of the next proposals each emitter makes."""

@@ -14,6 +14,7 @@ from search_spaces import Gene, Invalid, Metric, SearchSpace
 
 from . import plugins
 from .archives import Archive, CellArchive, make_archive
+from .components import build_components
 from .config import RunFile, suggest
 from .emitters.kinds import KINDS
 from .errors import UsageError
@@ -41,6 +42,8 @@ class Problem:
     emitters: list[WeightedEmitter]
     digests: Mapping[str, str]
     """{dotted path: SHA-256 of its file} of the plug-ins."""
+    plugin_folder: Path | None
+    """Where they lie; None where there are none."""
 
 
 def prepare(
@@ -64,19 +67,11 @@ def prepare(
 
 
 def _prepare(config: RunFile, folder: Path | None, centroids: Sequence[Sequence[float]] | None) -> Problem:
-    digests = {}
-    parts = {}
-    rooms = {"space": ("search_spaces", SearchSpace), "evaluator": ("evaluators", Evaluator)}
-    for key, (room, base) in rooms.items():
-        component = getattr(config, key)
-        found = plugins.find(component.kind, room, base, folder, key)
-        if plugins.is_plugin(component.kind):
-            digests[component.kind] = plugins.source_digest(found)
-        parts[key] = plugins.construct(found, component.arguments, key)
-    space, evaluator = parts["space"], parts["evaluator"]
+    components = build_components(config, folder)
+    space, evaluator = components.space, components.evaluator
     if not isinstance(getattr(space, "genes", None), Gene):
         raise UsageError(f"space: {config.space.kind} declares no `genes`, such as Struct(width=Choice(16, 32))")
-    evaluator = _with_latency(config, evaluator)
+    _check_latency(config, evaluator)
     metrics = _metrics(space, evaluator)
     definitions = {metric: definition for metric, (definition, _) in metrics.items()}
     archive = make_archive(config.archive, definitions, centroids=centroids)
@@ -86,27 +81,16 @@ def _prepare(config: RunFile, folder: Path | None, centroids: Sequence[Sequence[
     if config.search.noise == "reevaluate":
         assert isinstance(archive, CellArchive)
         archive.average()
-    evaluator.reproducible = config.search.order == "id"
-    try:
-        evaluator.bind(space)
-    except ValueError as error:
-        raise UsageError(f"evaluator: {error}") from error
-    return Problem(space, evaluator, metrics, archive, _emitters(config, space, metrics), digests)
+    components.bind(config)
+    emitters = _emitters(config, space, metrics)
+    plugin_folder = folder if components.digests else None
+    return Problem(space, evaluator, metrics, archive, emitters, components.digests, plugin_folder)
 
 
-def _with_latency(config: RunFile, evaluator: Evaluator) -> Evaluator:
-    if config.latency is None:
-        named = [config.archive.objective.metric, *(axis.metric for axis in config.archive.measures)]
-        if "latency" in named and "latency" not in getattr(evaluator, "metrics", {}):
-            raise UsageError("archive: the metric 'latency' needs a line of its own: latency: {device: cpu, batch: 1}")
-        return evaluator
-    from .metrics.latency import LatencyOptions  # torch, which a table does not need
-    from .timed import Timed
-
-    try:
-        return Timed(evaluator, LatencyOptions(**config.latency.model_dump()))
-    except ValueError as error:
-        raise UsageError(f"latency: {error}") from error
+def _check_latency(config: RunFile, evaluator: Evaluator) -> None:
+    named = [config.archive.objective.metric, *(axis.metric for axis in config.archive.measures)]
+    if "latency" in named and "latency" not in getattr(evaluator, "metrics", {}):
+        raise UsageError("archive: the metric 'latency' needs a line of its own: latency: {device: cpu, batch: 1}")
 
 
 def _metrics(space: SearchSpace, evaluator: Evaluator) -> dict[str, tuple[Metric, str]]:

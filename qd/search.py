@@ -99,15 +99,14 @@ class Search(Loop):
         """Fill the window with new batches; returns every new candidate, and the new evaluations."""
         candidates: list[CandidateRow] = []
         asked: list[tuple[EvaluationRow, Proposal]] = []
-        while len(self._in_flight) + self._config.chunk <= self._window and not self._budget_used():
-            batch = self._ask_again() or self._ask_batch(candidates)
+        while size := self._next_size():
+            batch = self._ask_again(size) or self._ask_batch(size, candidates)
             if not batch:
                 break
             asked.extend(batch)
         return candidates, asked
 
-    def _ask_batch(self, candidates: list[CandidateRow]) -> list[tuple[EvaluationRow, Proposal]]:
-        size = self._next_size()
+    def _ask_batch(self, size: int, candidates: list[CandidateRow]) -> list[tuple[EvaluationRow, Proposal]]:
         new: list[Proposal] = []
         while self._promoted and len(new) < size:
             new.append(self._promoted.popleft())
@@ -129,10 +128,10 @@ class Search(Loop):
                             new.append(proposal)
         return self._batch([self._evaluation(proposal, Purpose.SEARCH, 0) for proposal in new])
 
-    def _ask_again(self) -> list[tuple[EvaluationRow, Proposal]]:
+    def _ask_again(self, size: int) -> list[tuple[EvaluationRow, Proposal]]:
         if self._again is None:
             return []
-        batch = self._again.take(self._next_size())
+        batch = self._again.take(size)
         return self._batch([self._evaluation(proposal, Purpose.REEVALUATION, repeat) for proposal, repeat in batch])
 
     def _batch(self, asked: list[tuple[EvaluationRow, Proposal]]) -> list[tuple[EvaluationRow, Proposal]]:
@@ -253,7 +252,7 @@ class Search(Loop):
                 seconds=self.seconds,
                 tell=self._tells,
                 results=results,
-                attempts=[self._session - row.session + 1 for row, _ in told],
+                attempts=[self._session - row.session + results.attempts.get(row.id, 1) for row, _ in told],
                 insertions=insertions,
                 refined=refined,
                 graphs=graphs,

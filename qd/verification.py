@@ -67,8 +67,7 @@ def verify(
     run = open_run(folder)
     chosen = choose(run, Selection(where=where, cell=cell, top=top), verified_first=False)
     parts = prepare_again(run, run.config, plugins, say)
-    executor = make_executor(run.config, parts, str(run.folder.log))
-    with run.folder.lock(), contextlib.closing(executor):
+    with run.folder.lock(), contextlib.closing(make_executor(run.config, parts, str(run.folder.log), say)) as executor:
         work = _Work(run, parts.space.genes, chosen, seeds)
         if work.known:
             say(f"{work.known:,} of {len(chosen) * seeds:,} evaluations are in the log already")

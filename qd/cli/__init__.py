@@ -9,6 +9,7 @@ import typer
 from ..errors import QdError
 from . import (
     compare,
+    doctor,
     elites,
     evaluators,
     export,
@@ -49,6 +50,7 @@ for command in (
     train,
     spaces,
     evaluators,
+    doctor,
 ):
     app.command()(getattr(command, command.__name__.rpartition(".")[2]))
 app.command("import")(import_.import_)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from .output import note
+from .workers import Workers, with_workers
 
 
 def resume(
@@ -20,6 +21,7 @@ def resume(
     plugins: Annotated[
         Path | None, typer.Option(help="Folder of plug-ins; default: where they were when the run began.")
     ] = None,
+    workers: Workers = None,
 ) -> None:
     """Go on with a search that was interrupted, killed, or whose budget is raised.
 
@@ -32,7 +34,7 @@ def resume(
     from .progress import Progress
     from .summary import finish
 
-    changes = overrides or []
+    changes = with_workers(overrides, workers)
     with Progress(launch.resumed_config(open_run(folder), changes, {}).budget) as progress:
         found = launch.resume(folder, plugins=plugins, progress=progress, say=note, overrides=changes)
     sys.exit(finish(found))

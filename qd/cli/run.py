@@ -10,6 +10,7 @@ import typer
 
 from ..errors import UsageError
 from .output import note
+from .workers import Workers, with_workers
 
 
 def run(
@@ -30,15 +31,17 @@ def run(
         ),
     ] = None,
     processes: Annotated[int, typer.Option(min=1, help="With --seeds: so many runs at a time.")] = 1,
+    workers: Workers = None,
 ) -> None:
     """Launch a search, or one for each of several seeds.
 
     Ctrl-C ends it after what is under way; `qd resume` (with --seeds: the same command) goes on from there.
 
-    Example: `qd run scripts/runs/fashion_moe.yaml budget.evaluations=50 --out results/first`
+    Example: `qd run scripts/runs/fashion_moe.yaml budget.evaluations=50 --workers 2 --out results/first`
     """
+    changes = with_workers(overrides, workers)
     if seeds is not None:
-        sys.exit(_run_seeds(run_file, seeds, overrides or [], out, plugins, processes))
+        sys.exit(_run_seeds(run_file, seeds, changes, out, plugins, processes))
     if processes > 1:
         raise UsageError("--processes: a single search is one process; give --seeds too")
     from .. import launch  # loads pyribs, which takes seconds: `qd --help` should not
@@ -46,7 +49,6 @@ def run(
     from .progress import Progress
     from .summary import finish
 
-    changes = overrides or []
     with Progress(load(run_file, changes).budget) as progress:
         found = launch.run(run_file, out=out, plugins=plugins, progress=progress, say=note, overrides=changes)
     sys.exit(finish(found))

@@ -21,8 +21,18 @@ class Executor(ABC):
     Every submitted row comes back exactly once from `collect`, whatever happens to it. Called by one thread.
     """
 
-    slots: int
-    """How many batches it can work on at once."""
+    @property
+    @abstractmethod
+    def slots(self) -> int:
+        """How many batches keep it busy, those that wait at its workers included; it may change."""
+
+    def chunk(self, given: int) -> int:
+        """How many candidates a batch should hold where nothing but speed rests on it.
+
+        Args:
+            given: what the run file says.
+        """
+        return given
 
     @abstractmethod
     def submit(self, candidates: Candidates) -> None:

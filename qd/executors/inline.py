@@ -15,13 +15,15 @@ from .base import Executor, evaluate
 class InlineExecutor(Executor):
     """Evaluates within `collect`, in the order of submission."""
 
-    slots = 1
-
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
         self._queue: deque[Candidates] = deque()
         self._weights: dict[int, Weights] = {}
         self._worker = socket.gethostname()
+
+    @property
+    def slots(self) -> int:
+        return 1
 
     def submit(self, candidates: Candidates) -> None:
         self._queue.append(candidates)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from search_spaces import SearchSpace
 
 from ..candidates import Candidates, Purpose, Results, Status, Weights
 from ..errors import QdError
-from ..launch import make_executor
+from ..executors import evaluate
 from ..problem import Problem
 from ..store.run import Run
 
@@ -67,7 +66,7 @@ def weights_again(run: Run, candidate: int, parts: Problem, say: Say) -> Found:
         fidelity=fidelity,
         purpose=Purpose.SEARCH,
     )
-    results, weights = _evaluate(run, parts, batch)
+    results, weights = _evaluate(parts, batch)
     if results.status[0] != Status.OK:
         raise QdError(f"{run.folder.path}: candidate {candidate} fails now: {results.errors.get(evaluation, '')}")
     metrics = {name: float(column[0]) for name, column in results.metrics.items()}
@@ -78,13 +77,9 @@ def weights_again(run: Run, candidate: int, parts: Problem, say: Say) -> Found:
     return Found(evaluation, weights, metrics, retrained=True)
 
 
-def _evaluate(run: Run, parts: Problem, batch: Candidates) -> tuple[Results, Weights]:
-    with contextlib.closing(make_executor(run.config, parts, str(run.folder.log))) as executor:
-        executor.submit(batch)
-        while True:
-            for results in executor.collect(timeout=1.0):
-                id = int(batch.evaluation_ids[0])
-                return results, executor.fetch([id]).get(id, {})
+def _evaluate(parts: Problem, batch: Candidates) -> tuple[Results, Weights]:
+    results = evaluate(parts.evaluator, batch)  # in this process, whatever the run's executor: it is one network
+    return results, results.weights.get(int(batch.evaluation_ids[0]), {})
 
 
 def can_build(space: SearchSpace) -> bool:

@@ -196,7 +196,8 @@ class Log:
             results: of evaluations that were asked.
             tell: the search's last one, after which it happened.
         """
-        change = Transaction({}, 0.0, tell, results, [1] * len(results))
+        attempts = [results.attempts.get(id, 1) for id in results.evaluation_ids.tolist()]
+        change = Transaction({}, 0.0, tell, results, attempts)
         self._write([(self._insert_result, self._result_rows(change))])
 
     def close(self) -> None:

@@ -1,0 +1,54 @@
+"""How much is sent at once and how much ahead, from how long evaluations take."""
+
+from __future__ import annotations
+
+import math
+
+SHORT_SECONDS = 1.0
+"""Behind a task shorter than this, a second one waits at the worker: fetching it would cost a noticeable share."""
+SPARE = 2
+"""Behind longer ones, so many tasks wait in the driver: the fewer, the fresher the parents of what is proposed."""
+ENOUGH_SECONDS = 0.1
+"""A task that takes so long is long enough: sending it costs about a hundredth of that."""
+MOST = 1024
+"""Candidates in a task, at most, where the run file does not ask for more."""
+MEMORY = 0.9
+"""Weight of the past in the running averages."""
+
+
+class Tempo:
+    """Running averages of the seconds that a task and a candidate take.
+
+    What the search calls a chunk is never cut, as a stack of networks trains faster than its parts; it grows where
+    candidates are so quick that sending them costs more than they do, at most twofold at a time.
+    """
+
+    def __init__(self) -> None:
+        self._task_seconds: float | None = None
+        self._candidate_seconds = math.nan
+        self._chunk = 1
+
+    def note(self, size: int, seconds: float) -> None:
+        """Take in that a task of so many candidates took so long."""
+        if self._task_seconds is None:
+            self._task_seconds, self._candidate_seconds = seconds, seconds / size
+            return
+        self._task_seconds += (1 - MEMORY) * (seconds - self._task_seconds)
+        self._candidate_seconds += (1 - MEMORY) * (seconds / size - self._candidate_seconds)
+
+    @property
+    def depth(self) -> int:
+        """How many tasks a worker has at a time."""
+        return 2 if self._task_seconds is None or self._task_seconds < SHORT_SECONDS else 1
+
+    def tasks_ahead(self, workers: int) -> int:
+        """How many tasks keep so many workers busy."""
+        return 2 * workers if self.depth == 2 else workers + min(SPARE, workers)
+
+    def chunk(self, given: int) -> int:
+        """How many candidates a task should hold, at least `given`."""
+        if self._task_seconds is None:
+            return given
+        enough = math.ceil(ENOUGH_SECONDS / max(self._candidate_seconds, 1e-9))
+        self._chunk = max(given, min(enough, 2 * max(self._chunk, given), MOST))
+        return self._chunk

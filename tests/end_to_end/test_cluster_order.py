@@ -1,0 +1,30 @@
+"""Under `order: id` it does not show in the log how many workers there were."""
+
+from __future__ import annotations
+
+import pytest
+
+import qd
+
+
+@pytest.mark.slow
+def test_one_two_and_eight_workers_and_none_give_the_same_log(workbench, log_tables):
+    file = workbench.write(
+        space={"side": 25},
+        evaluator={"kind": f"{workbench.module}:Trained", "failing": 0.1, "milliseconds": 2},
+        search={"chunk": 4, "window": 48, "order": "id"},
+        emitters=[{"kind": "map_elites", "initial": 20}, {"kind": "random", "weight": 0.2}],
+        budget={"evaluations": 400},
+    )
+    inline = log_tables(qd.run(file, out="inline").folder.path)
+    for workers in (1, 2, 8):
+        executor = {"kind": "ray", "workers": workers, "cpus": 0.25}
+        run = qd.run(file, out=f"with-{workers}", executor=executor)
+        assert without_executor(log_tables(run.folder.path)) == without_executor(inline)
+        kept = {path.name: path.read_bytes() for path in run.folder.weights.iterdir()}
+        assert kept == {path.name: path.read_bytes() for path in (workbench.folder / "inline/weights").iterdir()}
+
+
+def without_executor(tables):
+    """The log's tables, apart from the run file, which names the executor."""
+    return tables | {"meta": [row for row in tables["meta"] if row["name"] != "run_file"]}
