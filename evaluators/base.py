@@ -56,9 +56,9 @@ class Evaluator(ABC):
         return None
 
     def guide(self) -> Guide | None:
-        """Return a model of the objective for `{kind: guided, guide: own}`, once the space is bound; None: there is none.
+        """Return a model of the objective for `{kind: guided, guide: own}`; None: there is none.
 
-        It may look at training and validation data, never at test data.
+        It is asked for once the space is bound. It may look at training and validation data, never at test data.
         """
         return None
 
