@@ -120,8 +120,8 @@ class ModuleLibrary(SearchSpace):
         """Raise `Invalid` where the task's inputs are no images: no stage takes anything else."""
         if len(task.input_shape) != 3:
             raise Invalid(
-                f"the first stage takes images (channels, height, width), and no module takes the task's inputs of shape"
-                f" {task.input_shape}"
+                "the first stage takes images (channels, height, width), and no module takes the task's inputs, which"
+                f" are {task.input_shape}"
             )
 
     def placed(self, genotype: Genotype) -> Iterator[Placed]:
@@ -150,7 +150,7 @@ class ModuleLibrary(SearchSpace):
         return module.shares()
 
     def module_graph(self, genotype: Genotype) -> networkx.DiGraph:
-        """A node for every module and for every stitch with parameters (the head's size is 1: its outputs are the task's)."""
+        """A node for every module and every stitch with parameters. A new head has size 1: the task says more."""
         import networkx
 
         graph = networkx.DiGraph()

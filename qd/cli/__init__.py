@@ -13,6 +13,7 @@ from . import (
     evaluators,
     export,
     import_,
+    library,
     map,
     plot,
     report,
@@ -52,6 +53,7 @@ for command in (
 ):
     app.command()(getattr(command, command.__name__.rpartition(".")[2]))
 app.command("import")(import_.import_)
+app.add_typer(library.app, name="library")
 
 
 def main() -> None:

@@ -50,8 +50,8 @@ class ModuleRecord:
 
     Args:
         name: its own, in the library.
-        architecture: {"kind": "layers", "layers": [...]}, or {"kind": "body", "space": ..., "genotype": ..., "task": ...}
-            for what lies before the head of such a network.
+        architecture: {"kind": "layers", "layers": [...]}; or {"kind": "body", "space": ..., "genotype": ...,
+            "task": ...} for what lies before the head of such a network.
         input: what it takes.
         output: what it gives.
         any_size: whether it takes maps of any height and width.

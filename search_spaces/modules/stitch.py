@@ -62,7 +62,7 @@ class FitChannels(nn.Module):
 
 
 class Relative(nn.Module):
-    """Describes each input by its likeness to anchors, and maps that description linearly: (B, C, ...) to (B, wanted, ...).
+    """Describes inputs by their likeness to anchors, and maps that linearly: (B, C, ...) to (B, wanted, ...).
 
     Relative representations (Moschella et al., arXiv 2209.15430) in a product of two invariances, cosine and Euclidean
     (From Bricks to Bridges, Cannistraci et al., arXiv 2310.01211). Deviations: the anchors are channel means of the
