@@ -5,6 +5,7 @@ python -m evaluators.data.nas_bench_graph
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import io
@@ -67,10 +68,8 @@ def find(data: str, folder: str | None = None) -> Path:
             raise ValueError(f"folder: expected {named}, which is not there. {WAYS}")
         return named.resolve()
     places = [cache_folder() / name]
-    try:  # the package is looked into, never imported
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # the package is looked into, never imported
         places.append(Path(str(importlib.metadata.distribution(PACKAGE).locate_file(f"{FOLDER}/{name}"))))
-    except importlib.metadata.PackageNotFoundError:
-        pass
     for place in places:
         if place.is_file():
             return place

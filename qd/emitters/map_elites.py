@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -39,19 +40,24 @@ class MapElites(Emitter):
     def ask(self, n: int, archive: Archive, rng: np.random.Generator) -> Proposals:
         first = n if not len(archive) else min(n, max(0, self.initial - self._proposed))
         self._proposed += n
-        parts = [Proposals(self.space.genes.sample_many(first, rng), [()] * first, ["sample"] * first)]
-        crossed = int(rng.binomial(n - first, self.crossover)) if len(archive) > 1 else 0
+        fresh = Proposals(self.space.genes.sample_many(first, rng), [()] * first, ["sample"] * first)
+        return joined([fresh, *self.vary(n - first, archive, rng)])
+
+    @property
+    def sampling(self) -> bool:
+        """Whether the next proposal is a random genotype, however full the archive is."""
+        return self._proposed < self.initial
+
+    def vary(self, n: int, archive: Archive, rng: np.random.Generator) -> list[Proposals]:
+        """Children of elites, n in all, in parts: those of two parents, and those of one; the archive is not empty."""
+        parts = []
+        crossed = int(rng.binomial(n, self.crossover)) if len(archive) > 1 else 0
         if crossed:
             parts.append(self._cross(crossed, archive, rng))
         mutants = n - sum(len(part.parents) for part in parts)
         if mutants:
             parts.append(self._mutate(mutants, archive, rng))
-        parts = [part for part in parts if part.parents]
-        return Proposals(
-            concatenate([part.genotypes for part in parts]),
-            [parents for part in parts for parents in part.parents],
-            [operator for part in parts for operator in part.operators],
-        )
+        return parts
 
     def state(self) -> dict[str, Any]:
         return {"proposed": self._proposed}
@@ -72,3 +78,13 @@ class MapElites(Emitter):
         new = np.flatnonzero(differ(children, a) & differ(children, b))
         parents = zip(elites.candidates[first[new]].tolist(), elites.candidates[second[new]].tolist(), strict=True)
         return Proposals(take(children, new), list(parents), ["crossover"] * len(new))
+
+
+def joined(parts: Sequence[Proposals]) -> Proposals:
+    """The proposals of all parts, one of which at least has any; forecasts are left out."""
+    parts = [part for part in parts if part.parents]
+    return Proposals(
+        concatenate([part.genotypes for part in parts]),
+        [parents for part in parts for parents in part.parents],
+        [operator for part in parts for operator in part.operators],
+    )
