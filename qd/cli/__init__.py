@@ -22,6 +22,7 @@ from . import (
     serve,
     show,
     spaces,
+    stream,
     train,
     verify,
 )
@@ -48,6 +49,7 @@ for command in (
     export,
     verify,
     train,
+    stream,
     spaces,
     evaluators,
 ):
