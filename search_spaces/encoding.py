@@ -9,9 +9,8 @@ a list also has its length and, for each column of its entries, the total over t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,12 +31,14 @@ class Column:
         path: of the gene, equal in all positions of a list: "layers[].moe.top_k", "activation", "len(layers)".
         modules: the parts of the architecture that it is in: ("layers[2]", "layers[]=moe").
         gene: whose value it tells of.
+        total: whether it adds up the entries of a list.
     """
 
     name: str
     path: str
     modules: tuple[str, ...]
     gene: Gene
+    total: bool = False
 
 
 class Encoding:
@@ -45,24 +46,27 @@ class Encoding:
 
     Args:
         genes: of the space.
+        totals: whether lists have columns for the totals over their entries. Without, every column tells of one place.
 
     Raises:
         TypeError: a gene is of a kind that this does not know.
     """
 
-    def __init__(self, genes: Gene) -> None:
+    def __init__(self, genes: Gene, totals: bool = True) -> None:
         self._genes = genes
         self._vector = isinstance(genes, Vector)
         self._part = _part(genes, _Place("", "", ()))
-        self.columns: Sequence[Column] = tuple(self._part.columns)
-        """D of them."""
         self._lists = self._part.lists(0)
+        every = self._part.columns
+        self._kept = np.array([index for index, one in enumerate(every) if totals or not one.total], dtype=np.int64)
+        self.columns: Sequence[Column] = [every[index] for index in self._kept.tolist()]
+        """D of them."""
 
     def encode(self, genotypes: Genotypes) -> np.ndarray:
         """N valid genotypes → (N, D) float64."""
         if self._vector:
             return np.asarray(self._genes.column(genotypes), dtype=np.float64)
-        table = np.zeros((len(genotypes), len(self.columns)))
+        table = np.zeros((len(genotypes), len(self._part.columns)))
         for index, genotype in enumerate(genotypes):
             row: list[float] = []
             self._part.write(genotype, row)
@@ -71,23 +75,7 @@ class Encoding:
             end = start + positions * width
             entries = table[:, start:end].reshape(len(table), positions, width)
             table[:, end : end + width] = entries.sum(axis=1)
-        return table
-
-    def paths(self) -> dict[str, np.ndarray]:
-        """{path of a gene: (C,) int64, its columns}."""
-        return _grouped([(column.path,) for column in self.columns])
-
-    def modules(self) -> dict[str, np.ndarray]:
-        """{module: (C,) int64, the columns in it}: entries of lists by position, and kinds of variants."""
-        return _grouped([column.modules for column in self.columns])
-
-
-def _grouped(names: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
-    groups: dict[str, list[int]] = defaultdict(list)
-    for index, of_column in enumerate(names):
-        for name in of_column:
-            groups[name].append(index)
-    return {name: np.array(columns) for name, columns in groups.items()}
+        return table[:, self._kept]
 
 
 @dataclass(frozen=True)
@@ -97,12 +85,13 @@ class _Place:
     name: str
     path: str
     modules: tuple[str, ...]
+    total: bool = False
 
     def at(self, field: str) -> _Place:
-        return _Place(_joined(self.name, field), _joined(self.path, field), self.modules)
+        return replace(self, name=_joined(self.name, field), path=_joined(self.path, field))
 
     def column(self, gene: Gene, suffix: str = "") -> Column:
-        return Column(self.name + suffix, self.path, self.modules, gene)
+        return Column(self.name + suffix, self.path, self.modules, gene, self.total)
 
 
 class _Part(ABC):
@@ -139,7 +128,7 @@ class _Options(_Part):
 class _Numbers(_Part):
     def __init__(self, gene: Vector, place: _Place) -> None:
         indices = [f"[{index}]" for index in range(gene.size)]
-        self.columns = [Column(place.name + one, place.path + one, place.modules, gene) for one in indices]
+        self.columns = [replace(place, path=place.path + one).column(gene, one) for one in indices]
 
     def write(self, value: Genotype, row: list[float]) -> None:
         row.extend(value)
@@ -170,8 +159,8 @@ class _Kinds(_Part):
         for name, struct in gene.variants.items():
             inside = place.at(name)
             modules = (*place.modules, f"{place.path}={name}" if place.path else name)
-            self._parts[name] = _part(struct, _Place(inside.name, inside.path, modules))
-            self.columns.append(Column(f"{kind.name}={name}", kind.path, modules, gene))
+            self._parts[name] = _part(struct, replace(inside, modules=modules))
+            self.columns.append(replace(kind, modules=modules).column(gene, f"={name}"))
             self.columns += self._parts[name].columns
 
     def write(self, value: Genotype, row: list[float]) -> None:
@@ -197,9 +186,10 @@ class _Entries(_Part):
         label = place.name or "list"
         path = f"{place.path}[]"
         names = [f"{place.name}[{index}]" for index in range(self._positions)]
-        self._parts = [_part(gene.gene, _Place(name, path, (*place.modules, name))) for name in names]
-        total = _part(gene.gene, _Place(f"total({label})", path, place.modules))
-        length = Column(f"len({label})", f"len({place.path or 'list'})", place.modules, gene)
+        places = [replace(place, name=name, path=path, modules=(*place.modules, name)) for name in names]
+        self._parts = [_part(gene.gene, one) for one in places]
+        total = _part(gene.gene, replace(place, name=f"total({label})", path=path, total=True))
+        length = replace(place, name=f"len({label})", path=f"len({place.path or 'list'})").column(gene)
         self._width = len(total.columns)
         self.columns = [length, *(column for part in self._parts for column in part.columns), *total.columns]
 
