@@ -123,7 +123,7 @@ def importance(
     rng = np.random.default_rng(seed)
     samples = []
     for done in range(bootstraps):
-        samples.append(_bootstrap(rows, values, rng))
+        samples.append(_bootstrap(rows, columns, values, rng))
         progress(done + 1, bootstraps)
     by_gene, by_module = _varying(gene_groups(columns), rows), _varying(module_groups(columns), rows)
     # what stands in one place alone is a module that the list of genes names already
@@ -134,7 +134,8 @@ def importance(
         found = []
         for name, part in groups.items():
             total, alone = ([getattr(one.effects, kind)(part) for one in samples] for kind in ("total", "alone"))
-            found.append(Importance(name, _share(total), _share(alone), *_strongest(part, columns, rows, values)))
+            total, alone = (_share(np.clip(shares, 0, 1)) for shares in (total, alone))  # beyond is sampling error
+            found.append(Importance(name, total, alone, *_strongest(part, columns, rows, values)))
         return sorted(found, key=lambda one: -one.total.mean)
 
     genes = ranked(by_gene)
@@ -186,13 +187,13 @@ class _Sample(NamedTuple):
     explained: float
 
 
-def _bootstrap(rows: np.ndarray, values: np.ndarray, rng: np.random.Generator) -> _Sample:
+def _bootstrap(rows: np.ndarray, columns: Sequence[Column], values: np.ndarray, rng: np.random.Generator) -> _Sample:
     drawn = rng.integers(len(rows), size=min(len(rows), MOST_ROWS))
     rest = np.setdiff1d(np.arange(len(rows)), drawn)
     forest = Forest()
     forest.fit(rows[drawn], values[drawn])
     errors = forest.predict(rows[rest]).mean - values[rest]
-    return _Sample(Effects(forest, rows[drawn], rng), float(1 - (errors**2).mean() / values.var()))
+    return _Sample(Effects(forest, rows[drawn], columns, rng), float(1 - (errors**2).mean() / values.var()))
 
 
 def _interaction(first: str, second: str, groups: Groups, samples: Sequence[Effects]) -> Importance:
@@ -214,7 +215,7 @@ def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
 
 
-def _share(values: Sequence[float]) -> Share:
+def _share(values: Sequence[float] | np.ndarray) -> Share:
     low, high = np.quantile(values, INTERVAL)
     return Share(float(np.mean(values)), float(low), float(high))
 
