@@ -15,16 +15,17 @@ class Answers:
 
     Args:
         space: whose genes give the encoding.
+        totals: whether lists are encoded with totals.
 
     Raises:
         ValueError: the space has genes of a kind that cannot be encoded.
     """
 
-    def __init__(self, space: SearchSpace) -> None:
+    def __init__(self, space: SearchSpace, totals: bool = True) -> None:
         self._space = space
         self._canonical = type(space).canonical is not SearchSpace.canonical
         try:
-            self.encoding = Encoding(space.genes)
+            self.encoding = Encoding(space.genes, totals)
         except TypeError as error:
             raise ValueError(f"genotypes of {type(space).__name__} cannot be made numbers: {error}") from error
         self.genotypes: list[Genotype] = []

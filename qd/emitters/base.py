@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -61,7 +61,7 @@ class Told:
 class Emitter(ABC):
     """Proposes genotypes. Its `__init__` arguments after `space` are the keys beside `kind` in the run file."""
 
-    remembers: ClassVar[bool] = False
+    remembers: bool = False
     """Whether it learns from all answers. Then it is told of every candidate, whoever proposed it, and after a resume,
     before `restore`, of all that the log holds, in one call and in the same order; and the log must hold all."""
 

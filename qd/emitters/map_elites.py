@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -12,7 +12,8 @@ from search_spaces import SearchSpace
 from search_spaces.columns import concatenate, differ, take
 
 from ..archives import Archive
-from .base import Emitter, Proposals
+from .base import Emitter, Proposals, Told
+from .bias import ImportanceBias
 
 
 class MapElites(Emitter):
@@ -24,6 +25,8 @@ class MapElites(Emitter):
         space: gives the genes.
         initial: so many random genotypes come first; also as long as the archive is empty.
         crossover: share of the children that come of two parents.
+        bias: "importance": genes that decide the objective mutate more often (`ImportanceBias`); None: every place of
+            a genotype is as likely.
     """
 
     def __init__(
@@ -31,15 +34,20 @@ class MapElites(Emitter):
         space: SearchSpace,
         initial: Annotated[int, Field(ge=1)] = 50,
         crossover: Annotated[float, Field(ge=0, le=1)] = 0.25,
+        bias: Literal["importance"] | None = None,
     ) -> None:
         super().__init__(space)
         self.initial = initial
         self.crossover = crossover
         self._proposed = 0
+        self._bias = ImportanceBias(space) if bias else None
+        self.remembers = self._bias is not None
 
     def ask(self, n: int, archive: Archive, rng: np.random.Generator) -> Proposals:
         first = n if not len(archive) else min(n, max(0, self.initial - self._proposed))
         self._proposed += n
+        if self._bias is not None:
+            self._bias.fit_if_due()
         fresh = Proposals(self.space.genes.sample_many(first, rng), [()] * first, ["sample"] * first)
         return joined([fresh, *self.vary(n - first, archive, rng)])
 
@@ -59,15 +67,21 @@ class MapElites(Emitter):
             parts.append(self._mutate(mutants, archive, rng))
         return parts
 
+    def tell(self, told: Told, archive: Archive, rng: np.random.Generator) -> None:
+        if self._bias is not None:
+            self._bias.tell(told)
+
     def state(self) -> dict[str, Any]:
-        return {"proposed": self._proposed}
+        return {"proposed": self._proposed, **({"fitted": self._bias.fitted} if self._bias else {})}
 
     def restore(self, state: dict[str, Any]) -> None:
         self._proposed = state["proposed"]
+        if self._bias is not None:
+            self._bias.fit(state["fitted"])
 
     def _mutate(self, n: int, archive: Archive, rng: np.random.Generator) -> Proposals:
         slots = archive.draw(n, rng)
-        mutants = self.space.genes.mutate_many(archive.elites.genotypes(slots), rng)
+        mutants = (self._bias or self.space.genes).mutate_many(archive.elites.genotypes(slots), rng)
         return Proposals(mutants, list(zip(archive.elites.candidates[slots].tolist())), ["mutation"] * n)
 
     def _cross(self, n: int, archive: Archive, rng: np.random.Generator) -> Proposals:
