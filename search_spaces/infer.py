@@ -43,7 +43,7 @@ def _list(genotypes: Sequence[Genotype]) -> Gene:
     lengths = {len(value) for value in genotypes}
     entries = [entry for value in genotypes for entry in value]
     if not entries:
-        return Struct()
+        return Repeat(Struct(), 0, 0)
     if len(lengths) == 1 and all(type(entry) in (int, float) for entry in entries):
         size = lengths.pop()
         low = [min(value[index] for value in genotypes) for index in range(size)]
