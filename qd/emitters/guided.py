@@ -36,7 +36,8 @@ class Guided(Emitter):
     Args:
         space: gives the genes.
         guide: what predicts the objective: "forest", or "own", the evaluator's.
-        initial: so many random genotypes come first.
+        initial: so many random genotypes come first; 0, where the evaluator's own guide is to choose the first ones: it
+            may know something of them before any answer.
         pool: how many candidates are imagined at every ask.
         fresh: share of them that is random, and not made of elites.
         explore: share of the proposals that plain variation makes, unseen by the model.
@@ -51,7 +52,7 @@ class Guided(Emitter):
         self,
         space: SearchSpace,
         guide: Literal["forest", "own"] = "forest",
-        initial: Annotated[int, Field(ge=1)] = 20,
+        initial: Annotated[int, Field(ge=0)] = 20,
         pool: Annotated[int, Field(ge=2, le=100_000)] = 500,
         fresh: Annotated[float, Field(ge=0, le=1)] = 0.5,
         explore: Annotated[float, Field(ge=0, le=1)] = 0.1,
@@ -60,6 +61,8 @@ class Guided(Emitter):
         trees: Annotated[int, Field(ge=2, le=10_000)] = 64,
     ) -> None:
         super().__init__(space)
+        if guide == "forest" and initial < 1:
+            raise ValueError("initial: a forest knows nothing without answers; expected at least 1")
         self.guide, self.pool, self.fresh, self.explore, self.refit = guide, pool, fresh, explore, refit
         self._variation = MapElites(space, initial, crossover)
         self._answers = Answers(space)
@@ -90,7 +93,8 @@ class Guided(Emitter):
         assert isinstance(archive, CellArchive)
         if len(self._answers) >= self._fitted + max(self.refit, self._fitted // 10):
             self._fit(len(self._answers))
-        if self._variation.sampling or not len(archive) or not self._fitted:
+        knows = len(archive) > 0 if self._fitted else self._own is not None
+        if self._variation.sampling or not knows:
             proposals = self._variation.ask(n, archive, rng)
         else:
             proposals = self._choose(n, archive, rng)
@@ -134,13 +138,12 @@ class Guided(Emitter):
         explored = int(rng.binomial(n, self.explore))
         blind = int(rng.binomial(n - explored, 1 - known.mean()))
         rows = np.flatnonzero(known)
-        objective, *measures = (_take(metrics[name], rows) for name in self._predicted)
-        best = rows[ExpectedGain(archive, objective, measures).choose(n - explored - blind)]
+        best = rows[self._best(n - explored - blind, archive, {name: _take(metrics[name], rows) for name in metrics})]
         unknown = rng.permutation(np.flatnonzero(~known))[:blind]
         rest = rng.permutation(np.setdiff1d(np.arange(len(known)), [*best, *unknown]))[:explored]
         chosen = np.concatenate([best, unknown, rest])
         missing = n - len(chosen)  # the pool had too few that are new
-        parts = [_chosen(pool, chosen), *(self._variation.vary(missing, archive, rng) if missing else [])]
+        parts = [_chosen(pool, chosen), *([self._variation.ask(missing, archive, rng)] if missing else [])]
         nothing = np.full(missing, np.nan)
         forecast = {
             name: Prediction(*(np.concatenate([column[chosen], nothing]) for column in one))
@@ -148,10 +151,17 @@ class Guided(Emitter):
         }
         return joined(parts)._replace(forecast=Forecast(forecast, self._fitted, self._describe()))
 
+    def _best(self, n: int, archive: CellArchive, metrics: Mapping[str, Prediction]) -> np.ndarray:
+        """Rows of the n that gain most; before the first answers, of those that the guide expects most of."""
+        objective, *measures = (metrics[name] for name in self._predicted if name in metrics)
+        if not self._fitted:
+            return np.argsort(-objective.mean, kind="stable")[:n]
+        return ExpectedGain(archive, objective, measures).choose(n)
+
     def _draw_pool(self, n: int, archive: CellArchive, rng: np.random.Generator) -> Proposals:
         """Candidates that differ from each other and from all that were proposed."""
         size = max(self.pool, 2 * n)
-        fresh = int(rng.binomial(size, self.fresh))
+        fresh = int(rng.binomial(size, self.fresh)) if len(archive) else size
         samples = Proposals(self.space.genes.sample_many(fresh, rng), [()] * fresh, ["sample"] * fresh)
         pool = joined([samples, *self._variation.vary(size - fresh, archive, rng)])
         seen = self._answers.keys | self._pending
@@ -161,11 +171,11 @@ class Guided(Emitter):
     def _predict(self, genotypes: Genotypes) -> dict[str, Prediction]:
         """Of the objective and of each measure, on its axis's scale."""
         table = self._answers.encode(genotypes)
-        predictions = {name: forest.predict(table) for name, forest in self._forests.items()}
+        predictions = {name: forest.predict(table) for name, forest in self._forests.items()} if self._fitted else {}
         return predictions if self._own is None else {self._objective: self._own.predict(genotypes), **predictions}
 
     def _describe(self) -> dict[str, Any]:
-        explained = {name: forest.explained for name, forest in self._forests.items()}
+        explained = {name: forest.explained for name, forest in self._forests.items()} if self._fitted else {}
         return {"explained": explained, **({"own": self._own.describe()} if self._own else {})}
 
     def _keys(self, genotypes: Genotypes) -> list[str]:

@@ -73,7 +73,7 @@ class InputStatistics:
         return {**asdict(self), "shape": list(self.shape)}
 
     def log_likelihood(self, inputs: Tensor) -> float:
-        """Mean log-likelihood of inputs (B, *any shape), in nats a dimension; near -1.4 less log-spread where typical.
+        """Mean log-likelihood of the projection of an input, over inputs (B, *any shape), in nats.
 
         Inputs of another shape are made to fit as the stitch `none` does.
         """
@@ -82,7 +82,7 @@ class InputStatistics:
         centred = _projected(inputs, self.shape) - np.array(self.mean)
         distances = np.einsum("bi,ij,bj->b", centred, np.linalg.inv(covariance), centred)
         constant = np.linalg.slogdet(covariance)[1] + DIMENSIONS * math.log(2 * math.pi)
-        return float(-(distances.mean() + constant) / (2 * DIMENSIONS))
+        return float(-(distances.mean() + constant) / 2)
 
     def draw(self, examples: int, seed: int) -> Tensor:
         """Draw inputs (examples, *shape), channel by channel, within the range that was seen."""
