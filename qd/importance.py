@@ -133,9 +133,10 @@ def importance(
     def ranked(groups: Groups) -> list[Importance]:
         found = []
         for name, part in groups.items():
-            total, alone = ([getattr(one.effects, kind)(part) for one in samples] for kind in ("total", "alone"))
-            total, alone = (_share(np.clip(shares, 0, 1)) for shares in (total, alone))  # beyond is sampling error
-            found.append(Importance(name, total, alone, *_strongest(part, columns, rows, values)))
+            totals = np.clip([one.effects.total(part) for one in samples], 0, 1)  # beyond is sampling error
+            alone = np.clip([one.effects.alone(part) for one in samples], 0, totals)
+            strongest = _strongest(part, columns, rows, values)
+            found.append(Importance(name, _share(totals), _share(alone), *strongest))
         return sorted(found, key=lambda one: -one.total.mean)
 
     genes = ranked(by_gene)
