@@ -41,7 +41,7 @@ DEVIATION = 0.15
 LEAST_EVIDENCE = -4.0
 """Nats; the posterior of a module that does not fit at all is as good as 0."""
 TRAINED = 0.5
-"""How much the evidence counts where training can make up for it: of tuned modules, and behind trained stitches."""
+"""How much a bad fit counts where training can mend it: of tuned modules, and beside trained stitches."""
 
 
 class CompositionGuide(Guide):
@@ -49,9 +49,10 @@ class CompositionGuide(Guide):
 
     Before any answer a composition is worth the evidence for its reused modules: stage by stage the log-posterior of a
     module among those of its stage, softmax(accuracy) times the likelihood of its inputs (what the modules before give
-    for the new task's images) under the Gaussian over random projections in its record. Of heads nothing is known
-    beforehand, as their scores are of other classes, nor of what stands behind a new module. Answers then correct that:
-    a Gaussian process over what a composition says of each stage, in which modules lie at their functional distances.
+    for the new task's images) under the Gaussian over random projections in its record. For a head it is how likely its
+    scores make the new task's labels. Of what stands behind a new module or a `relative` stitch nothing is known.
+    Answers then correct that: a Gaussian process over what a composition says of each stage, in which modules lie at
+    their functional distances.
 
     Deviations: PICLE models prefixes and suffixes apart, and takes the rest to be new; here any stage may be new,
     frozen or tuned, so one Gaussian process learns from all answers. The likelihood is that of one mean example and not
@@ -63,12 +64,13 @@ class CompositionGuide(Guide):
         space: with a library.
         task: the new one.
         inputs: (E, *task.input_shape), some of its training examples.
+        labels: (E,) int64.
     """
 
-    def __init__(self, space: ModuleLibrary, task: Task, inputs: Tensor) -> None:
+    def __init__(self, space: ModuleLibrary, task: Task, inputs: Tensor, labels: Tensor) -> None:
         assert space.library is not None
         self._space, self._library, self._task = space, space.library, task
-        self._inputs = inputs[:EXAMPLES].cpu()
+        self._inputs, self._labels = inputs[:EXAMPLES].cpu(), labels[:EXAMPLES].cpu()
         self._mean_accuracy = float(np.mean([record.accuracy for record in space.library]))
         self._outputs: dict[tuple[str, ...], Tensor] = {}
         self._posteriors: dict[tuple[str, ...], dict[str, float]] = {}
@@ -121,9 +123,11 @@ class CompositionGuide(Guide):
                 prefix = None  # what a new module will give cannot be known
                 continue
             reused = True
-            known = prefix is not None and record.output.kind != "scores"
-            evidence = self._evidence(position, prefix)[record.name] if prefix is not None and known else 0.0
-            if genes["tuned"] or genes["stitch"] != "none":
+            if genes["stitch"] == "relative":
+                prefix = None  # it starts at random
+            evidence = 0.0 if prefix is None else self._evidence(position, prefix)[record.name]
+            mended = genes["tuned"] or genes["stitch"] != "none" or genes.get("outlet", "none") != "none"
+            if evidence < 0 and mended:
                 evidence *= TRAINED
             total += evidence
             by_position[position.name] = [
@@ -134,7 +138,7 @@ class CompositionGuide(Guide):
                 *(float(genes["stitch"] == stitch) for stitch in STITCHES),
                 *(float(genes.get("outlet") == stitch) for stitch in STITCHES),
                 evidence / 2,
-                float(known),
+                float(prefix is not None),
                 *self._coordinates[record.name],
             ]
             prefix = None if prefix is None else (*prefix, record.name)
@@ -144,18 +148,29 @@ class CompositionGuide(Guide):
     def _evidence(self, position: Position, prefix: tuple[str, ...]) -> dict[str, float]:
         """{module: log-posterior, above that of a module drawn at random} behind a row of library modules."""
         if (position.name, *prefix) not in self._posteriors:
-            inputs = self._after(prefix)
-            records = position.records.values()
-            known = [one.statistics.log_likelihood(inputs) if one.statistics else np.nan for one in records]
-            likelihoods = np.array(known)
-            if np.isnan(likelihoods).any():  # a stranger's module is taken for an average one
-                average = 0.0 if np.isnan(likelihoods).all() else np.nanmean(likelihoods)
-                likelihoods = np.where(np.isnan(likelihoods), average, likelihoods)
-            logits = np.array([one.accuracy for one in records]) / SOFTNESS + likelihoods
-            posterior = logits - np.logaddexp.reduce(logits) + math.log(len(logits))
-            bounded = np.maximum(posterior, LEAST_EVIDENCE).tolist()
+            records = list(position.records.values())
+            found = self._fits(records, prefix) if position.name == "head" else self._posterior(records, prefix)
+            bounded = np.maximum(found, LEAST_EVIDENCE).tolist()
             self._posteriors[position.name, *prefix] = dict(zip(position.records, bounded, strict=True))
         return self._posteriors[position.name, *prefix]
+
+    def _posterior(self, records: Sequence[ModuleRecord], prefix: tuple[str, ...]) -> np.ndarray:
+        inputs = self._after(prefix)
+        found = [one.statistics.log_likelihood(inputs) if one.statistics else np.nan for one in records]
+        likelihoods = np.array(found)
+        unknown = np.isnan(likelihoods)
+        if unknown.any():  # a stranger's module is taken for an average one
+            likelihoods[unknown] = 0.0 if unknown.all() else likelihoods[~unknown].mean()
+        logits = np.array([one.accuracy for one in records]) / SOFTNESS + likelihoods
+        return logits - np.logaddexp.reduce(logits) + math.log(len(logits))
+
+    def _fits(self, heads: Sequence[ModuleRecord], prefix: tuple[str, ...]) -> np.ndarray:
+        """How much likelier each head makes the labels than chance does, in nats an example."""
+        inputs, outputs = self._after(prefix), self._task.outputs
+        scores = [_run(self._library, head, inputs) for head in heads]
+        fitted = [make_stitch("none", tuple(one.shape[1:]), (outputs,))(one) for one in scores]
+        losses = [float(torch.nn.functional.cross_entropy(one, self._labels)) for one in fitted]
+        return math.log(outputs) - np.array(losses)
 
     def _after(self, prefix: tuple[str, ...]) -> Tensor:
         """What a row of library modules gives for the new task's inputs, with nothing trained in between."""

@@ -143,7 +143,7 @@ class TaskStream(Evaluator):
         from .composition_guide import CompositionGuide
 
         assert self.task is not None
-        return CompositionGuide(self.space, self.task, self._training[0])
+        return CompositionGuide(self.space, self.task, *self._training)
 
     def _row(self, candidate: Candidates, batch: Candidates) -> Results:
         started = time.perf_counter()

@@ -38,7 +38,7 @@ class VmapStack(nn.Module):
         example: a minibatch, on which stacked and single outputs are compared.
 
     Raises:
-        Unstackable: there are buffers (which training would change) or frozen parameters, torch cannot vmap the network,
+        Unstackable: there are buffers (which training would change), frozen parameters, torch cannot vmap the network,
             it draws random numbers, or the outputs differ from those of the networks alone.
     """
 
