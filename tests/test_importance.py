@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 import qd
+from qd.candidates import Status
 from qd.errors import UsageError
 from qd.importance import FEWEST, importance
 from qd.plots.importance import importance_figure
@@ -22,7 +24,7 @@ def test_genes_are_ranked_by_what_they_decide(finished: Path) -> None:
     assert all(one.total.high < 0.1 for one in others)
     assert (first.column, first.correlation) == ("x", pytest.approx(1))
     assert ranking.explained.mean > 0.9
-    assert ranking.candidates == run.counts[0]
+    assert ranking.candidates == run.counts[Status.OK]
 
 
 def test_the_objective_is_the_default_and_options_are_named(finished: Path) -> None:
@@ -74,7 +76,7 @@ def test_the_picture_has_a_panel_for_each_list(finished: Path) -> None:
     assert isinstance(figure, Figure)
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == [one.name for one in ranking.genes]
-    bars = [patch.get_width() for patch in figure.axes[0].patches]
+    bars = [patch.get_bbox().width for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
     assert bars == pytest.approx([one.total.mean for one in ranking.genes])
 
 

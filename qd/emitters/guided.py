@@ -77,7 +77,7 @@ class Guided(Emitter):
 
     def bind(self, metrics: Mapping[str, Metric], archive: Archive, guide: Callable[[], Guide | None]) -> None:
         if not isinstance(archive, CellArchive):
-            raise ValueError(f"guided needs cells that are there from the start, and a {archive.kind} archive has none")
+            raise ValueError(f"guided needs cells that are there from the start; archive.kind {archive.kind} has none")
         self._objective, self._axes = archive.objective.metric, archive.axes
         measures = [axis.metric for axis in self._axes]
         if self._objective in measures:
@@ -133,6 +133,8 @@ class Guided(Emitter):
     def _choose(self, n: int, archive: CellArchive, rng: np.random.Generator) -> Proposals:
         """The n of a pool that promise most; what the model knows nothing of has its share."""
         pool = self._draw_pool(n, archive, rng)
+        if not pool.parents:  # the space is as good as exhausted
+            return self._variation.ask(n, archive, rng)
         metrics = self._predict(pool.genotypes)
         known = np.isfinite(metrics[self._objective].mean)
         explored = int(rng.binomial(n, self.explore))

@@ -21,6 +21,7 @@ from evaluators.nas_bench_graph import NASBenchGraphTable
 from qd import problem
 from qd.archives import Archive
 from qd.config import load
+from qd.statistics import mann_whitney
 from qd.store.predicted import calibration
 from search_spaces.nas_bench_graph import NASBenchGraph
 
@@ -54,6 +55,8 @@ def figures() -> list[Figure]:
         above = shares["guided"][:, index, 0] - shares["map_elites"][:, index, 0]
         name = f"guided above map_elites, {budget} evaluations, same seeds"
         found.append(Figure(name, above.tolist(), unit, target=0, better="higher"))
+        p = mann_whitney(shares["guided"][:, index, 0].tolist(), shares["map_elites"][:, index, 0].tolist()).p
+        found.append(Figure(f"… its exact two-sided p, {budget} evaluations", [p], "(Mann-Whitney)", target=0.01))
     for split, name in enumerate(("validation", "test")):
         for emitter, of_seeds in shares.items():
             for index, budget in enumerate(BUDGETS):

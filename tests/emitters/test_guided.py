@@ -118,8 +118,7 @@ def test_of_what_the_guide_knows_nothing_variation_takes_its_share() -> None:
     guide = Half()
     bench = Bench(guide=guide, explore=0)
     unknown, told = 0, []
-    for _ in range(20):
-        proposals = bench.ask(10)
+    for proposals in [bench.ask(10) for _ in range(20)]:
         even = np.array([genotype["x"] % 2 == 0 for genotype in proposals.genotypes])
         mean = proposals.forecast.metrics["score"].mean
         assert np.array_equal(np.isnan(mean), even)
@@ -127,7 +126,23 @@ def test_of_what_the_guide_knows_nothing_variation_takes_its_share() -> None:
         told += [genotype["z"] for genotype, is_even in zip(proposals.genotypes, even, strict=True) if not is_even]
     assert 70 < unknown < 130  # of 200, in the pool a half
     assert np.mean(told) > 75  # what it does know, it chooses by
-    assert proposals.forecast.model["own"] == {"fitted": 60}
+    assert bench.ask(1).forecast.model["own"] == {"fitted": 60}
+
+
+def test_a_guide_that_knows_something_beforehand_chooses_the_first_ones() -> None:
+    emitter, archive = Guided(Numbers(), "own", initial=0, explore=0), GridArchive(OBJECTIVE, AXES)
+    emitter.bind({}, archive, Half)
+    proposals = emitter.ask(40, archive, np.random.default_rng(0))
+    good = [genotype["z"] for genotype in proposals.genotypes if genotype["x"] % 2]
+    assert 10 < len(good) < 30
+    assert min(good) > 80
+    assert proposals.forecast is not None
+    assert set(proposals.forecast.metrics) == {"score"}
+
+
+def test_a_forest_needs_answers_first() -> None:
+    with pytest.raises(ValueError, match="initial: a forest knows nothing without answers; expected at least 1"):
+        Guided(Numbers(), initial=0)
 
 
 def test_it_fits_again_as_answers_come() -> None:
@@ -234,6 +249,12 @@ def test_show_tells_how_predictions_turned_out(workbench, qd_command) -> None:
         assert one["count"] > 40
         assert 0 <= one["coverage_50"] <= one["coverage_90"] <= 1
     assert "predicted score" in qd_command("show", "run").out
+
+
+def test_a_space_that_is_exhausted_ends_the_search(workbench) -> None:
+    run = qd.run(workbench.write(**SETTINGS | {"space": {"side": 4}, "emitters": SETTINGS["emitters"][:1]}), out="run")
+    assert run.meta("ending") == "space exhausted"
+    assert run.count == 32  # 4 × 4 places in two colours
 
 
 def test_a_log_of_what_was_accepted_is_refused(workbench, qd_command) -> None:

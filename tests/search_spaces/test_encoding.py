@@ -112,7 +112,20 @@ def test_long_lists_keep_their_length_and_the_first_positions() -> None:
 
 
 class Unknown(Gene):
-    sample = validate = crossover = step = readable = lambda *arguments: None
+    def sample(self, rng):
+        return 0
+
+    def validate(self, value, path=""):
+        pass
+
+    def crossover(self, a, b, rng):
+        return a
+
+    def step(self, value, rng):
+        return value
+
+    def readable(self, value):
+        return ""
 
 
 def test_an_unknown_gene_is_refused() -> None:
