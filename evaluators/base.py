@@ -12,6 +12,8 @@ from qd.candidates import Candidates, Results, Status
 from search_spaces import Genotype, Invalid, Metric, SearchSpace, Task
 
 if TYPE_CHECKING:
+    from qd.emitters.guide import Guide
+
     from .task_data import TaskData  # it needs torch, which a table does not
 
 
@@ -51,6 +53,13 @@ class Evaluator(ABC):
 
     def task_data(self) -> TaskData | None:
         """Return the data behind `task`, for export, parity checks and longer training; None: it is not to be had."""
+        return None
+
+    def guide(self) -> Guide | None:
+        """Return a model of the objective for `{kind: guided, guide: own}`; None: there is none.
+
+        It is asked for once the space is bound. It may look at training and validation data, never at test data.
+        """
         return None
 
 

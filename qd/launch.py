@@ -118,7 +118,8 @@ def resume(
         damage = before.query("PRAGMA quick_check(1)")[0][0]
         if damage != "ok":
             raise UsageError(f"{before.folder.log}: the log is damaged ({damage}); it was left untouched")
-        rest = interrupted(before) if before.accepted_only else unfinished(before)
+        learns = any(one.emitter.remembers for one in parts.emitters)
+        rest = interrupted(before) if before.accepted_only else unfinished(before, told=learns)
         elites = before.fold(parts.archive).elites
         elites.set_genotypes(parts.space.genes.column(elites.genotypes(np.arange(len(elites)))))
         before.folder.sweep_weights(elites.evaluations.tolist())

@@ -82,7 +82,7 @@ def _prepare(config: RunFile, folder: Path | None, centroids: Sequence[Sequence[
         assert isinstance(archive, CellArchive)
         archive.average()
     components.bind(config)
-    emitters = _emitters(config, space, metrics)
+    emitters = _emitters(config, space, evaluator, archive, definitions)
     plugin_folder = folder if components.digests else None
     return Problem(space, evaluator, metrics, archive, emitters, components.digests, plugin_folder)
 
@@ -150,7 +150,9 @@ def _check_imported(config: RunFile, space: SearchSpace) -> None:
             raise UsageError(f"imported[{index}]: {error}; qd import completes genotypes for this space") from None
 
 
-def _emitters(config: RunFile, space: SearchSpace, metrics: Mapping[str, tuple[Metric, str]]) -> list[WeightedEmitter]:
+def _emitters(
+    config: RunFile, space: SearchSpace, evaluator: Evaluator, archive: Archive, metrics: Mapping[str, Metric]
+) -> list[WeightedEmitter]:
     names = emitter_names([one.kind for one in config.emitters])
     emitters = []
     for index, (name, one) in enumerate(zip(names, config.emitters, strict=True)):
@@ -159,9 +161,13 @@ def _emitters(config: RunFile, space: SearchSpace, metrics: Mapping[str, tuple[M
             raise UsageError(f"{where}.kind: unknown emitter {one.kind!r}{suggest(one.kind, sorted(KINDS))}")
         emitter = plugins.construct(KINDS[one.kind], one.arguments, where, ("kind", "weight"), space=space)
         try:
-            emitter.bind({metric: definition for metric, (definition, _) in metrics.items()})
+            emitter.bind(metrics, archive, evaluator.guide)
         except ValueError as error:
             raise UsageError(f"{where}: {error}") from error
+        if emitter.remembers and config.log.keep != "all":
+            raise UsageError(
+                f"{where}: {one.kind} learns from every answer, and fits again from the log; write log: all"
+            )
         rng = np.random.default_rng(stream_seed(config.search.seed, f"emitter {name}"))
         emitters.append(WeightedEmitter(name, emitter, one.weight, rng))
     return emitters

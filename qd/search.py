@@ -25,6 +25,7 @@ from .archives import Archive, CellArchive
 from .candidates import Purpose, Results, Status
 from .config import BudgetConfig, SearchConfig
 from .executors import Executor
+from .forecasts import Forecasts
 from .loop import FULL_FIDELITY, Ending, Loop, WeightedEmitter, emitter_names
 from .reevaluation import Reevaluations, genotypes_of
 from .seeds import candidate_seed, shared_seed
@@ -75,6 +76,7 @@ class Search(Loop):
         self._promoted: deque[Proposal] = deque()
         self._open_batches: dict[int, int] = {}
         self._imported = deque(imported)
+        self._forecasts = Forecasts()
         self._again = Reevaluations() if config.noise == "reevaluate" else None
         if unfinished:
             self._restore(unfinished)
@@ -119,9 +121,10 @@ class Search(Loop):
         while len(new) < size and not self._exhausted():
             for one, share in zip(self._emitters, self._shares(size - len(new)), strict=True):
                 if share:
-                    genotypes, parents, operators = one.emitter.ask(share, self.archive, one.rng)
-                    trees = self._space.genes.trees(genotypes)
-                    for genotype, parent_ids, operator in zip(trees, parents, operators, strict=True):
+                    asked = one.emitter.ask(share, self.archive, one.rng)
+                    self._forecasts.note(one.name, self.proposals + 1, asked.forecast, self.archive.objective)
+                    trees = self._space.genes.trees(asked.genotypes)
+                    for genotype, parent_ids, operator in zip(trees, asked.parents, asked.operators, strict=True):
                         proposal = self._propose(one.name, operator, parent_ids, genotype)
                         candidates.append(proposal.candidate)
                         if proposal.candidate.twin is None:
@@ -187,7 +190,13 @@ class Search(Loop):
         candidates, asked = self._ask()
         if candidates or asked:
             self._log.commit(
-                Transaction(self._state(), self.seconds, candidates=candidates, evaluations=[row for row, _ in asked])
+                Transaction(
+                    self._state(),
+                    self.seconds,
+                    candidates=candidates,
+                    evaluations=[row for row, _ in asked],
+                    **self._forecasts.take(),
+                )
             )
             self._submit(asked)
 
@@ -259,6 +268,7 @@ class Search(Loop):
                 candidates=asked_candidates,
                 evaluations=[row for row, _ in asked],
                 proposals=proposals,
+                **self._forecasts.take(),
             )
         )
         self._drop_weights(results, insertions)
@@ -273,7 +283,7 @@ class Search(Loop):
             [proposal.candidate.emitter if row.purpose == Purpose.SEARCH else "" for row, proposal in told]
         )
         for one in self._emitters:
-            rows = np.flatnonzero(names == one.name)
+            rows = np.flatnonzero(names != "" if one.emitter.remembers else names == one.name)
             if len(rows):
                 own = [told[row][1].genotype for row in rows.tolist()]
                 self._tell_emitter(one, results.take(rows), candidates[rows], own)
@@ -334,10 +344,18 @@ class Search(Loop):
             "again": self._again.state() if self._again else [],
         }
 
+    def _remind(self, unfinished: Unfinished) -> None:
+        """Tell those emitters that learn from all answers what the log holds."""
+        told = unfinished.told
+        for one in self._emitters:
+            if one.emitter.remembers and told is not None and len(told.results):
+                self._tell_emitter(one, told.results, told.candidates, told.genotypes)
+
     def _restore(self, unfinished: Unfinished) -> None:
         state = unfinished.state
         if state is None:
             return
+        self._remind(unfinished)
         self._restore_state(state)
         self.counts.update(unfinished.counts)
         if any(status.is_answer for status in self.counts):

@@ -12,6 +12,7 @@ from evaluators.task_data import TaskData
 from search_spaces import Metric, SearchSpace
 
 from .candidates import Candidates, Results, Status
+from .emitters.guide import Guide
 from .metrics.latency import LatencyOptions, latency
 from .training.device import find_device
 
@@ -54,6 +55,9 @@ class Timed(Evaluator):
 
     def task_data(self) -> TaskData | None:
         return self.evaluator.task_data()
+
+    def guide(self) -> Guide | None:
+        return self.evaluator.guide()
 
     def _time(self, genotype: object) -> float:
         assert self.task is not None

@@ -26,7 +26,8 @@ import json
 import math
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import MutableMapping, MutableSequence, Sequence
+from collections import Counter
+from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,14 +82,25 @@ class Gene(ABC):
 
         Only where the gene allows a single value is an equal value returned.
         """
+        return self.mutate_by_weight(value, rng, {})
+
+    def mutate_by_weight(self, value: Genotype, rng: np.random.Generator, weights: Mapping[Gene, float]) -> Genotype:
+        """Mutate where it matters.
+
+        Args:
+            value: is not changed.
+            rng: draws.
+            weights: above 0, of genes within this one: a gene is drawn in proportion, 1 where it has none, and then one
+                of its places. Without any, every place is as likely, as `mutate` has it.
+        """
         root = [copy_tree(value)]
         steps = 1
         while rng.random() < 0.5:
             steps += 1
         for _ in range(steps):
-            self._step_anywhere(root, rng)
+            self._step_anywhere(root, rng, weights)
         if root[0] == value:
-            self._step_anywhere(root, rng)
+            self._step_anywhere(root, rng, weights)
         return root[0]
 
     # Whole columns. The defaults go row by row; `Vector` does without.
@@ -117,11 +129,12 @@ class Gene(ABC):
         """Return the canonical JSON of each, as `to_json` gives it."""
         return [to_json(genotype) for genotype in self.trees(genotypes)]
 
-    def _step_anywhere(self, root: list[Genotype], rng: np.random.Generator) -> None:
+    def _step_anywhere(self, root: list[Genotype], rng: np.random.Generator, weights: Mapping[Gene, float]) -> None:
         found: list[Site] = []
         self.sites(root, 0, found)
         while found:
-            gene, container, key = found.pop(pick(len(found), rng))
+            place = _pick_weighted(found, weights, rng) if weights else pick(len(found), rng)
+            gene, container, key = found.pop(place)
             old = container[key]
             new = gene.step(old, rng)
             if new != old:
@@ -443,6 +456,12 @@ class Variant(Gene):
 def pick(count: int, rng: np.random.Generator) -> int:
     """A uniform index below `count`; four times as fast as `rng.integers` for a single one."""
     return int(rng.random() * count)
+
+
+def _pick_weighted(sites: Sequence[Site], weights: Mapping[Gene, float], rng: np.random.Generator) -> int:
+    places = Counter(gene for gene, _, _ in sites)
+    chances = np.cumsum([weights.get(gene, 1.0) / places[gene] for gene, _, _ in sites])
+    return int(np.searchsorted(chances, rng.random() * chances[-1], side="right"))
 
 
 def copy_tree(value: Genotype) -> Genotype:

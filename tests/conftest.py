@@ -395,3 +395,40 @@ def cheap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     yield write
     sys.path[:] = path
     sys.modules.pop(module, None)
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Any:
+    """A library of three (untrained) networks for the digits: two of four modules each, and one in one piece."""
+    import torch
+
+    from search_spaces.modules.input_statistics import InputStatistics
+    from search_spaces.modules.layers import build_layers, convolution, dense, head
+    from search_spaces.modules.library import Interface, Library, TrainedModule, build_architecture
+
+    (tmp_path / "library").mkdir()
+    made = Library.open(tmp_path / "library", empty=True)
+    levels: list[Any] = ["image", "features", "features", "vector", "scores"]
+    for task, channels in (("digits", 4), ("noisy digits", 6)):
+        torch.manual_seed(channels)
+        chains = [convolution(1, channels, pool=True), convolution(channels, channels, pool=True)]
+        chains += [dense(channels * 4, 16), head(16, 10)]
+        values = torch.rand(40, 1, 8, 8)
+        for index, (part, layers) in enumerate(zip(("conv1", "conv2", "dense", "head"), chains, strict=True)):
+            module = build_layers(layers)
+            inputs, values = values, module(values).detach()
+            takes = Interface(levels[index], tuple(inputs.shape[1:]))
+            gives = Interface(levels[index + 1], tuple(values.shape[1:]))
+            chain = {"kind": "layers", "layers": layers}
+            statistics = InputStatistics.of(inputs)
+            made.add([TrainedModule(part, chain, module, takes, gives, statistics, task, 0.9, f"a test, {part}")])
+    genotype = {"width": 16, "activation": "relu", "layers": [{"kind": "dense", "hidden": 8, "residual": True}]}
+    whole = {
+        "kind": "body",
+        "space": {"kind": "sparse_moe"},
+        "genotype": genotype,
+        "task": {"input_shape": [1, 8, 8], "outputs": 10, "loss": "cross_entropy"},
+    }
+    takes, gives = Interface("image", (1, 8, 8)), Interface("vector", (16,))
+    made.add([TrainedModule("body", whole, build_architecture(whole), takes, gives, None, "digits", 0.8, "a test")])
+    return made

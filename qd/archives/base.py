@@ -191,6 +191,26 @@ class CellArchive(Archive):
     def cells_of(self, positions: np.ndarray) -> np.ndarray:
         """(N, M) positions within the bounds → (N,) int64 cells."""
 
+    def to_beat(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What a result would have to surpass.
+
+        Args:
+            positions: (N, M) float64, on the axes; finite.
+
+        Returns:
+            (N,) int64 cells, -1 where a result is not inserted; and (N,) float64, the signed objective of their elites:
+            the worst value where a cell is empty, infinity where a result is not inserted.
+        """
+        inside = ((positions >= self._low) & (positions <= self._high)).all(axis=1)
+        cells = self.cells_of(np.clip(positions, self._low, self._high))
+        slots = self.elites.slots(cells.tolist())
+        values = np.full(len(cells), self.objective.worst, dtype=np.float64)
+        filled = slots >= 0
+        values[filled] = self.objective.sign * self.elites.objectives[slots[filled]]
+        if not self.clips:
+            cells, values = np.where(inside, cells, -1), np.where(inside, values, np.inf)
+        return cells, values
+
     def average(self) -> None:
         """From now on the mean of a candidate's evaluations decides; call it on an empty archive."""
         self.averages = Averages(self)

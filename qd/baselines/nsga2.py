@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from search_spaces.columns import concatenate, differ, take
 
 from ..archives import Archive
 from ..emitters.base import Emitter, Proposals, Told
+from ..emitters.guide import Guide
 from .pareto import pareto_order
 from .population import Population, tournament
 
@@ -47,7 +48,7 @@ class NSGA2(Emitter):
         self._proposed = 0
         self._population = Population(space.genes, objectives)  # its rows are kept in order, the best first
 
-    def bind(self, metrics: Mapping[str, Metric]) -> None:
+    def bind(self, metrics: Mapping[str, Metric], archive: Archive, guide: Callable[[], Guide | None]) -> None:
         for name in self.objectives:
             if name not in metrics:
                 raise ValueError(f"objectives: no metric {name!r} is reported; known: {', '.join(metrics)}")

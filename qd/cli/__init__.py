@@ -14,6 +14,8 @@ from . import (
     evaluators,
     export,
     import_,
+    importance,
+    library,
     map,
     plot,
     report,
@@ -22,6 +24,7 @@ from . import (
     serve,
     show,
     spaces,
+    stream,
     train,
     verify,
 )
@@ -43,17 +46,20 @@ for command in (
     map,
     plot,
     compare,
+    importance,
     report,
     serve,
     export,
     verify,
     train,
+    stream,
     spaces,
     evaluators,
     doctor,
 ):
     app.command()(getattr(command, command.__name__.rpartition(".")[2]))
 app.command("import")(import_.import_)
+app.add_typer(library.app, name="library")
 
 
 def main() -> None:

@@ -69,6 +69,8 @@ def print_summary(run: Run, to: Console) -> None:
         table.add_row("", escape(run.readable(best["id"])))
     else:
         table.add_row(f"best {archive['objective']}", "no elite yet")
+    for one in data.get("predictions", []):
+        table.add_row(f"predicted {one['metric']}", _calibration(one))
     to.print(table)
 
 
@@ -77,3 +79,11 @@ def _counts(data: dict[str, Any]) -> str:
     parts = [f"{count:,} {status.replace('_', ' ')}" for status, count in counts.items() if count or status == "ok"]
     again = f", {data['reevaluations']:,} of them of elites and challengers again" if "reevaluations" in data else ""
     return ", ".join(parts) + f"{again}; {data['duplicates']:,} duplicates not evaluated"
+
+
+def _calibration(data: dict[str, Any]) -> str:
+    return (
+        f"{data['count']:,} times, rank correlation {data['rank_correlation']:.2f}, error {number(data['error'])}"
+        f" (expected {number(data['deviation'])}); {data['coverage_50']:.0%} in the 50% interval,"
+        f" {data['coverage_90']:.0%} in the 90% interval"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,6 +12,23 @@ import numpy as np
 from search_spaces import Genotypes, Metric, SearchSpace
 
 from ..archives import Archive
+from .guide import Guide, Prediction
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What an emitter's model expects of the N candidates that it proposes; it stands in the log.
+
+    Args:
+        metrics: {name: prediction}: of the objective, signed (more is better), and of measures on the axes' scales. NaN
+            where nothing is known.
+        answers: how many the model was fitted to.
+        model: what the model says of itself, as plain data.
+    """
+
+    metrics: Mapping[str, Prediction]
+    answers: int
+    model: Mapping[str, Any]
 
 
 class Proposals(NamedTuple):
@@ -21,11 +38,12 @@ class Proposals(NamedTuple):
     parents: list[tuple[int, ...]]
     """Candidate ids; empty for a genotype from nowhere."""
     operators: list[str]
+    forecast: Forecast | None = None
 
 
 @dataclass(frozen=True)
 class Told:
-    """What came of an emitter's own proposals, of one tell: columns over N, in the order of the candidates.
+    """What came of proposals, of one tell: columns over N, in the order of the candidates.
 
     Args:
         candidates: (N,) int64, ids.
@@ -43,18 +61,28 @@ class Told:
 class Emitter(ABC):
     """Proposes genotypes. Its `__init__` arguments after `space` are the keys beside `kind` in the run file."""
 
+    remembers: bool = False
+    """Whether it learns from all answers. Then it is told of every candidate, whoever proposed it, and after a resume,
+    before `restore`, of all that the log holds, in one call and in the same order; and the log must hold all."""
+
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
 
-    def bind(self, metrics: Mapping[str, Metric]) -> None:
-        """Receive what is reported, before anything else; raise `ValueError` where a wanted metric is not."""
+    def bind(self, metrics: Mapping[str, Metric], archive: Archive, guide: Callable[[], Guide | None]) -> None:
+        """Meet the rest of the run, before anything else; raise `ValueError` where it does not fit.
+
+        Args:
+            metrics: what is reported.
+            archive: of the run, still empty.
+            guide: gives the evaluator's own guide, a new one with each call; None where it has none.
+        """
 
     @abstractmethod
     def ask(self, n: int, archive: Archive, rng: np.random.Generator) -> Proposals:
         """Return n valid genotypes. All randomness comes from `rng`; the archive is only read."""
 
     def tell(self, told: Told, archive: Archive, rng: np.random.Generator) -> None:
-        """Hear what came of earlier proposals: each is told once, in any order, after the archive has it."""
+        """Hear what came of its earlier proposals: each is told once, in any order, after the archive has it."""
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs: plain data and, on the first level, numpy arrays; logged with every tell."""

@@ -2,10 +2,12 @@
 
 from ..baselines import NSGA2, Evolutionary, NoveltyLocalCompetition, Random, RegularisedEvolution
 from .base import Emitter
+from .guided import Guided
 from .map_elites import MapElites
 
 KINDS: dict[str, type[Emitter]] = {
     "map_elites": MapElites,
+    "guided": Guided,
     "evolutionary": Evolutionary,
     "novelty_local_competition": NoveltyLocalCompetition,
     "nsga2": NSGA2,

@@ -78,7 +78,7 @@ def train(
     names = list(FORMATS) if formats is None else check_formats(formats)
     architecture, folder, ancestors = _find(source, id, plugins)
     check_free(to)
-    space, evaluator, data = _parts(architecture, folder, say)
+    space, evaluator, data = parts_of(architecture, folder, say)
     assert data.options is not None
     own = data.options.with_overrides(space.training_options(architecture.genotype))
     try:
@@ -145,7 +145,17 @@ def _find(source: Path, id: int | None, plugins: Path | str | None) -> tuple[Arc
     return Architecture.of(run, id), folder or (Path(known) if known else None), lineage(run, id)
 
 
-def _parts(architecture: Architecture, folder: Path | None, say: Say) -> tuple[SearchSpace, Evaluator, TaskData]:
+def parts_of(architecture: Architecture, folder: Path | None, say: Say) -> tuple[SearchSpace, Evaluator, TaskData]:
+    """The space, the evaluator and the data that an architecture was trained with.
+
+    Args:
+        architecture: names them.
+        folder: of plug-ins.
+        say: called with lines for people.
+
+    Raises:
+        UsageError: they are unknown, or the evaluator gives no data to train with.
+    """
     space = architecture.find_space(folder, "space")
     kind = architecture.evaluator["kind"]
     arguments = {name: value for name, value in architecture.evaluator.items() if name != "kind"}

@@ -44,6 +44,24 @@ class CandidateRow(NamedTuple):
     """The earlier candidate that it repeats."""
 
 
+class PredictionRow(NamedTuple):
+    """What a model expected, as in the table."""
+
+    candidate: int
+    metric: str
+    mean: float
+    deviation: float
+
+
+class ModelRow(NamedTuple):
+    """A fit of a model, as in the table."""
+
+    emitter: str
+    answers: int
+    first: int
+    value: str
+
+
 class EvaluationRow(NamedTuple):
     """An evaluation that was asked, as in the table."""
 
@@ -85,6 +103,8 @@ class Transaction:
     graphs: Mapping[int, networkx.DiGraph] = field(default_factory=dict)
     candidates: Sequence[CandidateRow] = ()
     evaluations: Sequence[EvaluationRow] = ()
+    predictions: Sequence[PredictionRow] = ()
+    models: Sequence[ModelRow] = ()
     proposals: int = 0
     refined: Sequence[int] | None = None
     """New bins of the archive's axes, where they were cut."""
@@ -182,6 +202,10 @@ class Log:
             writes.append(("INSERT INTO figures VALUES (?, ?, ?, ?, ?, ?, ?)", [change.figures]))
         writes.append(("INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?)", change.candidates))
         writes.append((INSERT_EVALUATION, change.evaluations))
+        if change.predictions:
+            writes.append(("INSERT INTO predictions VALUES (?, ?, ?, ?)", change.predictions))
+        if change.models:
+            writes.append(("INSERT OR IGNORE INTO models VALUES (?, ?, ?, ?)", change.models))
         writes.append(("INSERT OR REPLACE INTO state VALUES (0, ?, ?)", [pack_state(change.state)]))
         self._write(writes)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from search_spaces import Genotype
 
-from ..candidates import Status
+from ..candidates import Results, Status
 from .log import CandidateRow, EvaluationRow
 from .run import Run
 
@@ -19,6 +21,14 @@ class Proposal:
 
     candidate: CandidateRow
     genotype: Genotype
+
+
+class ToldBefore(NamedTuple):
+    """What the log holds of first evaluations, in the order in which they were told: columns over N."""
+
+    results: Results
+    candidates: np.ndarray
+    genotypes: list[Genotype]
 
 
 @dataclass(frozen=True)
@@ -44,10 +54,12 @@ class Unfinished:
     """Every candidate that is ok, where candidates are evaluated again; none else."""
     reevaluations: Sequence[tuple[int, bool]] = ()
     """(candidate, whether it was told) of every reevaluation."""
+    told: ToldBefore | None = None
+    """Where an emitter learns from it; else None."""
 
 
-def unfinished(run: Run) -> Unfinished:
-    """Read the state of a run."""
+def unfinished(run: Run, told: bool = False) -> Unfinished:
+    """Read the state of a run; `told` says whether all that was told is wanted as well."""
     state = run.state()
     promoted = [_proposals(run, "id = ?", [id])[0] for id in state["promoted"]] if state else []
     known: dict[bytes, int] = {}
@@ -92,8 +104,29 @@ def unfinished(run: Run) -> Unfinished:
         counts={run.status(status): count for status, count in counts},
         duplicates=len(duplicates),
         answered=_proposals(run, ok) if run.reevaluates else [],
-        reevaluations=[(candidate, bool(told)) for candidate, told in again],
+        reevaluations=[(candidate, bool(known)) for candidate, known in again],
+        told=_told(run) if told else None,
     )
+
+
+def _told(run: Run) -> ToldBefore:
+    names = list(run.metrics)
+    metrics = "".join(f', "{name}"' for name in names)
+    rows = run.query(
+        f"SELECT e.id, candidate, _status, genotype{metrics} FROM results"
+        " JOIN evaluations e ON e.id = _evaluation JOIN candidates c ON c.id = candidate"
+        " WHERE purpose = 'search' ORDER BY _tell, e.id"
+    )
+    evaluations, candidates, statuses, genotypes, *columns = (
+        zip(*rows, strict=True) if rows else [()] * (4 + len(names))
+    )
+    results = Results(
+        np.array(evaluations, dtype=np.int64),
+        np.array(statuses, dtype=np.int64),
+        {name: np.array(column, dtype=np.float64) for name, column in zip(names, columns, strict=True)},
+        np.zeros(len(rows)),
+    )
+    return ToldBefore(results, np.array(candidates, dtype=np.int64), [run.parse(text) for text in genotypes])
 
 
 def _in_flight(run: Run) -> list[tuple[EvaluationRow, Proposal]]:

@@ -432,7 +432,10 @@ class Run:
 
     def summary(self) -> dict[str, Any]:
         """What `qd show --json` prints."""
+        from .predicted import calibration  # it reads a run
+
         archive = self.archive
+        predicted = [dataclasses.asdict(one) for one in calibration(self)]
         counts = self.counts
         duplicates = self.query("SELECT COUNT(*) FROM candidates WHERE id NOT IN (SELECT candidate FROM evaluations)")
         best = archive.best
@@ -456,6 +459,7 @@ class Run:
                 "outside": archive.outside,
             },
             "best": self._record(best.candidate, best.evaluation, best.objective) if best else None,
+            **({"predictions": predicted} if predicted else {}),
             "seconds": self.seconds,
         }
 

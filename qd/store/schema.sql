@@ -33,6 +33,22 @@ CREATE TABLE candidates (        -- every proposal, duplicates too (those have n
     twin      INTEGER            -- the earlier candidate that it repeats
 ) STRICT;
 
+CREATE TABLE predictions (       -- what a model expected of a candidate when it was proposed; none: it knew nothing
+    candidate INTEGER NOT NULL,
+    metric    TEXT NOT NULL,     -- the objective in its own unit, or a measure on its axis's scale (log10 on "log")
+    mean      REAL NOT NULL,
+    deviation REAL NOT NULL,     -- standard deviation of what an evaluation would give
+    PRIMARY KEY (candidate, metric)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE models (            -- every fit of an emitter's model that made proposals
+    emitter TEXT NOT NULL,
+    answers INTEGER NOT NULL,    -- how many it was fitted to
+    first   INTEGER NOT NULL,    -- the first candidate that it proposed
+    value   TEXT NOT NULL,       -- JSON: what the model says of itself
+    PRIMARY KEY (emitter, answers)
+) STRICT;
+
 CREATE TABLE evaluations (       -- what was asked; told once `results` has its row
     id          INTEGER PRIMARY KEY,
     candidate   INTEGER NOT NULL,

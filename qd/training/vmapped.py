@@ -38,14 +38,16 @@ class VmapStack(nn.Module):
         example: a minibatch, on which stacked and single outputs are compared.
 
     Raises:
-        Unstackable: there are buffers (which training would change), torch cannot vmap the network, it draws random
-            numbers, or the outputs differ from those of the networks alone.
+        Unstackable: there are buffers (which training would change), frozen parameters, torch cannot vmap the network,
+            it draws random numbers, or the outputs differ from those of the networks alone.
     """
 
     def __init__(self, networks: Sequence[nn.Module], example: Tensor) -> None:
         super().__init__()
         if any(True for _ in networks[0].buffers()):
             raise Unstackable("networks with buffers are trained one by one")
+        if not all(parameter.requires_grad for parameter in networks[0].parameters()):
+            raise Unstackable("networks with frozen parameters are trained one by one: a stack would train all")
         parameters, _ = stack_module_state(list(networks))
         self.names = list(parameters)
         self.stacked = nn.ParameterList([nn.Parameter(parameters[name].detach()) for name in self.names])

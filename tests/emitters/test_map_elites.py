@@ -68,7 +68,7 @@ def test_crossover_has_its_share(share: float) -> None:
     genotypes = {elite.candidate: elite.genotype for elite in archive.elites.values()}
     proposals = settled(crossover=share).ask(2000, archive, np.random.default_rng(0))
     crossed = 0
-    for genotype, parents, operator in zip(*proposals, strict=True):
+    for genotype, parents, operator in zip(*proposals[:3], strict=True):
         Numbers.genes.validate(genotype)
         if operator == "crossover":
             a, b = (genotypes[parent] for parent in parents)

@@ -1,0 +1,48 @@
+"""What a guide is: a model of the objective that says, before an evaluation, what it expects and how surely."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from search_spaces import Genotypes
+
+
+class Prediction(NamedTuple):
+    """What a guide expects, in columns over N.
+
+    `mean` is NaN where the guide knows nothing: such candidates are chosen as plain variation chooses them.
+    """
+
+    mean: np.ndarray
+    """(N,) float64, the objective, signed: more is better."""
+    deviation: np.ndarray
+    """(N,) float64, at least 0: the standard deviation of what an evaluation would give; NaN where `mean` is."""
+
+
+class Guide(ABC):
+    """Predicts the objective of genotypes that were not evaluated.
+
+    An evaluator that knows more of its candidates than their genes say may give a guide of its own
+    (`Evaluator.guide`). Equal calls of `fit` and `predict` must give equal answers, to the bit, in any process: a
+    search that is resumed does not store its guide, but fits it again on what the log holds.
+    """
+
+    @abstractmethod
+    def fit(self, genotypes: Genotypes, objectives: np.ndarray) -> None:
+        """Learn from all answers so far, and forget what was learnt before.
+
+        Args:
+            genotypes: N of them, at least one, in the order in which their answers came.
+            objectives: (N,) float64, finite, signed: more is better.
+        """
+
+    @abstractmethod
+    def predict(self, genotypes: Genotypes) -> Prediction:
+        """Return what to expect of valid genotypes; before the first `fit`, what is known without any answer."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what people may want to know of the fitted guide, as plain data; it stands in the log."""
+        return {}

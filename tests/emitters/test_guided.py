@@ -1,0 +1,263 @@
+"""The emitter that asks a model first."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+import qd
+from qd.archives import Axis, GridArchive, Objective, UnstructuredArchive
+from qd.emitters import Told
+from qd.emitters.guide import Guide, Prediction
+from qd.emitters.guided import Guided
+from qd.store.predicted import calibration, predictions
+from search_spaces import Genotypes, Integer, SearchSpace, Struct
+
+OBJECTIVE = Objective("score", "maximise", 0, 1, "")
+AXES = [Axis("x", 0, 100, 10, "linear", ""), Axis("y", 0, 100, 10, "linear", "")]
+
+
+class Numbers(SearchSpace):
+    genes = Struct(x=Integer(0, 100), y=Integer(0, 100), z=Integer(0, 100))
+
+
+class Half(Guide):
+    """Knows that z is good, and nothing of genotypes with an even x."""
+
+    fitted = 0
+
+    def fit(self, genotypes: Genotypes, objectives: np.ndarray) -> None:
+        self.fitted = len(genotypes)
+
+    def predict(self, genotypes: Genotypes) -> Prediction:
+        even = np.array([genotype["x"] % 2 == 0 for genotype in genotypes])
+        mean = np.array([genotype["z"] / 100 for genotype in genotypes])
+        return Prediction(np.where(even, np.nan, mean), np.where(even, np.nan, 0.1))
+
+    def describe(self) -> dict[str, Any]:
+        return {"fitted": self.fitted}
+
+
+def measure(genotypes: list[dict[str, int]]) -> dict[str, np.ndarray]:
+    table = {name: np.array([genotype[name] for genotype in genotypes], dtype=np.float64) for name in "xyz"}
+    return {"score": table["z"] / 100, "x": table["x"], "y": table["y"]}
+
+
+class Bench:
+    """An archive and an emitter that was told of random candidates."""
+
+    def __init__(self, answers: int = 60, guide: Guide | None = None, **arguments: Any) -> None:
+        self.archive = GridArchive(OBJECTIVE, AXES)
+        self.emitter = Guided(Numbers(), "own" if guide else "forest", initial=1, **arguments)
+        self.emitter.bind({}, self.archive, lambda: guide)
+        self.emitter.restore({"proposed": 1, "fitted": 0, "pending": []})
+        self.rng = np.random.default_rng(0)
+        self.count = 0
+        self.tell(Numbers.genes.sample_many(answers, self.rng))
+
+    def tell(self, genotypes: Any) -> None:
+        ids = np.arange(self.count + 1, self.count + len(genotypes) + 1)
+        self.count += len(genotypes)
+        metrics = measure(genotypes)
+        self.archive.add(ids, ids, metrics, genotypes)
+        self.emitter.tell(Told(ids, genotypes, metrics, metrics["score"]), self.archive, self.rng)
+
+    def ask(self, n: int) -> Any:
+        return self.emitter.ask(n, self.archive, self.rng)
+
+
+def test_what_it_proposes_gains_more_than_what_variation_proposes() -> None:
+    gains = {}
+    for share in (0.0, 1.0):
+        bench = Bench(explore=share)
+        before = bench.archive.qd_score
+        for _ in range(10):
+            bench.tell(bench.ask(8).genotypes)
+        gains[share] = bench.archive.qd_score - before
+    assert gains[0.0] > 1.3 * gains[1.0]
+
+
+def test_the_forecast_is_of_each_proposal() -> None:
+    proposals = Bench(answers=300).ask(20)
+    measured = measure(proposals.genotypes)
+    assert proposals.forecast.answers == 300
+    assert set(proposals.forecast.metrics) == {"score", "x", "y"}
+    for name, (mean, deviation) in proposals.forecast.metrics.items():
+        assert mean.shape == deviation.shape == (20,)
+        assert np.corrcoef(mean, measured[name])[0, 1] > 0.8, name
+    assert proposals.forecast.model["explained"]["x"] > 0.8
+
+
+def test_too_few_answers_teach_nothing() -> None:
+    bench = Bench(answers=7)
+    assert bench.ask(4).forecast is None
+    bench.tell(Numbers.genes.sample_many(1, bench.rng))
+    assert bench.ask(4).forecast.answers == 8
+
+
+def test_nothing_is_proposed_twice() -> None:
+    bench = Bench()
+    asked = [json.dumps(genotype) for _ in range(20) for genotype in bench.ask(10).genotypes]
+    assert len(set(asked)) == 200
+
+
+def test_the_random_ones_come_first() -> None:
+    emitter = Guided(Numbers(), initial=12)
+    archive = GridArchive(OBJECTIVE, AXES)
+    emitter.bind({}, archive, lambda: None)
+    proposals = emitter.ask(12, archive, np.random.default_rng(0))
+    assert proposals.operators == ["sample"] * 12
+    assert proposals.forecast is None
+
+
+def test_of_what_the_guide_knows_nothing_variation_takes_its_share() -> None:
+    guide = Half()
+    bench = Bench(guide=guide, explore=0)
+    unknown, told = 0, []
+    for proposals in [bench.ask(10) for _ in range(20)]:
+        even = np.array([genotype["x"] % 2 == 0 for genotype in proposals.genotypes])
+        mean = proposals.forecast.metrics["score"].mean
+        assert np.array_equal(np.isnan(mean), even)
+        unknown += int(even.sum())
+        told += [genotype["z"] for genotype, is_even in zip(proposals.genotypes, even, strict=True) if not is_even]
+    assert 70 < unknown < 130  # of 200, in the pool a half
+    assert np.mean(told) > 75  # what it does know, it chooses by
+    assert bench.ask(1).forecast.model["own"] == {"fitted": 60}
+
+
+def test_a_guide_that_knows_something_beforehand_chooses_the_first_ones() -> None:
+    emitter, archive = Guided(Numbers(), "own", initial=0, explore=0), GridArchive(OBJECTIVE, AXES)
+    emitter.bind({}, archive, Half)
+    proposals = emitter.ask(40, archive, np.random.default_rng(0))
+    good = [genotype["z"] for genotype in proposals.genotypes if genotype["x"] % 2]
+    assert 10 < len(good) < 30
+    assert min(good) > 80
+    assert proposals.forecast is not None
+    assert set(proposals.forecast.metrics) == {"score"}
+
+
+def test_a_forest_needs_answers_first() -> None:
+    with pytest.raises(ValueError, match="initial: a forest knows nothing without answers; expected at least 1"):
+        Guided(Numbers(), initial=0)
+
+
+def test_it_fits_again_as_answers_come() -> None:
+    bench = Bench(answers=20, refit=10)
+    fitted = []
+    for _ in range(6):
+        bench.tell(Numbers.genes.sample_many(5, bench.rng))
+        fitted.append(bench.ask(1).forecast.answers)
+    assert fitted == [25, 25, 35, 35, 45, 45]
+
+
+@pytest.mark.parametrize(
+    ("archive", "arguments", "message"),
+    [
+        (UnstructuredArchive(OBJECTIVE, AXES, 0.1), {}, "guided needs cells that are there from the start"),
+        (GridArchive(OBJECTIVE, [Axis("score", 0, 1, 5, "linear", "")]), {}, "'score' is both"),
+        (GridArchive(OBJECTIVE, AXES), {"guide": "own"}, "the evaluator has no guide of its own; write guide: forest"),
+    ],
+)
+def test_what_does_not_fit_is_refused(archive: Any, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Guided(Numbers(), **arguments).bind({}, archive, lambda: None)
+
+
+# ------------------------------------------------------------------ in a search
+
+SETTINGS = {
+    "emitters": [{"kind": "guided", "initial": 12, "pool": 40, "trees": 8}, {"kind": "random", "weight": 0.3}],
+    "search": {"chunk": 4, "window": 12},
+    "budget": {"evaluations": 100},
+}
+
+
+class Stop(Exception):  # noqa: N818 - not an error, a power cut
+    """What ends a search in the middle."""
+
+
+def stopping(after: int):
+    tells = 0
+
+    def progress(search: Any) -> None:
+        nonlocal tells
+        tells += 1
+        if tells == after:
+            raise Stop
+
+    return progress
+
+
+@pytest.mark.parametrize("failing", [0.0, 0.3])
+@pytest.mark.parametrize("kind", ["guided", "biased"])
+def test_a_resumed_search_goes_on_to_the_bit(workbench, log_tables, kind: str, failing: float) -> None:
+    biased = [{"kind": "map_elites", "initial": 12, "bias": "importance"}, {"kind": "random", "weight": 0.3}]
+    changes = {"emitters": biased} if kind == "biased" else {}
+    settings = SETTINGS | changes | {"evaluator": {"failing": failing}}
+    whole = qd.run(workbench.write(**settings), out="whole")
+    moments, times = random.Random(1), 0
+    with pytest.raises(Stop):
+        qd.run(workbench.write(**settings), out="parts", progress=stopping(6))
+    while True:
+        try:
+            qd.resume("parts", progress=stopping(moments.randint(3, 7)))
+            break
+        except Stop:
+            times += 1
+    assert times > 2
+    assert log_tables(whole.folder.path, resumed=True) == log_tables(workbench.folder / "parts", resumed=True)
+    predicted = whole.query("SELECT COUNT(*) FROM predictions")[0][0]
+    assert (predicted > 0) is (kind == "guided")
+
+
+def test_predictions_and_models_are_in_the_log(workbench) -> None:
+    run = qd.run(workbench.write(**SETTINGS | {"emitters": SETTINGS["emitters"][:1]}), out="run")
+    frame = predictions(run)
+    assert set(frame["metric"]) == {"score", "width", "height"}
+    expected = {candidate for (candidate,) in run.query("SELECT candidate FROM predictions")}
+    answered = run.query("SELECT candidate FROM results JOIN evaluations ON id = _evaluation WHERE _status = 0")
+    assert sorted(frame["id"]) == sorted(3 * [id for (id,) in answered if id in expected])
+    width = frame[frame["metric"] == "width"]
+    logged = dict(run.query("SELECT candidate, width FROM results JOIN evaluations ON id = _evaluation"))
+    assert width["observed"].tolist() == [logged[id] for id in width["id"]]
+    fits = run.query("SELECT emitter, answers, first, value FROM models ORDER BY answers")
+    assert {emitter for emitter, *_ in fits} == {"guided"}
+    assert all(first > answers for _, answers, first, _ in fits)
+    assert set(json.loads(fits[-1][3])["explained"]) == {"score", "width", "height"}
+
+
+def test_the_objective_is_logged_in_its_own_unit(workbench) -> None:
+    archive = {
+        "objective": {"metric": "order", "low": 0, "high": 60},  # is minimised
+        "measures": [{"metric": "width", "low": 1, "high": 30, "bins": 5, "scale": "log"}],
+    }
+    settings = SETTINGS | {"archive": archive, "emitters": SETTINGS["emitters"][:1]}
+    by_metric = {one.metric: one for one in calibration(qd.run(workbench.write(**settings), out="run"))}
+    assert by_metric["order"].rank_correlation > 0.5
+    assert by_metric["width"].error < 0.5  # in powers of ten
+
+
+def test_show_tells_how_predictions_turned_out(workbench, qd_command) -> None:
+    qd.run(workbench.write(**SETTINGS), out="run")
+    data = json.loads(qd_command("show", "run", "--json").out)
+    assert [one["metric"] for one in data["predictions"]] == ["score", "width", "height"]
+    for one in data["predictions"]:
+        assert one["count"] > 40
+        assert 0 <= one["coverage_50"] <= one["coverage_90"] <= 1
+    assert "predicted score" in qd_command("show", "run").out
+
+
+def test_a_space_that_is_exhausted_ends_the_search(workbench) -> None:
+    run = qd.run(workbench.write(**SETTINGS | {"space": {"side": 4}, "emitters": SETTINGS["emitters"][:1]}), out="run")
+    assert run.meta("ending") == "space exhausted"
+    assert run.count == 32  # 4 × 4 places in two colours
+
+
+def test_a_log_of_what_was_accepted_is_refused(workbench, qd_command) -> None:
+    answer = qd_command("run", workbench.write(**SETTINGS | {"log": "accepted"}), "--out", "run")
+    assert "guided learns from every answer, and fits again from the log; write log: all" in answer.err
+    assert not (workbench.folder / "run").exists()
