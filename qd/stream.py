@@ -150,7 +150,7 @@ def stream(
         say(f"{name}: {len(added)} modules added to {library}")
         done.append(_result(name, jobs, out, library))
         _write(out, StreamResult(done, []))
-    result = StreamResult(done, [_accuracy(out / one.folder, one.candidate) for one in done])
+    result = StreamResult(done, [test_accuracy(out / one.folder, one.candidate) for one in done])
     _write(out, result)
     return result
 
@@ -184,8 +184,8 @@ def _result(name: str, jobs: Sequence[Job], out: Path, library: Path) -> TaskRes
         folder=jobs[0].out.name,
         candidate=candidate,
         evaluations=evaluations,
-        accuracy=_accuracy(jobs[0].out, candidate),
-        alone=_accuracy(jobs[1].out, _best(jobs[1].out)[0]) if len(jobs) > 1 else None,
+        accuracy=test_accuracy(jobs[0].out, candidate),
+        alone=test_accuracy(jobs[1].out, _best(jobs[1].out)[0]) if len(jobs) > 1 else None,
         library=len(records),
         library_parameters=sum(record.parameters for record in records),
     )
@@ -202,8 +202,13 @@ def _best(folder: Path) -> tuple[int, int]:
     return best.candidate, evaluations
 
 
-def _accuracy(folder: Path, candidate: int) -> float:
-    """Of a candidate's kept network on the test examples, built with the library as it is now."""
+def test_accuracy(folder: Path, candidate: int) -> float:
+    """The accuracy of a candidate's kept network on the test examples, built with the library as it is now.
+
+    Args:
+        folder: of a run with the evaluator `task_stream`.
+        candidate: with an ok evaluation.
+    """
     run = open_run(folder)
     parts = prepare_again(run, run.config, None, lambda line: None)
     found = kept_weights(run, candidate) or weights_again(run, candidate, parts, lambda line: None)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import settings
@@ -401,11 +402,14 @@ def cheap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 def library(tmp_path: Path) -> Any:
     """A library of three (untrained) networks for the digits: two of four modules each, and one in one piece."""
     import torch
+    from sklearn.datasets import load_digits
 
     from search_spaces.modules.input_statistics import InputStatistics
     from search_spaces.modules.layers import build_layers, convolution, dense, head
     from search_spaces.modules.library import Interface, Library, TrainedModule, build_architecture
 
+    digits = torch.from_numpy(load_digits().images[:200, None].astype(np.float32))
+    digits = (digits - digits.mean()) / digits.std()
     (tmp_path / "library").mkdir()
     made = Library.open(tmp_path / "library", empty=True)
     levels: list[Any] = ["image", "features", "features", "vector", "scores"]
@@ -413,7 +417,7 @@ def library(tmp_path: Path) -> Any:
         torch.manual_seed(channels)
         chains = [convolution(1, channels, pool=True), convolution(channels, channels, pool=True)]
         chains += [dense(channels * 4, 16), head(16, 10)]
-        values = torch.rand(40, 1, 8, 8)
+        values = digits
         for index, (part, layers) in enumerate(zip(("conv1", "conv2", "dense", "head"), chains, strict=True)):
             module = build_layers(layers)
             inputs, values = values, module(values).detach()
