@@ -96,7 +96,8 @@ class CompositionGuide(Guide):
         if self._process is None:
             return Prediction(priors, np.where(np.isnan(priors), np.nan, DEVIATION))
         known = np.where(np.isnan(priors), self._mean_accuracy, priors)
-        mean, deviation = self._process.predict(features, return_std=True)
+        mean, deviation, *_ = self._process.predict(features, return_std=True)
+        assert isinstance(mean, np.ndarray) and isinstance(deviation, np.ndarray)
         return Prediction(self._on_line(known) + self._spread * mean, self._spread * deviation)
 
     def describe(self) -> dict[str, Any]:

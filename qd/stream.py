@@ -129,7 +129,8 @@ def stream(
     config = load(Path(file), list(overrides))
     names = _check(config, str(file), out)
     library = out / LIBRARY
-    if config.space.arguments.get("library") is not None and not library.exists():
+    given = config.space.arguments.get("library") is not None
+    if given and not library.exists():
         source = Path(config.space.arguments["library"])
         open_library(source)
         out.mkdir(parents=True, exist_ok=True)
@@ -140,9 +141,10 @@ def stream(
     for index, name in enumerate(names[len(done) :], start=len(done)):
         folder = f"{index + 1:02d}-{name}"
         own = (*overrides, f"evaluator.index={index}")
-        given = json.dumps(str(library)) if library.exists() else "null"
-        jobs = [Job(name, Path(file), out / folder, (*own, f"space.library={given}"))]
-        if alone and library.exists():
+        reuses = given or index > 0  # and not whether it is there: a first task may be finished and not yet noted
+        known = json.dumps(str(library)) if reuses else "null"
+        jobs = [Job(name, Path(file), out / folder, (*own, f"space.library={known}"))]
+        if alone and reuses:
             jobs.append(Job(f"{name} alone", Path(file), out / "alone" / folder, (*own, "space.library=null")))
         if not perform(jobs, report=report):
             return None

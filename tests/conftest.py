@@ -408,7 +408,8 @@ def library(tmp_path: Path) -> Any:
     from search_spaces.modules.layers import build_layers, convolution, dense, head
     from search_spaces.modules.library import Interface, Library, TrainedModule, build_architecture
 
-    digits = torch.from_numpy(load_digits().images[:200, None].astype(np.float32))
+    pixels = np.asarray(load_digits(return_X_y=True)[0], np.float32)
+    digits = torch.from_numpy(pixels[:200].reshape(-1, 1, 8, 8))
     digits = (digits - digits.mean()) / digits.std()
     (tmp_path / "library").mkdir()
     made = Library.open(tmp_path / "library", empty=True)

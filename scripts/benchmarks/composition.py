@@ -1,9 +1,9 @@
 """Composing trained modules: accuracy, and evaluations to 95% of the best, with and without a library and a guide.
 
 A library is made from six tasks (scripts/runs/reuse_library.yaml). Then, on a new task with 100 training examples
-(scripts/runs/reuse.yaml) and with equal evaluations: (a) new networks only, (b) random compositions, (c) `map_elites` on
-compositions, (d) `guided` by the library's records. All on a coarse map, so that (c) and (d) need not fill many cells.
-The best of all is that of the four searches of a seed.
+(scripts/runs/reuse.yaml) and with equal evaluations: (a) new networks only, (b) random compositions, (c) `map_elites`
+on compositions, (d) `guided` by the library's records. All on a coarse map, so that (c) and (d) need not fill many
+cells. The best is that of the four searches of a seed.
 """
 
 from __future__ import annotations

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
+import sqlite3
 from typing import Any
 
 import numpy as np
@@ -249,6 +251,15 @@ def test_show_tells_how_predictions_turned_out(workbench, qd_command) -> None:
         assert one["count"] > 40
         assert 0 <= one["coverage_50"] <= one["coverage_90"] <= 1
     assert "predicted score" in qd_command("show", "run").out
+
+
+def test_a_log_from_before_there_were_models_is_shown(workbench, qd_command) -> None:
+    workbench.search("run")
+    with contextlib.closing(sqlite3.connect("run/log.sqlite")) as log:
+        log.executescript("DROP TABLE predictions; DROP TABLE models")
+    answer = qd_command("show", "run", "--json")
+    assert answer.status == 0
+    assert "predictions" not in json.loads(answer.out)
 
 
 def test_a_space_that_is_exhausted_ends_the_search(workbench) -> None:
