@@ -93,14 +93,15 @@ class Pool:
         self.members: list[Member] = []
         self._cluster, self._config, self._payload = cluster, config, payload
         self._inbox, self._on_gone, self._say = inbox, on_gone, say
-        self._worker = ray.remote(
-            num_cpus=config.cpus,
-            num_gpus=config.gpus,
-            memory=config.memory,
-            max_restarts=0,  # the pool replaces workers itself, and knows which candidates they had
-            max_task_retries=0,
-            concurrency_groups={SIDE: 1},
-        )(Worker)
+        options: dict[str, Any] = {
+            "num_cpus": config.cpus,
+            "num_gpus": config.gpus,
+            "memory": config.memory,
+            "max_restarts": 0,  # the pool replaces workers itself, and knows which candidates they had
+            "max_task_retries": 0,
+            "concurrency_groups": {SIDE: 1},
+        }
+        self._worker = ray.remote(**options)(Worker)
         self._pulse = ray.remote(num_cpus=0, max_restarts=0)(Pulse)
         self._watches: dict[str, _Watch] = {}
         self._wanted = config.workers or 0

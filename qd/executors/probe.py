@@ -67,16 +67,14 @@ def _look_at(address: str, implied: bool) -> dict[str, Any]:
         return {"problem": "ray", "reason": str(error)}
     here = dict(zip(("ray", "python"), utils.compute_version_info(), strict=True))
     there = {"ray": metadata["ray_version"], "python": metadata["python_version"]} if metadata else here
-    versions = {"cluster": there, "here": here}
     try:
         utils.check_version_info({f"{name}_version": value for name, value in there.items()}, "this machine")
     except RuntimeError:
-        return {"problem": "version", **versions}
+        return {"problem": "version", "cluster": there, "here": here}
     alive = {id.hex(): node for id, node in nodes.items() if node.state == node.ALIVE}
-    hosts = sorted({node.node_manager_address for node in alive.values()})
     if not services.find_node_ids() & alive.keys():
-        return {"problem": "not_a_node", "hosts": hosts}
-    return {"problem": "none", "hosts": hosts, **versions}
+        return {"problem": "not_a_node", "hosts": sorted({node.node_manager_address for node in alive.values()})}
+    return {"problem": "none"}
 
 
 if __name__ == "__main__":

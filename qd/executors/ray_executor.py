@@ -161,7 +161,7 @@ class RayExecutor(Executor):
 
     def _answered(self, member: Member, task: Task, answer: Answer) -> None:
         self._finish(member, task)
-        self._tempo.note(len(task), answer.seconds)
+        self._tempo.note(len(task), answer.seconds, answer.idle)
         self._homes.update(dict.fromkeys(answer.weights, member))
         self._done.append(self._ledger.answered(task, answer.results))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +19,8 @@ TOKEN = (
 )
 
 
-@dataclass(frozen=True)
-class Reached:
-    """A cluster that answers.
-
-    Args:
-        address: HOST:PORT of its head.
-        hosts: addresses of its living nodes.
-        ray: its version of Ray.
-        python: its version of Python.
-    """
-
-    address: str
-    hosts: tuple[str, ...]
-    ray: str
-    python: str
-
-
-def reach(address: str) -> Reached:
-    """Ask the cluster at the address who it is, in a process of its own, within 20 s.
+def reach(address: str) -> None:
+    """Make sure that the cluster at the address can be joined; asks it in a process of its own, within 20 s.
 
     Args:
         address: `auto`, or HOST:PORT.
@@ -58,8 +40,6 @@ def reach(address: str) -> Reached:
         found = {"problem": "ray", "address": address, "reason": answer.stderr.strip()[-500:]}
     if found["problem"] != "none":
         raise UsageError(_message({"asked": address, **found}))
-    versions = found["cluster"]
-    return Reached(found["address"], tuple(found["hosts"]), versions["ray"], versions["python"])
 
 
 def _message(found: dict[str, Any]) -> str:

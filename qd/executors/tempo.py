@@ -1,4 +1,4 @@
-"""How much is sent at once and how much ahead, from how long evaluations take."""
+"""How much is sent at once and how much ahead, from how long evaluations take and how long workers wait for them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ SHORT_SECONDS = 1.0
 """Behind a task shorter than this, a second one waits at the worker: fetching it would cost a noticeable share."""
 SPARE = 2
 """Behind longer ones, so many tasks wait in the driver: the fewer, the fresher the parents of what is proposed."""
+MUCH_IDLE, LITTLE_IDLE = 0.02, 0.005
+"""Workers that are idle for more than this share of their time get one more task ahead; for less than that, one fewer.
+"""
+JUDGED = 32
+"""After so many tasks."""
+MOST_EXTRA = 6
+"""So many more, at most: then it is not the way to the workers that makes them wait."""
 ENOUGH_SECONDS = 0.1
 """A task that takes so long is long enough: sending it costs about a hundredth of that."""
 MOST = 1024
@@ -17,7 +24,7 @@ MEMORY = 0.9
 
 
 class Tempo:
-    """Running averages of the seconds that a task and a candidate take.
+    """Running averages of the seconds that a task and a candidate take, and of how idle workers are.
 
     What the search calls a chunk is never cut, as a stack of networks trains faster than its parts; it grows where
     candidates are so quick that sending them costs more than they do, at most twofold at a time.
@@ -27,9 +34,13 @@ class Tempo:
         self._task_seconds: float | None = None
         self._candidate_seconds = math.nan
         self._chunk = 1
+        self._extra = 0
+        self._judged = 0
+        self._busy = self._idle = 0.0
 
-    def note(self, size: int, seconds: float) -> None:
-        """Take in that a task of so many candidates took so long."""
+    def note(self, size: int, seconds: float, idle: float) -> None:
+        """Take in that a task of so many candidates took so long, after its worker had been idle for so long."""
+        self._judge(seconds, idle)
         if self._task_seconds is None:
             self._task_seconds, self._candidate_seconds = seconds, seconds / size
             return
@@ -39,11 +50,12 @@ class Tempo:
     @property
     def depth(self) -> int:
         """How many tasks a worker has at a time."""
-        return 2 if self._task_seconds is None or self._task_seconds < SHORT_SECONDS else 1
+        short = self._task_seconds is None or self._task_seconds < SHORT_SECONDS
+        return (2 if short else 1) + self._extra
 
     def tasks_ahead(self, workers: int) -> int:
         """How many tasks keep so many workers busy."""
-        return 2 * workers if self.depth == 2 else workers + min(SPARE, workers)
+        return max(self.depth * workers, workers + min(SPARE, workers))
 
     def chunk(self, given: int) -> int:
         """How many candidates a task should hold, at least `given`."""
@@ -52,3 +64,14 @@ class Tempo:
         enough = math.ceil(ENOUGH_SECONDS / max(self._candidate_seconds, 1e-9))
         self._chunk = max(given, min(enough, 2 * max(self._chunk, given), MOST))
         return self._chunk
+
+    def _judge(self, seconds: float, idle: float) -> None:
+        self._busy, self._idle, self._judged = self._busy + seconds, self._idle + idle, self._judged + 1
+        if self._judged < JUDGED:
+            return
+        whole = self._busy + self._idle
+        if self._idle > MUCH_IDLE * whole:
+            self._extra = min(self._extra + 1, MOST_EXTRA)
+        elif self._idle < LITTLE_IDLE * whole:
+            self._extra = max(self._extra - 1, 0)
+        self._busy, self._idle, self._judged = 0.0, 0.0, 0

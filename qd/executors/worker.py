@@ -46,11 +46,13 @@ class Answer:
         results: without weights.
         weights: evaluations whose weights the worker keeps.
         seconds: how long it took.
+        idle: how long the worker had waited for it; 0 for its first.
     """
 
     results: Results
     weights: list[int]
     seconds: float
+    idle: float
 
 
 class Worker:
@@ -67,6 +69,7 @@ class Worker:
         self._place = " ".join([socket.gethostname(), *(f"gpu{gpu}" for gpu in gpus)])
         self._evaluator: Evaluator | None = None
         self._weights: dict[int, Weights] = {}
+        self._ended: float | None = None
 
     def hello(self) -> Hello:
         """Say where this is."""
@@ -91,11 +94,12 @@ class Worker:
         assert self._evaluator is not None
         started = time.perf_counter()
         results = evaluate(self._evaluator, candidates)
-        seconds = time.perf_counter() - started
+        idle = 0.0 if self._ended is None else started - self._ended
+        self._ended = time.perf_counter()
         weights, results.weights = results.weights, {}
         self._weights.update(weights)
         results.workers = dict.fromkeys(results.evaluation_ids.tolist(), self._place)
-        return Answer(results, list(weights), seconds)
+        return Answer(results, list(weights), self._ended - started, idle)
 
     @ray.method(concurrency_group=SIDE)
     def fetch(self, ids: list[int]) -> dict[int, Weights]:

@@ -79,7 +79,7 @@ def test_with_the_right_token_it_is_joined_and_left(guarded, with_token):
         assert cluster.address.endswith(guarded.rpartition(":")[2])
         cluster.close()
         cluster.close()
-    assert reach(guarded).hosts  # leaving does not end it
+    reach(guarded)  # leaving does not end it: this raises where nobody answers
 
 
 @pytest.mark.slow

@@ -1,12 +1,12 @@
 """How much is sent at once follows how long evaluations take."""
 
-from qd.executors.tempo import ENOUGH_SECONDS, MOST, Tempo
+from qd.executors.tempo import ENOUGH_SECONDS, JUDGED, MOST, MOST_EXTRA, Tempo
 
 
-def settled(size: int, seconds: float) -> Tempo:
+def settled(size: int, seconds: float, idle: float = 0.0, tasks: int = 100) -> Tempo:
     tempo = Tempo()
-    for _ in range(100):
-        tempo.note(size, seconds)
+    for _ in range(tasks):
+        tempo.note(size, seconds, idle)
     return tempo
 
 
@@ -35,5 +35,20 @@ def test_a_task_has_an_end():
 
 def test_one_slow_task_among_quick_ones_does_not_turn_everything_round():
     tempo = settled(8, 0.08)
-    tempo.note(8, 5.0)
+    tempo.note(8, 5.0, 0.0)
     assert tempo.depth == 2
+
+
+def test_workers_that_wait_get_more_ahead_and_less_when_they_no_longer_do():
+    tempo = settled(8, 0.1, idle=0.01, tasks=2 * JUDGED)
+    assert (tempo.depth, tempo.tasks_ahead(8)) == (4, 32)
+    for _ in range(JUDGED):
+        tempo.note(8, 0.1, idle=0.001)
+    assert tempo.depth == 4
+    for _ in range(3 * JUDGED):
+        tempo.note(8, 0.1, idle=0.0001)
+    assert tempo.depth == 2
+
+
+def test_there_is_an_end_to_what_is_sent_ahead():
+    assert settled(8, 0.1, idle=1.0, tasks=20 * JUDGED).depth == 2 + MOST_EXTRA
