@@ -23,7 +23,9 @@ from qd.search import Ending
 class Postman(Executor):
     """Evaluates inline, and delivers late, in pieces, in any order, and from several batches at once."""
 
-    slots = 4
+    @property
+    def slots(self) -> int:
+        return 4
 
     def __init__(self, evaluator: Evaluator, seed: int) -> None:
         self._inline = InlineExecutor(evaluator)

@@ -171,7 +171,7 @@ class Pool:
     # -------------------------------------------------------------- starting
 
     def _start(self, now: float) -> None:
-        actor = self._worker.remote()
+        actor: Any = self._worker.remote()
         member = Member(actor, now)
         self.members.append(member)
         hello, built = actor.hello.remote(), actor.build.remote(*self._payload)
