@@ -56,6 +56,19 @@ def test_bad_input_is_refused_at_the_door(workbench, qd_command, change, out):
 
 
 @pytest.mark.parametrize(
+    ("executor", "message"),
+    [
+        ({"wrokers": 2}, r"run\.yaml: executor\.wrokers: unknown key; did you mean 'workers'"),
+        ({"chunk": 2}, r"executor\.chunk: under `order: id` the log depends on what is evaluated together"),
+    ],
+)
+def test_a_cluster_is_not_started_for_keys_that_do_not_fit(workbench, executor, message):
+    with pytest.raises(UsageError, match=message):
+        qd.run(workbench.write(executor={"kind": "ray", **executor}), out="run")
+    assert not (workbench.folder / "run").exists()
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("space: [", "run.yaml: not valid YAML"),

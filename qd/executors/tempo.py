@@ -13,8 +13,8 @@ MUCH_IDLE, LITTLE_IDLE = 0.02, 0.005
 """
 JUDGED = 32
 """After so many tasks."""
-MOST_EXTRA = 6
-"""So many more, at most: then it is not the way to the workers that makes them wait."""
+MOST_EXTRA = 2
+"""So many more, at most: what is left then is what Ray costs."""
 ENOUGH_SECONDS = 0.1
 """A task that takes so long is long enough: sending it costs about a hundredth of that."""
 MOST = 1024
