@@ -77,7 +77,7 @@ def test_no_room_for_weights_stops_the_search_with_the_log_whole(workbench, log_
 
 LIMIT = """
 import resource
-resource.setrlimit(resource.RLIMIT_FSIZE, (160_000, 160_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (180_000, 180_000))
 """
 
 
