@@ -47,7 +47,7 @@ CREATE TABLE models (            -- every fit of an emitter's model that made pr
     first   INTEGER NOT NULL,    -- the first candidate that it proposed
     value   TEXT NOT NULL,       -- JSON: what the model says of itself
     PRIMARY KEY (emitter, answers)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE evaluations (       -- what was asked; told once `results` has its row
     id          INTEGER PRIMARY KEY,

@@ -1,8 +1,11 @@
+import json
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+import qd
 from evaluators.data.image_tasks import ImageTask
 from evaluators.task_stream import TaskStream
 from qd.candidates import Purpose
@@ -176,6 +179,35 @@ class TestGuide:
             guide.fit(genotypes[:20], objectives)
         for one, other in zip(first.predict(genotypes), second.predict(genotypes), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def test_the_guide_chooses_from_the_first_evaluation_on_and_a_resume_fits_it_again(library, tmp_path, log_tables):
+    """Interrupted after ten evaluations, when it was fitted already, a search ends with the log of one that was not."""
+    data = {
+        "space": {"kind": "module_library", "library": str(library.folder)},
+        "evaluator": {"kind": "task_stream", "tasks": [{"data": "digits"}], **SMALL},
+        "archive": {
+            "objective": "val_accuracy",
+            "measures": [
+                {"metric": "trained_parameters", "low": 1, "high": 100000, "bins": 3, "scale": "log"},
+                {"metric": "reuse", "low": 0, "high": 1, "bins": 2},
+            ],
+            "outside": "clip",
+        },
+        "emitters": [{"kind": "guided", "guide": "own", "initial": 0, "pool": 60, "explore": 0}],
+        "search": {"order": "id", "chunk": 2, "window": 2},
+        "budget": {"evaluations": 14},
+    }
+    (tmp_path / "run.yaml").write_text(json.dumps(data))
+    whole = qd.run(tmp_path / "run.yaml", out=tmp_path / "whole")
+    first = whole.query("SELECT genotype FROM candidates ORDER BY id LIMIT 4")
+    names = {record.name for record in library}
+    assert all({genes["kind"] for genes in json.loads(text).values()} & names for (text,) in first)
+    qd.run(tmp_path / "run.yaml", out=tmp_path / "broken", budget={"evaluations": 10})
+    qd.resume(tmp_path / "broken", budget={"evaluations": 14})
+    tables = [log_tables(tmp_path / name, resumed=True) for name in ("whole", "broken")]
+    for name in ("candidates", "evaluations"):
+        assert tables[0][name] == tables[1][name]
 
 
 def test_preprocessing_is_fitted_to_training_examples():
