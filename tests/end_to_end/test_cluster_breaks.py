@@ -39,7 +39,7 @@ def attempts(run: Run) -> int:
 
 def workers_of(parent: int) -> list[int]:
     """Processes of Ray's workers that evaluate for this cluster."""
-    table = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    table = subprocess.run(["ps", "-wweo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
     rows = [line.split(None, 2) for line in table.splitlines()[1:]]
     raylets = {pid for pid, owner, words in rows if "raylet" in words and int(owner) == parent}
     return [int(pid) for pid, owner, words in rows if owner in raylets and words.startswith("ray::Worker")]
