@@ -34,6 +34,8 @@ FAILURES_AT_FIRST = 30
 """When the first so many evaluations all fail, the search stops."""
 BATCHES_AHEAD = 8
 """Under `order: id`, where the run file names no window."""
+SMALLEST_SHARE = 4
+"""Towards the end of the budget batches shrink to a quarter at least: small stacks of networks train slowly."""
 FULL_FIDELITY = 1.0
 
 
@@ -172,7 +174,7 @@ class Loop(ABC):
         """How many candidates the next batch holds; 0 where the window has no room for it, or the budget is used.
 
         Under `order: id` it depends on the run file alone. Else the executor has its say, every worker gets a share of
-        a narrow window, and batches shrink towards the end of the budget, so that all workers finish at about a time.
+        a narrow window, and batches shrink towards the end of the budget, so that workers finish at about one time.
         """
         if self._budget_used():
             return 0
@@ -187,7 +189,7 @@ class Loop(ABC):
                 size = min(size, max(1, window // slots))
             window = window or size * slots
             if left is not None:
-                size = min(size, math.ceil(left / slots))
+                size = min(size, max(math.ceil(left / slots), math.ceil(size / SMALLEST_SHARE)))
         if self._under_way() + size > window:
             return 0
         return size if left is None else min(size, left)

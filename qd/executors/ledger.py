@@ -25,9 +25,15 @@ class Loss(Enum):
 
 @dataclass(eq=False)
 class Task:
-    """Rows that are sent to a worker together."""
+    """Rows that are sent to a worker together.
+
+    Args:
+        candidates: the rows.
+        suspect: it is one row that may have taken a worker down: it is to have a worker to itself.
+    """
 
     candidates: Candidates
+    suspect: bool = False
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -36,9 +42,9 @@ class Task:
 class Ledger:
     """Tasks that wait for a worker, and the history of rows that were lost before.
 
-    When a worker dies, or a task is not done in time, each of its rows is tried again alone, so that the culprit shows.
-    A row that is lost alone, and for the `max_attempts`-th time, is given up. Of a machine that goes away its rows are
-    not to blame: they are tried again as they were.
+    When a worker dies, or a task is not done in time, each of its rows is tried again, alone on a worker, so that the
+    culprit shows. A row that is lost alone, and for the `max_attempts`-th time, is given up. Of a machine that goes
+    away its rows are not to blame: they are tried again as they were.
 
     Args:
         max_attempts: at least 1.
@@ -63,6 +69,11 @@ class Ledger:
         for start in range(0, len(candidates), most):
             self._waiting.append(Task(candidates.take(range(start, min(start + most, len(candidates))))))
 
+    @property
+    def first(self) -> Task | None:
+        """The task at the head of the queue."""
+        return self._waiting[0] if self._waiting else None
+
     def next(self) -> Task:
         """Take the task at the head of the queue."""
         return self._waiting.popleft()
@@ -80,26 +91,29 @@ class Ledger:
                     self._strikes.pop(id, None)
         return results
 
-    def lost(self, task: Task, loss: Loss, reason: str) -> Results | None:
+    def lost(self, task: Task, loss: Loss, reason: str, alone: bool = True) -> Results | None:
         """Queue the rows of a task that came to nothing again, and return those that are given up.
 
         Args:
             task: was begun.
             loss: how.
             reason: in words.
+            alone: whether its worker had nothing else. If it had, an answer to this task may have been on its way when
+                the next one took the worker down.
         """
         ids = task.candidates.evaluation_ids.tolist()
+        blamed = loss is not Loss.NODE
         hopeless = []
         for row, id in enumerate(ids):
-            self._strikes[id] += loss is not Loss.NODE
-            struck_out = len(ids) == 1 and self._strikes[id] >= self._max_attempts
+            self._strikes[id] += blamed
+            struck_out = blamed and alone and len(ids) == 1 and self._strikes[id] >= self._max_attempts
             if struck_out or self._tries.get(id, 1) >= MOST_TRIES:
                 hopeless.append(row)
             else:
                 self._tries[id] = self._tries.get(id, 1) + 1
         rest = [row for row in range(len(ids)) if row not in hopeless]
-        parts = [rest] if loss is Loss.NODE else [[row] for row in rest]
-        self._waiting.extendleft(Task(task.candidates.take(rows)) for rows in reversed(parts) if rows)
+        parts, suspect = ([[row] for row in rest], True) if blamed else ([rest], task.suspect)
+        self._waiting.extendleft(Task(task.candidates.take(rows), suspect) for rows in reversed(parts) if rows)
         return self._give_up(task.candidates.take(hopeless), loss, reason) if hopeless else None
 
     def _give_up(self, candidates: Candidates, loss: Loss, reason: str) -> Results:

@@ -101,8 +101,8 @@ class Pool:
             "max_task_retries": 0,
             "concurrency_groups": {SIDE: 1},
         }
-        self._worker = ray.remote(**options)(Worker)
-        self._pulse = ray.remote(num_cpus=0, max_restarts=0)(Pulse)
+        self._worker: Any = ray.remote(**options)(Worker)
+        self._pulse: Any = ray.remote(num_cpus=0, max_restarts=0)(Pulse)
         self._watches: dict[str, _Watch] = {}
         self._wanted = config.workers or 0
         self._looked = -NODES_SECONDS

@@ -141,11 +141,14 @@ class RayExecutor(Executor):
         self._dispatch()
 
     def _dispatch(self) -> None:
-        """Give tasks to those who have the fewest; one waits at a worker behind a short one."""
+        """Give tasks to those who have the fewest; a suspect has its worker to itself."""
         ready = self._pool.ready
         for load in range(self._tempo.depth):
             for member in ready:
-                if len(self._ledger) and len(member.tasks) == load:
+                task = self._ledger.first
+                if task is None or (task.suspect and load):
+                    return
+                if len(member.tasks) == load and not (load and member.tasks[0][0].suspect):
                     self._give(member, self._ledger.next())
 
     def _give(self, member: Member, task: Task) -> None:
@@ -194,10 +197,11 @@ class RayExecutor(Executor):
         for task in reversed(waiting[1:]):
             self._ledger.give_back(task)
         if waiting:
-            self._lose(member, waiting[0], loss, reason)
+            # one that is late is known; of a death, the task behind it may be the cause
+            self._lose(member, waiting[0], loss, reason, alone=loss is Loss.TIME or len(waiting) == 1)
 
-    def _lose(self, member: Member, task: Task, loss: Loss, reason: str) -> None:
-        given_up = self._ledger.lost(task, loss, reason)
+    def _lose(self, member: Member, task: Task, loss: Loss, reason: str, alone: bool = True) -> None:
+        given_up = self._ledger.lost(task, loss, reason, alone)
         if given_up is not None:
             assert member.home is not None
             given_up.workers = dict.fromkeys(given_up.evaluation_ids.tolist(), member.home.place)

@@ -1,10 +1,10 @@
 """A search on many workers: how busy they are, how much faster training is, and how many one driver feeds.
 
 Utilisation: evaluations sleep for lognormal times (σ = 1, median 0.1 s), so that logical workers need no cores of their
-own; each reports when it began and ended. What counts is the share of the workers' time that is spent within
-evaluations, from when the first begins to when the last begins: while there is work. The figures "to the end" include
-the last evaluations, during which others wait, as at the end of any search. The barrier is a generation of one
-candidate a worker, sent when all of the one before have answered.
+own; each reports when it began and ended, and where. What counts is the share of the workers' time that is spent within
+evaluations, from when all workers have begun to when the last evaluation begins: while there is work for all. The
+figures "to the end" include the last evaluations, during which others wait, as at the end of any search. The barrier is
+a generation of one candidate a worker, sent when all of the one before have answered.
 
 Training: the same search of `sparse_moe` on Fashion-MNIST, inline and on two workers, by search time; starting workers
 is left out. It needs two idle cores.
@@ -48,6 +48,7 @@ GENERATIONS = 60
 ROUNDS = 3
 DRIVEN = 40_000
 PLUGIN = '''
+import os
 import time
 
 import numpy as np
@@ -66,12 +67,14 @@ class Sleeps(SingleEvaluator):
     """Takes a lognormal time, and says from when to when."""
 
     metrics = {"score": Metric("", 0, 1), "a": Metric("", 0, 1), "b": Metric("", 0, 1),
-               "began": Metric("s", 0, 1e12, time=True), "ended": Metric("s", 0, 1e12, time=True)}
+               "began": Metric("s", 0, 1e12, time=True), "ended": Metric("s", 0, 1e12, time=True),
+               "process": Metric("", 0, 1e12)}
 
     def evaluate_one(self, genotype, seed):
         began, rng = time.time(), np.random.default_rng(seed)
         time.sleep(rng.lognormal(np.log(0.1), 1.0))
-        return {"score": rng.random(), "a": rng.random(), "b": rng.random(), "began": began, "ended": time.time()}
+        values = {name: rng.random() for name in ("score", "a", "b")}
+        return {**values, "began": began, "ended": time.time(), "process": os.getpid()}
 
 
 class Free(Evaluator):
@@ -130,23 +133,25 @@ def _utilisation(folder: Path, workers: int, target: float) -> list[Figure]:
     options = {"kind": "ray", "workers": workers, "cpus": 0.25}
     file = _run_file(folder, "Sleeps", 1, evaluations)
     run = qd.run(file, out=folder / f"steady-{workers}", executor=options)
-    steady = np.array(run.query("SELECT began, ended FROM results WHERE _status = 0"))
+    steady = np.array(run.query("SELECT began, ended, process FROM results WHERE _status = 0"))
     run.close()
     barrier = _with_barrier(file, RayConfig(**options), GENERATIONS)
     name = f"busy, {workers} workers, "
     return [
-        Figure(f"{name}steady state", [_busy(steady, workers)], "%", target=target, better="higher"),
-        Figure(f"{name}steady state, to the end", [_busy(steady, workers, to_the_end=True)], "%"),
-        Figure(f"{name}generations", [_busy(barrier, workers)], "%"),
+        Figure(f"{name}steady state", [_busy(steady)], "%", target=target, better="higher"),
+        Figure(f"{name}steady state, to the end", [_busy(steady, to_the_end=True)], "%"),
+        Figure(f"{name}generations", [_busy(barrier)], "%"),
     ]
 
 
-def _busy(spans: np.ndarray, workers: int, to_the_end: bool = False) -> float:
-    """Percent of the workers' time within spans of (N, 2) seconds."""
-    first = spans[:, 0].min()
-    last = spans[:, 1].max() if to_the_end else spans[:, 0].max()
-    within = np.clip(spans[:, 1], None, last) - spans[:, 0]
-    return float(100 * within.sum() / (workers * (last - first)))
+def _busy(spans: np.ndarray, to_the_end: bool = False) -> float:
+    """Percent of the workers' time within spans of (N, 3) seconds and processes."""
+    began, ended, process = spans.T
+    workers = np.unique(process)
+    first = max(began[process == worker].min() for worker in workers)
+    last = ended.max() if to_the_end else began.max()
+    within = np.clip(ended, first, last) - np.clip(began, first, last)
+    return float(100 * within.sum() / (len(workers) * (last - first)))
 
 
 def _with_barrier(file: Path, options: RayConfig, generations: int) -> np.ndarray:
@@ -159,7 +164,7 @@ def _with_barrier(file: Path, options: RayConfig, generations: int) -> np.ndarra
             for batch in batches:
                 executor.submit(batch)
             results = Results.join(part for part in _gather(executor, len(batches)))
-            spans.append(np.stack([results.metrics["began"], results.metrics["ended"]], axis=1))
+            spans.append(np.stack([results.metrics[name] for name in ("began", "ended", "process")], axis=1))
     return np.concatenate(spans)
 
 

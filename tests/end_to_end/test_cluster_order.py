@@ -25,6 +25,20 @@ def test_one_two_and_eight_workers_and_none_give_the_same_log(workbench, log_tab
         assert kept == {path.name: path.read_bytes() for path in (workbench.folder / "inline/weights").iterdir()}
 
 
+@pytest.mark.slow
+def test_networks_that_are_trained_by_workers_are_those_that_are_trained_here(networks, log_tables, tmp_path):
+    inline = qd.open_run(networks)
+    file = networks / "run.yaml"
+    run = qd.run(file, out=tmp_path / "ray", executor={"kind": "ray", "workers": 2})
+    tables, expected = (without_executor(log_tables(path)) for path in (run.folder.path, networks))
+    for table in (tables, expected):
+        for row in table["results"]:
+            del row["train_seconds"]
+    assert tables == expected
+    kept = {path.name: path.read_bytes() for path in run.folder.weights.iterdir()}
+    assert kept == {path.name: path.read_bytes() for path in inline.folder.weights.iterdir()}
+
+
 def without_executor(tables):
     """The log's tables, apart from the run file, which names the executor."""
     return tables | {"meta": [row for row in tables["meta"] if row["name"] != "run_file"]}

@@ -39,6 +39,7 @@ def address() -> Iterator[str]:
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 4, "num_gpus": 2, "include_dashboard": False})
+    assert cluster.address is not None
     yield cluster.address
     cluster.shutdown()
 

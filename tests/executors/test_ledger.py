@@ -42,7 +42,9 @@ def test_mates_of_a_culprit_are_tried_alone_before_anything_new(loss):
     ledger.add(make_candidates(numbers(3)))
     ledger.add(make_candidates(numbers(2), first_id=10))
     assert ledger.lost(ledger.next(), loss, "it broke") is None
-    assert waiting(ledger) == [[1], [2], [3], [10, 11]]
+    tasks = [ledger.next() for _ in range(4)]
+    assert [task.candidates.ids.tolist() for task in tasks] == [[1], [2], [3], [10, 11]]
+    assert [task.suspect for task in tasks] == [True, True, True, False]
 
 
 @pytest.mark.parametrize(("loss", "status"), [(Loss.WORKER, Status.LOST), (Loss.TIME, Status.TIMED_OUT)])
@@ -71,6 +73,18 @@ def test_with_one_attempt_a_lone_culprit_has_no_second_and_mates_have():
     assert list(given_up.errors.values()) == ["the only attempt: it broke"]
     assert ledger.lost(ledger.next(), Loss.WORKER, "it broke") is None
     assert waiting(ledger) == [[10], [11]]
+
+
+def test_one_that_was_not_alone_on_its_worker_gets_a_chance_to_be():
+    ledger = Ledger(1)
+    ledger.add(make_candidates(numbers(1)))
+    assert ledger.lost(ledger.next(), Loss.WORKER, "it broke", alone=False) is None
+    suspect = ledger.next()
+    assert suspect.suspect
+    assert ledger.lost(suspect, Loss.NODE, "its machine went away", alone=True) is None
+    assert ledger.first is not None
+    assert ledger.first.suspect
+    assert ledger.lost(ledger.next(), Loss.WORKER, "it broke") is not None
 
 
 def test_of_a_machine_that_goes_away_nobody_is_to_blame():
