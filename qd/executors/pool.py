@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from .. import __version__
@@ -155,11 +155,14 @@ class Pool:
         self._on_gone(member, loss, reason)
 
     def died(self, member: Member, error: Exception) -> None:
-        """Take in that a worker is gone: with its machine, or of what it did."""
+        """Take in that a worker is gone: with its machine or the way there, or of what it did."""
         home = member.home
-        with_its_node = home is not None and home.node not in self._living_nodes()
-        reason = f"its {'machine is gone' if with_its_node else 'worker died'}: {explain(error)}"
-        self.remove(member, Loss.NODE if with_its_node else Loss.WORKER, reason)
+        if isinstance(error, ActorUnavailableError):
+            self.remove(member, Loss.NODE, f"its machine cannot be reached: {explain(error)}")
+        elif home is not None and home.node not in self._living_nodes():
+            self.remove(member, Loss.NODE, f"its machine is gone: {explain(error)}")
+        else:
+            self.remove(member, Loss.WORKER, f"its worker died: {explain(error)}")
 
     def close(self) -> None:
         """End all of them."""

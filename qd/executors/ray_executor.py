@@ -73,14 +73,14 @@ class RayExecutor(Executor):
         self._open = 0
         self._done: list[Results] = []
         self._homes: dict[int, Member] = {}
-        self._cluster = connect(config)
-        try:
+        with contextlib.ExitStack() as undo:
+            cluster = connect(config)
+            undo.callback(cluster.close)
             payload = (ray.put(cloudpickle.dumps(recipe)), ray.put(files), config.memory)
-            self._pool = Pool(self._cluster, config, payload, self._inbox, self._gone, say)
+            self._pool = Pool(cluster, config, payload, self._inbox, self._gone, say)
+            undo.callback(self._pool.close)
             self._await_first_worker()
-        except BaseException:
-            self._cluster.close()
-            raise
+            self._undo = undo.pop_all()
 
     @property
     def slots(self) -> int:
@@ -121,10 +121,7 @@ class RayExecutor(Executor):
                 del self._homes[id]
 
     def close(self) -> None:
-        try:
-            self._pool.close()
-        finally:
-            self._cluster.close()
+        self._undo.close()
 
     # ------------------------------------------------------------------ steps
 
