@@ -165,6 +165,7 @@ def _init(variables: Mapping[str, str], **arguments: Any) -> Cluster:
     # Ray has read this variable when it was imported, which may have been before ENVIRONMENT was set.
     ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] == "1"
     worker._worker_logs_enabled = False  # what has been printing "(raylet)" lines to stdout
+    read_variables_again()  # likewise the token
     with _signals_kept():
         try:
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **arguments)
@@ -176,14 +177,19 @@ def _init(variables: Mapping[str, str], **arguments: Any) -> Cluster:
 
 
 def _restore(variables: Mapping[str, str | None]) -> None:
-    """Put the token's variables back, and have Ray read them again: it keeps what it has read."""
-    from ray._raylet import AuthenticationTokenLoader, Config  # pyright: ignore[reportAttributeAccessIssue]
-
+    """Put the token's variables back."""
     for name, value in variables.items():
         if value is None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+    read_variables_again()
+
+
+def read_variables_again() -> None:
+    """Ray keeps what it has read of the token's variables."""
+    from ray._raylet import AuthenticationTokenLoader, Config  # pyright: ignore[reportAttributeAccessIssue]
+
     Config.initialize("")
     AuthenticationTokenLoader.instance().reset_cache()
 

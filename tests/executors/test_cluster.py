@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from qd.errors import UsageError
-from qd.executors.cluster import Node, connect
+from qd.executors.cluster import Node, connect, read_variables_again
 from qd.executors.options import ray_config
 from qd.executors.reach import reach
 
@@ -36,11 +36,14 @@ def free_port() -> int:
 
 
 @pytest.fixture(autouse=True)
-def no_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No token of the person who runs the tests is found."""
-    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
+def no_token(tmp_path: Path) -> Iterator[None]:
+    """No token of the person who runs the tests is found, and Ray remembers none of ours."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS"):
+            environment.delenv(name, raising=False)
+        environment.setenv("HOME", str(tmp_path))
+        yield
+    read_variables_again()
 
 
 @pytest.fixture(scope="module")
