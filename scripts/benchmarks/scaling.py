@@ -6,8 +6,8 @@ evaluations, from when all workers have begun to when the last evaluation begins
 figures "to the end" include the last evaluations, during which others wait, as at the end of any search. The barrier is
 a generation of one candidate a worker, sent when all of the one before have answered.
 
-Training: the same search of `sparse_moe` on Fashion-MNIST, inline and on two workers, by search time; starting workers
-is left out. It needs two idle cores.
+Training: random networks of `sparse_moe` on Fashion-MNIST, the same for both sides, inline and on two workers, one
+thread each, by search time; starting workers is left out. It needs two idle cores.
 
 The driver alone: simulated workers answer at once, in no order, with metrics and no weights, so that all time goes into
 proposing, logging and telling, with trees as genotypes. What Ray costs on top is measured with two real workers whose
@@ -39,6 +39,7 @@ from qd.search import Search
 from qd.store.folder import RunFolder
 from qd.store.log import Log
 from qd.testing.batches import make_candidates
+from qd.training.device import pin_threads
 from search_spaces.sparse_moe import SparseMoE
 
 from .figures import Figure
@@ -93,7 +94,7 @@ archive: {{objective: score, measures: [{{metric: a, low: 0, high: 1}}, {{metric
 search: {{chunk: {chunk}}}
 budget: {{evaluations: {evaluations}}}
 """
-TRAINING = {"search": {"chunk": 8}, "budget": {"evaluations": 160, "seconds": None}}
+TRAINING = {"emitters": [{"kind": "random"}], "search": {"chunk": 8}, "budget": {"evaluations": 160, "seconds": None}}
 
 
 def figures() -> list[Figure]:
@@ -179,6 +180,7 @@ def _gather(executor: Executor, rows: int) -> Iterator[Results]:
 
 
 def _training(folder: Path) -> list[float]:
+    pin_threads()  # as workers do
     file = Path(__file__).parents[1] / "runs" / "fashion_moe.yaml"
     ratios = []
     for number in range(ROUNDS):
