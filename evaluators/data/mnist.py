@@ -9,11 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from .fashion_mnist import FILES, file_in
-from .idx import read_idx
-from .images import ImageData, Part
+from .idx_images import FILES, IdxImages, file_in
 from .packages import FetchError, Package, data_folder
 
 PACKAGE = Package(
@@ -42,33 +38,16 @@ def find(folder: str | None = None) -> Path:
 
 
 @dataclass(frozen=True)
-class MNIST(ImageData):
-    """60,000 and 10,000 (test) images of handwritten digits, 28 x 28 pixels with values 0 to 255 (LeCun et al., 1998).
+class MNIST(IdxImages):
+    """Handwritten digits (LeCun et al., 1998).
 
     Args:
         folder: that holds the files, as `find` returns it.
     """
 
-    image_shape = (1, 28, 28)
+    title = "MNIST"
+    ways = WAYS
     class_names = tuple("0123456789")
-    examples = 70_000
-    published_test = 10_000
-
-    folder: Path
-
-    def load(self) -> Part:
-        images = np.concatenate([self._read(FILES[0], (60_000, 28, 28)), self._read(FILES[2], (10_000, 28, 28))])
-        labels = np.concatenate([self._read(FILES[1], (60_000,)), self._read(FILES[3], (10_000,))])
-        return Part(images[:, None], labels.astype(np.int64))
-
-    def _read(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        path = file_in(self.folder, name)
-        if path is None:
-            raise ValueError(f"{self.folder}: {name} was there when the run started and is gone. {WAYS}")
-        array = read_idx(path)
-        if array.shape != shape:
-            raise ValueError(f"{path}: expected MNIST's shape {shape}, got {array.shape}")
-        return array
 
 
 def main() -> int:
