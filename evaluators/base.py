@@ -12,7 +12,7 @@ from qd.candidates import Candidates, Results, Status
 from search_spaces import Genotype, Invalid, Metric, SearchSpace, Task
 
 if TYPE_CHECKING:
-    from qd.emitters.guide import Guide
+    from qd.surrogates.base import Guide
 
     from .task_data import TaskData  # it needs torch, which a table does not
 

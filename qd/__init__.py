@@ -14,21 +14,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .imports import import_into
-    from .launch import resume, run
+    from .runs.launch import resume, run
+    from .runs.verify import verify
     from .store.run import Run, open_run
-    from .verification import verify
+    from .transfer.seeding import import_into
 
 __version__ = "0.1.0"
 __all__ = ["Run", "import_into", "open_run", "resume", "run", "verify"]
 
 _HOMES = {
-    "run": ".launch",
-    "resume": ".launch",
+    "run": ".runs.launch",
+    "resume": ".runs.launch",
     "open_run": ".store.run",
     "Run": ".store.run",
-    "verify": ".verification",
-    "import_into": ".imports",
+    "verify": ".runs.verify",
+    "import_into": ".transfer.seeding",
 }
 
 

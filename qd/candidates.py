@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from search_spaces.columns import Genotypes, take
+from search_spaces.genes.columns import Genotypes, take
 
 Weights = Mapping[str, np.ndarray]
 """A trained network's tensors by name, as arrays."""

@@ -1,9 +1,9 @@
 """Search spaces: what a genotype may be, and the network that it stands for. One file per space."""
 
 from .base import Metric, SearchSpace, Task
-from .columns import Genotypes
 from .genes import Choice, Gene, Genotype, Integer, Invalid, Real, Repeat, Struct, Variant
-from .vector import Vector
+from .genes.columns import Genotypes
+from .genes.vector import Vector
 
 __all__ = [
     "Choice",

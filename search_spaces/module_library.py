@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import networkx
     import torch
 
-    from .modules.composition import Composition, Stage
-    from .modules.library import Library, ModuleRecord
+    from .library import Library, ModuleRecord
+    from .library.composition import Composition, Stage
 
 NEW = "new"
 STITCHES = ("none", "linear", "affine", "relative")
@@ -99,14 +99,14 @@ class ModuleLibrary(SearchSpace):
                 raise ValueError(f"{name}: expected sizes of at least 1, got {list(sizes)}")
         self.library: Library | None = None
         if library is not None:
-            from .modules.library import Library
+            from .library import Library
 
             self.library = Library.open(library)
         self.positions = self._positions(convolutions, channels, hidden)
         self.genes = Struct(**{position.name: position.gene() for position in self.positions})
 
     def build(self, genotype: Genotype, task: Task) -> Composition:
-        from .modules.composition import Composition
+        from .library.composition import Composition
 
         self.check(task)
         shape = task.input_shape
@@ -144,7 +144,7 @@ class ModuleLibrary(SearchSpace):
         }
 
     def measure(self, genotype: Genotype, module: torch.nn.Module, outputs: torch.Tensor) -> dict[str, float]:
-        from .modules.composition import Composition
+        from .library.composition import Composition
 
         assert isinstance(module, Composition)
         return module.shares()
@@ -198,9 +198,9 @@ class ModuleLibrary(SearchSpace):
         import torch
         from torch import nn
 
-        from .modules.composition import Stage
-        from .modules.layers import build_layers
-        from .modules.stitch import make_stitch
+        from .library.composition import Stage
+        from .library.stitch import make_stitch
+        from .shelf.layers import build_layers
 
         position, genes, record = placed
         name = position.name
@@ -240,7 +240,7 @@ def _choices(record: ModuleRecord) -> dict[str, Choice]:
 def _new_layers(position: Position, genes: Genotype, shape: tuple[int, ...], task: Task) -> list:
     import math
 
-    from .modules.layers import convolution, dense, head
+    from .shelf.layers import convolution, dense, head
 
     if position.gives == "features":
         return convolution(shape[0], genes["size"], pool=min(shape[1:]) > 1)

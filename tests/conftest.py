@@ -22,11 +22,11 @@ import pytest
 import yaml
 from hypothesis import settings
 
-from qd import problem
 from qd.cli import main
 from qd.config import check
 from qd.executors import Executor, InlineExecutor
-from qd.search import Ending, Search
+from qd.runs import problem
+from qd.search.full import Ending, Search
 from qd.store.folder import RunFolder
 from qd.store.log import Log
 from qd.training.device import pin_threads
@@ -404,9 +404,9 @@ def library(tmp_path: Path) -> Any:
     import torch
     from sklearn.datasets import load_digits
 
-    from search_spaces.modules.input_statistics import InputStatistics
-    from search_spaces.modules.layers import build_layers, convolution, dense, head
-    from search_spaces.modules.library import Interface, Library, TrainedModule, build_architecture
+    from search_spaces.library import Interface, Library, TrainedModule, build_architecture
+    from search_spaces.library.input_statistics import InputStatistics
+    from search_spaces.shelf.layers import build_layers, convolution, dense, head
 
     pixels = np.asarray(load_digits(return_X_y=True)[0], np.float32)
     digits = torch.from_numpy(pixels[:200].reshape(-1, 1, 8, 8))

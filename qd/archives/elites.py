@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from search_spaces import Genotypes
-from search_spaces.columns import take
+from search_spaces.genes.columns import take
 
 FIRST_CAPACITY = 256
 

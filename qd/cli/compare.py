@@ -13,7 +13,7 @@ from ..errors import UsageError
 from .output import note, number, print_json, stdout
 
 if TYPE_CHECKING:
-    from ..comparison import Comparison
+    from ..analysis.comparison import Comparison
 
 
 def compare(
@@ -32,7 +32,7 @@ def compare(
 
     Example: `qd compare results/map_elites results/random --pictures results/pictures`
     """
-    from ..comparison import compare as find
+    from ..analysis.comparison import compare as find
     from .counter import Counter
 
     with Counter("runs") as progress:
@@ -46,8 +46,8 @@ def compare(
 
 
 def _draw(found: Comparison, folder: Path) -> None:
-    from ..plots.comparison import box_plots, curves, merged_maps
     from ..plots.style import save
+    from ..plots.treatments import box_plots, curves, merged_maps
 
     if not folder.resolve().parent.is_dir():
         raise UsageError(f"--pictures {folder}: there is no folder {folder.resolve().parent}")

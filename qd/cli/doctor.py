@@ -10,7 +10,7 @@ import typer
 from .output import print_json
 
 if TYPE_CHECKING:
-    from ..doctor import Diagnosis
+    from ..runs.doctor import Diagnosis
 
 
 def doctor(
@@ -23,7 +23,7 @@ def doctor(
 
     Example: `qd doctor --address auto`
     """
-    from ..doctor import examine
+    from ..runs.doctor import examine
 
     found = examine(address)
     if json:

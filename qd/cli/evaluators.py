@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evaluators import Evaluator
 
-from ..plugins import built_in, construct, list_names
+from ..registry import built_in, construct, list_names
 
 
 def evaluators() -> None:

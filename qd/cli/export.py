@@ -44,8 +44,8 @@ def export(
     given = [best, id is not None, cell is not None, where is not None, pareto is not None]
     if sum(given) != 1:
         raise UsageError("say which networks: one of --best, --id N, --cell I,J, --where SQL, --pareto A,B")
+    from ..analysis.selection import Selection
     from ..export import export as take_home
-    from ..store.choose import Selection
 
     selection = Selection(best=best, id=id, cell=cell, where=where, pareto=pareto)
     ids = take_home(folder, selection, to, formats=format, plugins=plugins, licence=licence, say=note)

@@ -30,7 +30,7 @@ def import_(
 
     Example: `qd import best_network results/first --into my_search.yaml`
     """
-    from ..imports import import_into
+    from ..transfer.seeding import import_into
 
     result = import_into(into, sources, plugins=plugins, say=note)
     known = f", {result.known:,} were there already" if result.known else ""

@@ -13,7 +13,7 @@ from .counter import Counter
 from .output import note, print_json, stdout
 
 if TYPE_CHECKING:
-    from ..importance import Importance, Ranking, Share
+    from ..analysis.importance import Importance, Ranking, Share
 
 
 def importance(
@@ -32,7 +32,7 @@ def importance(
 
     Example: `qd importance results/first --metric val_accuracy --out importance.svg`
     """
-    from ..importance import importance as rank
+    from ..analysis.importance import importance as rank
     from ..plots.style import FORMATS
     from ..store.run import open_run
     from .plot import check_out

@@ -12,7 +12,7 @@ from ..errors import UsageError
 from .output import note, number, print_json, stdout
 
 if TYPE_CHECKING:
-    from search_spaces.modules.library import ModuleRecord
+    from search_spaces.library import ModuleRecord
 
 app = typer.Typer(
     help="Libraries of trained modules, which the space `module_library` composes networks from.",
@@ -45,7 +45,7 @@ def build(
 
     Example: `qd library build results/reuse-001 --to results/modules`
     """
-    from ..export.library import build_library
+    from ..transfer.library import build_library
 
     added = build_library(sources, to, top=top, plugins=plugins, say=note)
     for record in added:
@@ -59,7 +59,7 @@ def list_(folder: Folder, json: Json = False) -> None:
 
     Example: `qd library list results/modules`
     """
-    from ..export.library import open_library
+    from ..transfer.library import open_library
 
     library = open_library(folder)
     if json:
@@ -85,7 +85,7 @@ def show(
     Example: `qd library show results/modules mnist_conv1_3f2a9c1b`
     """
     from ..config import suggest
-    from ..export.library import open_library
+    from ..transfer.library import open_library
 
     library = open_library(folder)
     if name not in library.records:

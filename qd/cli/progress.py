@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ..candidates import Status
 from ..config import BudgetConfig
-from ..search import Search
+from ..search.full import Search
 from .output import console, duration, note, number
 
 SECONDS_BETWEEN_LINES = 10

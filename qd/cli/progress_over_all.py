@@ -9,8 +9,8 @@ from types import TracebackType
 from rich.live import Live
 from rich.table import Table
 
-from ..campaign import Standing
 from ..config import BudgetConfig
+from ..runs.campaign import Standing
 from .output import console, duration, note, number
 from .progress import SECONDS_BETWEEN_FRAMES, SECONDS_BETWEEN_LINES
 

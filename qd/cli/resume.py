@@ -29,7 +29,7 @@ def resume(
 
     Example: `qd resume results/first budget.evaluations=200`
     """
-    from .. import launch
+    from ..runs import launch
     from ..store.run import open_run
     from .progress import Progress
     from .summary import finish

@@ -44,8 +44,8 @@ def run(
         sys.exit(_run_seeds(run_file, seeds, changes, out, plugins, processes))
     if processes > 1:
         raise UsageError("--processes: a single search is one process; give --seeds too")
-    from .. import launch  # loads pyribs, which takes seconds: `qd --help` should not
     from ..config import load
+    from ..runs import launch  # loads pyribs, which takes seconds: `qd --help` should not
     from .progress import Progress
     from .summary import finish
 
@@ -57,8 +57,8 @@ def run(
 def _run_seeds(
     run_file: Path, seeds: str, overrides: list[str], out: Path | None, plugins: Path | None, processes: int
 ) -> int:
-    from ..campaign import parse_seeds, perform, seed_jobs
     from ..config import load
+    from ..runs.campaign import parse_seeds, perform, seed_jobs
     from .progress_over_all import ProgressOverAll
     from .summary import INTERRUPTED
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from search_spaces import SearchSpace
 
-from ..plugins import built_in, list_names
+from ..registry import built_in, list_names
 
 
 def spaces() -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 from .output import note, number, print_json, stdout
 
 if TYPE_CHECKING:
-    from ..stream import StreamResult
+    from ..transfer.stream import StreamResult
 
 
 def stream(
@@ -39,7 +39,7 @@ def stream(
     Example: `qd stream scripts/runs/reuse_library.yaml --out results/reuse_library`
     """
     from ..config import load
-    from ..stream import stream as learn
+    from ..transfer.stream import stream as learn
     from .progress_over_all import ProgressOverAll
     from .summary import INTERRUPTED
 

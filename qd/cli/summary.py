@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..search import Ending
-from ..store.failures import failures
+from ..analysis.failures import failures
+from ..search.full import Ending
 from ..store.run import Run
 from .output import console, duration, note, number
 

@@ -13,7 +13,7 @@ from .counter import Counter
 from .output import note, number, print_json, stdout
 
 if TYPE_CHECKING:
-    from ..store.corrected import Verification
+    from ..analysis.verification import Verification
 
 ROWS_SHOWN = 20
 
@@ -39,7 +39,7 @@ def verify(
 
     Example: `qd verify results/first --top 20 --seeds 5`
     """
-    from ..verification import verify as train_again
+    from ..runs.verify import verify as train_again
 
     with Counter("evaluations") as progress:
         found = train_again(

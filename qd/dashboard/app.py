@@ -14,8 +14,8 @@ import flask
 from dash import ALL, Dash, Input, Output, Patch, State, ctx, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
+from ..analysis.history import history
 from ..errors import QdError
-from ..store.history import history
 from . import figures, pages
 from .elite import panel
 from .gate import Gate

@@ -12,11 +12,11 @@ from typing import Any
 
 from dash import dcc, html
 
-from ..plots.diagram import architecture
-from ..plots.two_networks import two_networks
-from ..store.lineage import Ancestor, lineage
+from ..analysis.lineage import Ancestor, lineage
+from ..analysis.spread import Spread
+from ..plots.architecture import architecture
+from ..plots.comparison import two_networks
 from ..store.run import Run
-from ..store.verified import Spread
 
 LEAST_SCALE = 0.68
 """Diagrams shrink to this share of their size, down to `READABLE`; they are scrolled where there is less room."""

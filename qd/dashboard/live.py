@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas
 
+from ..analysis.history import history
+from ..analysis.spread import Spread, verified
 from ..archives import Archive
-from ..store.history import history
 from ..store.run import Run, open_run
-from ..store.verified import Spread, verified
 
 MOMENTS = 6
 """Archives of past moments that are remembered."""
@@ -112,7 +112,7 @@ class LiveRun:
         return known[1]
 
     def verified(self) -> dict[int, dict[str, Spread]]:
-        """As `qd.store.verified` gives it. While `reading`."""
+        """As `qd.analysis.spread` gives it. While `reading`."""
         count = self._run.query("SELECT COUNT(*) FROM evaluations WHERE purpose = 'verification'")[0][0]
         if self._verified is None or self._verified[0] != count:
             self._verified = (count, verified(self._run))

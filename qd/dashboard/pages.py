@@ -8,10 +8,10 @@ from urllib.parse import quote
 import pandas
 from dash import dcc, html
 
+from ..analysis.failures import failures
+from ..analysis.history import history
 from ..archives import Archive
 from ..candidates import Status
-from ..store.failures import failures
-from ..store.history import history
 from ..store.run import Run
 from . import figures
 from .live import LiveRun

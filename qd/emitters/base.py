@@ -12,7 +12,7 @@ import numpy as np
 from search_spaces import Genotypes, Metric, SearchSpace
 
 from ..archives import Archive
-from .guide import Guide, Prediction
+from ..surrogates.base import Guide, Prediction
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import numpy as np
 
 from search_spaces import Gene, Genotypes, SearchSpace, Vector
 
-from .answers import Answers
+from ..surrogates.attribution import Effects, gene_groups
+from ..surrogates.forest import FEWEST_ROWS, Forest
 from .base import Told
-from .effects import Effects, gene_groups
-from .forest import FEWEST_ROWS, Forest
+from .observations import Answers
 
 
 class ImportanceBias:

@@ -9,15 +9,15 @@ import numpy as np
 from pydantic import Field
 
 from search_spaces import Genotypes, Metric, SearchSpace
-from search_spaces.columns import take
+from search_spaces.genes.columns import take
 
 from ..archives import Archive, Axis, CellArchive
-from .answers import Answers
+from ..surrogates.acquisition import ExpectedGain
+from ..surrogates.base import Guide, Prediction
+from ..surrogates.forest import FEWEST_ROWS, Forest
 from .base import Emitter, Forecast, Proposals, Told
-from .forest import FEWEST_ROWS, Forest
-from .gain import ExpectedGain
-from .guide import Guide, Prediction
 from .map_elites import MapElites, joined
+from .observations import Answers
 
 
 class Guided(Emitter):

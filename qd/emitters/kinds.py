@@ -1,7 +1,7 @@
 """What a run file may name: emitters, and the controls that they are measured against."""
 
-from ..baselines import NSGA2, Evolutionary, NoveltyLocalCompetition, Random, RegularisedEvolution
 from .base import Emitter
+from .baselines import NSGA2, Evolutionary, NoveltyLocalCompetition, Random, RegularisedEvolution
 from .guided import Guided
 from .map_elites import MapElites
 

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from search_spaces import SearchSpace
-from search_spaces.columns import concatenate, differ, take
+from search_spaces.genes.columns import concatenate, differ, take
 
 from ..archives import Archive
 from .base import Emitter, Proposals, Told

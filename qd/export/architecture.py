@@ -9,7 +9,8 @@ from typing import Any
 
 from search_spaces import Genotype, Invalid, SearchSpace, Task
 
-from .. import __version__, plugins
+from .. import __version__
+from .. import registry as plugins
 from ..errors import QdError, UsageError
 from ..store.run import Run
 

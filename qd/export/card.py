@@ -10,7 +10,7 @@ from typing import Any
 from evaluators.task_data import TaskData
 from search_spaces import Metric
 
-from ..store.lineage import Ancestor
+from ..analysis.lineage import Ancestor
 from .architecture import Architecture
 from .formats import OPSET
 

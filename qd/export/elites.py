@@ -9,13 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..analysis.lineage import lineage
+from ..analysis.selection import Selection, choose
+from ..analysis.spread import Spread, verified
 from ..errors import UsageError
-from ..launch import prepare_again
-from ..problem import Problem
-from ..store.choose import Selection, choose
-from ..store.lineage import lineage
+from ..runs.launch import prepare_again
+from ..runs.problem import Problem
 from ..store.run import Run, open_run
-from ..store.verified import Spread, verified
 from .architecture import Architecture
 from .folder import LICENCE, Export, appearing, check_formats, check_free, give_weights
 from .formats import FORMATS

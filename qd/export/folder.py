@@ -16,11 +16,11 @@ import numpy as np
 from evaluators.task_data import TaskData
 from search_spaces import Metric
 
+from ..analysis.lineage import Ancestor
 from ..candidates import Weights
 from ..config import suggest
 from ..errors import QdError, UsageError
-from ..plots.diagram import diagram
-from ..store.lineage import Ancestor
+from ..plots.architecture import diagram
 from . import standalone
 from .architecture import FILE, Architecture
 from .card import model_card

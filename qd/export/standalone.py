@@ -52,7 +52,7 @@ def with_torch():
 
 def with_qd(plugins=None):
     """Needs qd: the `torch.nn.Module` itself, for training; it takes preprocessed inputs."""
-    from qd.export import load
+    from . import load
 
     return load(FOLDER, plugins)
 

@@ -12,11 +12,11 @@ from evaluators import Evaluator
 from evaluators.task_data import TaskData
 from search_spaces import SearchSpace
 
-from .. import plugins as plugin_room
+from .. import registry as plugin_room
+from ..analysis.lineage import Ancestor, lineage
+from ..analysis.selection import Selection, choose
 from ..errors import UsageError
-from ..launch import interruptible
-from ..store.choose import Selection, choose
-from ..store.lineage import Ancestor, lineage
+from ..runs.launch import interruptible
 from ..store.run import open_run
 from .architecture import FILE, Architecture
 from .folder import LICENCE, Export, appearing, check_formats, check_free

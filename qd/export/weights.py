@@ -13,7 +13,7 @@ from search_spaces import SearchSpace
 from ..candidates import Candidates, Purpose, Results, Status, Weights
 from ..errors import QdError
 from ..executors import evaluate
-from ..problem import Problem
+from ..runs.problem import Problem
 from ..store.run import Run
 
 Say = Callable[[str], None]

@@ -12,7 +12,7 @@ import networkx
 import numpy as np
 from numba import njit
 
-from qd.metrics.pruning import connections_on_paths
+from .pruning import connections_on_paths
 
 SINGULAR = 1e-9
 """A pivot below this is zero: true ones are ratios of numbers of spanning forests, far above it in a small graph."""

@@ -11,7 +11,7 @@ import networkx
 import numpy as np
 from numba import njit
 
-from qd.metrics.modularity import modularities, new_workspace, numbered_edges, split_graph
+from .modularity import modularities, new_workspace, numbered_edges, split_graph
 
 SWAPS_PER_EDGE = 10
 """Attempted swaps between two random graphs, for each edge."""

@@ -1,84 +1,161 @@
-"""Treatments beside each other: box plots of the four statistics, merged maps, curves."""
+"""Two networks side by side, with what differs marked."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import networkx
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter
 
-from ..comparison import CURVES, STATISTICS, Comparison
-from .heatmap import heatmap
-from .style import SERIES, new_figure, objective_label, plain, short, title
+from ..errors import UsageError
+from ..store.run import Run
+from .architecture import CHANGED, LINE, MARGIN, diagram, svg_text
 
+DIFFERENCES = 14
+"""Differing genes that are listed; the diagrams show the rest."""
+COLUMNS = (MARGIN, 300.0, 440.0, 580.0)
 
-def box_plots(found: Comparison) -> Figure:
-    """The four statistics, a box for each treatment and a point for each run."""
-    figure = new_figure(11.4, 3.6)
-    panels = figure.subplots(1, len(STATISTICS))
-    sideways = np.random.default_rng(0)
-    for axes, statistic in zip(panels, STATISTICS, strict=True):
-        values = [one.statistics[statistic] for one in found.treatments]
-        boxes = axes.boxplot(values, widths=0.6, showfliers=False, patch_artist=True, medianprops={"color": "black"})
-        for place, (box, points) in enumerate(zip(boxes["boxes"], values, strict=True)):
-            colour = SERIES[place % len(SERIES)]
-            box.set(facecolor=to_rgba(colour, 0.35), edgecolor=colour)
-            axes.plot(place + 1 + sideways.uniform(-0.18, 0.18, len(points)), points, ".", color=colour, markersize=4)
-        axes.set(xticks=[], ylim=(0, 1.04))
-        plain(axes)
-        title(axes, statistic.replace("_", " "))
-    _name(panels[-1], found)
-    return figure
+Layer = list[tuple[str, str]]
+"""(module, what it is and what enters it)."""
+Row = tuple[list[str], bool]
+"""Cells of a table, and whether they tell of a difference."""
 
 
-def merged_maps(found: Comparison) -> Figure:
-    """The best of all runs of each treatment, on one scale of colours; of one or two measures."""
-    count = len(found.treatments)
-    columns = min(2, count)
-    rows = -(-count // columns)
-    figure = new_figure(5.6 * columns, 4.4 * rows)
-    panels = figure.subplots(rows, columns, squeeze=False).flat
-    for axes, one in zip(panels, found.treatments, strict=False):
-        runs = f"{one.name.replace('_', ' ')}, {len(one.folders)} runs"
-        heatmap(one.merged, axes, runs, _limits(found))
-    for axes in list(panels):
-        axes.set_axis_off()
-    return figure
+def two_networks(run: Run, ids: Sequence[int]) -> str:
+    """An SVG of two candidates' networks, one below the other, and tables of their metrics and genes.
 
-
-def curves(found: Comparison) -> Figure:
-    """Best, coverage and QD score over evaluations: median, and a band from quartile to quartile."""
-    figure = new_figure(11.4, 3.8)
-    labels = {"best": objective_label(found.objective), "coverage": "coverage", "qd_score": "QD score"}
-    panels = figure.subplots(1, len(CURVES))
-    for axes, curve in zip(panels, CURVES, strict=True):
-        for place, one in enumerate(found.treatments):
-            low, middle, high = np.quantile(one.curves[curve], [0.25, 0.5, 0.75], axis=0)
-            colour = SERIES[place % len(SERIES)]
-            axes.fill_between(found.grid, low, high, color=colour, alpha=0.2, linewidth=0)
-            axes.plot(found.grid, middle, color=colour)
-        axes.set(xlabel="evaluations", ylabel=labels[curve], xlim=(0, found.evaluations))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
-        plain(axes)
-    _name(panels[-1], found)
-    return figure
-
-
-def _limits(found: Comparison) -> tuple[float, float]:
-    """Values of the first and the last colour; the worst few, far below all others, share the colour of the end."""
-    values = np.concatenate([one.merged.elites.objectives for one in found.treatments])
-    share = 0.02
-    if found.objective.sign > 0:
-        return float(np.quantile(values, share)), float(values.max())
-    return float(values.min()), float(np.quantile(values, 1 - share))
-
-
-def _name(axes: Axes, found: Comparison) -> None:
-    """Say beside the last panel which colour is which treatment."""
-    handles = [
-        Patch(color=SERIES[place % len(SERIES)], label=one.name.replace("_", " "))
-        for place, one in enumerate(found.treatments)
+    Raises:
+        UsageError: there are not two candidates, or one does not exist or has no ok evaluation.
+    """
+    if len(ids) != 2:
+        raise UsageError(f"--id: a comparison needs two candidates, got {len(ids)}: --id A --id B")
+    rows = [_header(ids), *_metric_rows(run, ids), *_gene_rows(run, ids)]
+    first, second = [run.module_graph(id) for id in ids]
+    marked = changed_modules(first, second) if first is not None and second is not None else (set(), set())
+    drawn = [
+        diagram(graph, run.meta("task"), f"candidate {id}", run.readable(id), changed)
+        for id, graph, changed in zip(ids, (first, second), marked, strict=True)
     ]
-    axes.legend(handles=handles, frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    sizes = [_size(one) for one in drawn]
+    heights = [height for _, height in sizes]
+    width = max(720.0, *[width for width, _ in sizes])
+    height = sum(heights) + LINE * (len(rows) + 3)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}"'
+        f' height="{height:.0f}" font-family="Helvetica, Arial, sans-serif" font-size="12">',
+        f'<rect width="{width:.0f}" height="{height:.0f}" fill="white"/>',
+        drawn[0],
+        drawn[1].replace("<svg ", f'<svg y="{heights[0]:.0f}" ', 1),
+    ]
+    y = sum(heights) + LINE
+    for cells, differs in rows:
+        fill = CHANGED if differs else "#333"
+        for x, cell in zip(COLUMNS, cells, strict=False):
+            parts.append(f'<text x="{x}" y="{y:.1f}" fill="{fill}">{svg_text(cell)}</text>')
+        y += LINE
+    note = "Red: differs. Modules are compared layer by layer; the order of the modules within a layer does not count."
+    parts.append(f'<text x="{MARGIN}" y="{y + 6:.1f}" font-size="11" fill="#666">{note}</text></svg>')
+    return "\n".join(parts)
+
+
+def changed_modules(first: networkx.DiGraph, second: networkx.DiGraph) -> tuple[set[str], set[str]]:
+    """The modules of each graph that the other does not have, after its layers were aligned."""
+    changed: tuple[set[str], set[str]] = (set(), set())
+    for left, right in _aligned(_layers(first), _layers(second)):
+        changed[0].update(_without_partner(left, right))
+        changed[1].update(_without_partner(right, left))
+    return changed
+
+
+def gene_differences(first: Any, second: Any) -> list[tuple[str, str, str]]:
+    """(path, value, value) of the places where two genotypes differ; "–" where one has no such place."""
+    a, b = _flat(first), _flat(second)
+    return [
+        (path, a.get(path, "–"), b.get(path, "–")) for path in dict.fromkeys([*a, *b]) if a.get(path) != b.get(path)
+    ]
+
+
+def _layers(graph: networkx.DiGraph) -> list[Layer]:
+    found: dict[int, Layer] = defaultdict(list)
+    for name, data in graph.nodes(data=True):
+        # kinds alone: how many links enter a sum follows from the modules before it, which are compared themselves
+        links = sorted({str(edge["kind"]) for _, _, edge in graph.in_edges(name, data=True)})
+        found[data["layer"]].append((name, f"{data['kind']} {data['label']} {links}"))
+    return [found[layer] for layer in sorted(found)]
+
+
+def _aligned(first: list[Layer], second: list[Layer]) -> list[tuple[Layer, Layer]]:
+    """Pairs of layers in their order, with as many equal modules as can be; a layer may have no partner.
+
+    The alignment of Needleman and Wunsch (1970).
+    """
+    best = np.zeros((len(first) + 1, len(second) + 1), dtype=np.int64)
+    for i, j in np.ndindex(len(first), len(second)):
+        shared = len(first[i]) - len(_without_partner(first[i], second[j]))
+        best[i + 1, j + 1] = max(best[i, j] + shared, best[i, j + 1], best[i + 1, j])
+    pairs: list[tuple[Layer, Layer]] = []
+    i, j = len(first), len(second)
+    while i or j:
+        if i and best[i, j] == best[i - 1, j]:
+            i -= 1
+            pairs.append((first[i], []))
+        elif j and best[i, j] == best[i, j - 1]:
+            j -= 1
+            pairs.append(([], second[j]))
+        else:
+            i, j = i - 1, j - 1
+            pairs.append((first[i], second[j]))
+    return pairs
+
+
+def _without_partner(modules: Layer, others: Layer) -> list[str]:
+    left = Counter(what for _, what in others)
+    lonely = []
+    for name, what in modules:
+        if left[what]:
+            left[what] -= 1
+        else:
+            lonely.append(name)
+    return lonely
+
+
+def _size(svg: str) -> tuple[float, float]:
+    found = re.search(r'viewBox="0 0 (\d+) (\d+)"', svg)
+    assert found
+    return float(found[1]), float(found[2])
+
+
+def _header(ids: Sequence[int]) -> Row:
+    return ["", f"candidate {ids[0]}", f"candidate {ids[1]}", "second minus first"], False
+
+
+def _metric_rows(run: Run, ids: Sequence[int]) -> list[Row]:
+    first, second = [run.metrics_of(run.evaluation_of(id)) for id in ids]
+    rows: list[Row] = []
+    for name, metric in run.metrics.items():
+        label = f"{name} [{metric.unit}]" if metric.unit else name
+        a, b = first[name], second[name]
+        rows.append(([label, f"{a:.5g}", f"{b:.5g}", f"{b - a:+.4g}" if a != b else "equal"], a != b))
+    return rows
+
+
+def _gene_rows(run: Run, ids: Sequence[int]) -> list[Row]:
+    genotypes = [run.genotypes([id])[id] for id in ids]
+    found = gene_differences(*genotypes)
+    rows: list[Row] = [([path, a, b], True) for path, a, b in found[:DIFFERENCES]]
+    if len(found) > DIFFERENCES:
+        rows.append(([f"and {len(found) - DIFFERENCES} more differing genes"], True))
+    return rows
+
+
+def _flat(value: Any, path: str = "") -> dict[str, str]:
+    if isinstance(value, dict) and value:
+        inner = [(f"{path}.{name}" if path else name, item) for name, item in value.items()]
+    elif isinstance(value, list) and value:
+        inner = [(f"{path}[{index}]", item) for index, item in enumerate(value)]
+    else:
+        return {path: str(value)}
+    return {key: text for place, item in inner for key, text in _flat(item, place).items()}

@@ -10,8 +10,8 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..analysis.history import history
 from ..errors import UsageError
-from ..store.history import history
 from ..store.run import Run
 from .style import SERIES, new_figure, objective_label, plain, rule
 

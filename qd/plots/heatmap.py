@@ -14,10 +14,10 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from ..analysis.spread import pooled_deviation, verified
 from ..archives import Archive, Axis, CVTArchive, GridArchive, Objective
 from ..errors import UsageError
 from ..store.run import Run
-from ..store.verified import pooled_deviation, verified
 from .cells import grid_of, middles, outlines, values_of
 from .style import (
     EMPTY,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..importance import Importance, Ranking
+from ..analysis.importance import Importance, Ranking
 from .style import FAINT, SERIES, new_figure, plain, title
 
 MOST = 12

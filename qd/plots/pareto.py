@@ -6,9 +6,9 @@ import numpy as np
 import pandas
 from matplotlib.figure import Figure
 
+from ..analysis.spread import verified
 from ..errors import UsageError
 from ..store.run import Run
-from ..store.verified import verified
 from .style import FAINT, SERIES, metric_label, new_figure, objective_label, plain, rule, scale_of, title
 
 

@@ -12,18 +12,18 @@ import numpy as np
 import yaml
 from matplotlib.figure import Figure
 
+from ..analysis.failures import failures
+from ..analysis.spread import verified
 from ..archives import Elite
+from ..plots.architecture import architecture
 from ..plots.cells import outlines
 from ..plots.curves import curves
-from ..plots.diagram import architecture
 from ..plots.heatmap import map_of
 from ..plots.operators import operators
 from ..plots.pareto import pareto
 from ..plots.small_multiples import PANELS, small_multiples
 from ..plots.style import encoded, short
-from ..store.failures import failures
 from ..store.run import Run
-from ..store.verified import verified
 
 ROWS = 4000
 """Elites in the table, the best; a page with more is slow."""

@@ -24,8 +24,8 @@ from ..archives import Archive, Axis, CellArchive, GridArchive, Objective, make_
 from ..candidates import Status
 from ..config import RunFile, check, suggest
 from ..errors import UsageError
+from ..registry import construct, find, is_plugin
 from ..notebook import Network, ReadableGenotype, run_html
-from ..plugins import construct, find, is_plugin
 from .folder import RunFolder
 from .log import APPLICATION_ID, SCHEMA_VERSION, unpack_graph
 from .pending import counts_of, unpack_state
@@ -409,7 +409,7 @@ class Run:
 
     def history(self) -> pandas.DataFrame:
         """How the search went: counts, coverage, QD score and best after every tell."""
-        from .history import history  # it reads a run
+        from ..analysis.history import history  # it reads a run
 
         return history(self)
 
@@ -432,7 +432,7 @@ class Run:
 
     def summary(self) -> dict[str, Any]:
         """What `qd show --json` prints."""
-        from .predicted import calibration  # it reads a run
+        from ..analysis.calibration import calibration  # it reads a run
 
         archive = self.archive
         predicted = [dataclasses.asdict(one) for one in calibration(self)]

@@ -7,7 +7,7 @@ import numpy as np
 from search_spaces import Genotypes
 
 from ..candidates import Candidates, Purpose
-from ..seeds import candidate_seed, shared_seed
+from ..search.seeds import candidate_seed, shared_seed
 
 
 def make_candidates(

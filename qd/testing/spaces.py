@@ -13,7 +13,7 @@ import pytest
 from search_spaces import Gene, Genotype, Invalid, Metric, SearchSpace, Task
 from search_spaces.genes import copy_tree, to_json
 
-from ..problem import METRIC_NAME, RESERVED
+from ..runs.problem import METRIC_NAME, RESERVED
 from ..store.log import pack_graph, unpack_graph
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from qd.campaign import Job, perform
+from qd.runs.campaign import Job, perform
 from qd.store.run import Run, open_run
-from qd.stream import stream, test_accuracy
+from qd.transfer.stream import stream, test_accuracy
 
 from .figures import Figure
 

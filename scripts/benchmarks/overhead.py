@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import qd
-from qd.loop import Loop
+from qd.search.loop import Loop
 
 from .figures import Figure
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 import qd
-from evaluators import retina_kernel as kernel
-from qd import problem
+from evaluators.retina import kernel
 from qd.config import load
-from qd.loop import Loop
-from search_spaces.retina_genotype import initialise
+from qd.runs import problem
+from qd.search.loop import Loop
+from search_spaces.retina.genotype import initialise
 
 from .figures import Figure
 

@@ -28,14 +28,14 @@ from typing import Any
 import numpy as np
 
 import qd
-from qd import problem
 from qd.candidates import Candidates, Results, Weights
-from qd.components import build_evaluator
 from qd.config import load
 from qd.executors import Executor, evaluate
-from qd.executors.options import RayConfig
-from qd.executors.ray_executor import RayExecutor
-from qd.search import Search
+from qd.executors.ray.executor import RayExecutor
+from qd.executors.ray.options import RayConfig
+from qd.runs import problem
+from qd.runs.components import build_evaluator
+from qd.search.full import Search
 from qd.store.folder import RunFolder
 from qd.store.log import Log
 from qd.testing.batches import make_candidates

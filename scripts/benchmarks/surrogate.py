@@ -18,11 +18,11 @@ import numpy as np
 import qd
 from evaluators.data.nas_bench_graph import Entry
 from evaluators.nas_bench_graph import NASBenchGraphTable
-from qd import problem
+from qd.analysis.calibration import calibration
+from qd.analysis.statistics import mann_whitney
 from qd.archives import Archive
 from qd.config import load
-from qd.statistics import mann_whitney
-from qd.store.predicted import calibration
+from qd.runs import problem
 from search_spaces.nas_bench_graph import NASBenchGraph
 
 from .figures import Figure

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from qd import environment
-from qd.comparison import STATISTICS, Comparison, Treatment
+from qd.analysis.comparison import STATISTICS, Comparison, Treatment
 from qd.store.folder import write_atomically
 from qd.store.run import Run
 

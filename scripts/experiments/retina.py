@@ -9,14 +9,14 @@ from pathlib import Path
 
 from account import Plan, write_account
 
-from qd.campaign import Job, perform
+from qd.analysis.comparison import compare
 from qd.cli.progress_over_all import ProgressOverAll
-from qd.comparison import compare
 from qd.config import BudgetConfig
 from qd.errors import QdError
-from qd.plots.comparison import box_plots, curves, merged_maps
 from qd.plots.heatmap import save_heatmap
 from qd.plots.style import save
+from qd.plots.treatments import box_plots, curves, merged_maps
+from qd.runs.campaign import Job, perform
 from qd.store.folder import write_atomically
 from qd.store.run import open_run
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import qd
+from qd.analysis.calibration import calibration, predictions
 from qd.archives import Axis, GridArchive, Objective, UnstructuredArchive
 from qd.emitters import Told
-from qd.emitters.guide import Guide, Prediction
 from qd.emitters.guided import Guided
-from qd.store.predicted import calibration, predictions
+from qd.surrogates.base import Guide, Prediction
 from search_spaces import Genotypes, Integer, SearchSpace, Struct
 
 OBJECTIVE = Objective("score", "maximise", 0, 1, "")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import qd
-from qd import launch
+from qd.runs import launch
 
 SETTINGS = {
     "space": {"side": 25},
@@ -44,7 +44,7 @@ def test_a_run_killed_at_20_random_moments_ends_as_one_never_killed(workbench, l
 
     # A process of its own for every session, started from one that has done the slow imports already.
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["qd.launch"])
+    processes.set_forkserver_preload(["qd.runs.launch"])
     moments = random.Random(7)
     folder = workbench.folder / "killed"
     kills = 0

@@ -24,7 +24,7 @@ DIGITS = {
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of trained networks, two elites of which are verified; tests copy it to change it."""
-    from qd.verification import verify
+    from qd.runs.verify import verify
 
     folder = tmp_path_factory.mktemp("digits")
     (folder / "digits.yaml").write_text(yaml.safe_dump(DIGITS))

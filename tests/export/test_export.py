@@ -13,10 +13,10 @@ import torch
 from safetensors.numpy import load_file
 
 import qd
+from qd.analysis.selection import Selection, undominated
 from qd.errors import QdError, UsageError
 from qd.export import export, load
 from qd.export.formats import FORMATS, Safetensors
-from qd.store.choose import Selection, undominated
 
 NETWORKS = '''
 import numpy as np
@@ -374,7 +374,7 @@ def test_a_verified_network_comes_with_its_spread(digits_run, tmp_path, qd_comma
     assert answer.status == 0
     assert "safetensors, onnx, torch compared" in answer.err
     run = qd.open_run(digits_run)
-    found = qd.store.corrected.verification(run)
+    found = qd.analysis.verification.verification(run)
     best = found.elites.iloc[0]
     data = json.loads((tmp_path / "home/architecture.json").read_text())
     assert data["candidate"] == best["id"]

@@ -16,7 +16,7 @@ import torch
 
 from evaluators.retina import patterns
 from evaluators.task_data import Examples, Preprocessing, TaskData
-from qd import plugins
+from qd import registry as plugins
 from qd.export import load
 from qd.export.architecture import Architecture
 from qd.export.folder import Export

@@ -13,11 +13,11 @@ import torch
 
 import qd
 from evaluators.image_classification import ImageClassification
+from qd.analysis.selection import Selection
 from qd.errors import QdError, UsageError
 from qd.export import export, load
 from qd.export import train as train_module
 from qd.export.train import train
-from qd.store.choose import Selection
 from qd.training import TrainingOptions, build_seeded, train_alone
 from search_spaces.sparse_moe import SparseMoE
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from qd.metrics.compute import active_parameters, macs, parameters
 from qd.metrics.routing import predict
-from search_spaces.modules import MixtureOfExperts
+from search_spaces.shelf import MixtureOfExperts
 
 STEM, HEAD, ROUTER = 6 * 4, 4 * 2, 4 * 3
 EXPERTS = np.array([2 * 4 * hidden for hidden in (3, 7, 5)])

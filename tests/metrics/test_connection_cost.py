@@ -6,7 +6,7 @@ import pytest
 
 from qd.metrics.connection_cost import connection_cost, connection_costs, line_places
 from qd.metrics.pruning import connections_on_paths
-from search_spaces.retina_genotype import CONNECTIONS, LAYER_OF_NODE, NODES
+from search_spaces.retina.genotype import CONNECTIONS, LAYER_OF_NODE, NODES
 
 FIXED = (LAYER_OF_NODE == 0) | (LAYER_OF_NODE == 4)
 PLACES = line_places(LAYER_OF_NODE, FIXED)

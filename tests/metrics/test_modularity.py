@@ -4,9 +4,9 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from evaluators.retina_kernel import topologies
+from evaluators.retina.kernel import topologies
 from qd.metrics.modularity import LEAST_GAIN, communities, modularities, modularity
-from search_spaces.retina_genotype import CONNECTIONS, NODES, initialise, mutate
+from search_spaces.retina.genotype import CONNECTIONS, NODES, initialise, mutate
 
 
 def plain_communities(graph: nx.DiGraph) -> list[set]:

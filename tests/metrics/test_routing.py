@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from qd.metrics.routing import expert_entropy, predict, specialisation
-from search_spaces.modules import MixtureOfExperts
+from search_spaces.shelf import MixtureOfExperts
 
 EVEN = np.eye(4)[[0, 1, 2, 3] * 5]
 SINGLE = np.eye(4)[[2] * 20]

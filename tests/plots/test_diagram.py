@@ -8,9 +8,9 @@ import pytest
 
 import qd
 from qd.errors import UsageError
-from qd.plots.diagram import architecture, compute_shares, diagram
+from qd.plots.architecture import architecture, compute_shares, diagram
+from qd.plots.comparison import changed_modules, gene_differences, two_networks
 from qd.plots.diagram_layout import layout
-from qd.plots.two_networks import changed_modules, gene_differences, two_networks
 from search_spaces.sparse_moe import SparseMoE
 
 TASK = {"input_shape": [1, 8, 8], "outputs": 10, "loss": "cross_entropy"}

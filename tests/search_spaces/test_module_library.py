@@ -9,11 +9,11 @@ import torch
 from qd.testing import SpaceConformance
 from qd.training import TrainingOptions, train_alone, train_population
 from search_spaces import Invalid, Task
+from search_spaces import library as on_disk
+from search_spaces.library import Library
+from search_spaces.library import stitch as stitches
+from search_spaces.library.stitch import make_stitch
 from search_spaces.module_library import LEVELS, STITCHES, ModuleLibrary
-from search_spaces.modules import library as on_disk
-from search_spaces.modules import stitch as stitches
-from search_spaces.modules.library import Library
-from search_spaces.modules.stitch import make_stitch
 
 TASK = Task((1, 8, 8), 10)
 NEW = {

@@ -5,7 +5,7 @@ from torch import nn
 
 from qd.training import TrainingOptions, build_seeded, minibatches, train_alone
 from search_spaces import Task
-from search_spaces.modules import MixtureOfExperts
+from search_spaces.shelf import MixtureOfExperts
 from search_spaces.sparse_moe import SparseMoE
 
 GENOTYPE = {

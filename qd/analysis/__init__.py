@@ -1,0 +1,1 @@
+"""What is computed from a log: it reads runs, and changes nothing."""

@@ -1,0 +1,173 @@
+"""The door: turns a run file into a space, an evaluator, an archive and emitters that fit together, or refuses it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from evaluators import Evaluator
+from search_spaces import Gene, Invalid, Metric, SearchSpace
+
+from .. import registry as plugins
+from ..archives import Archive, CellArchive, make_archive
+from ..config import RunFile, suggest
+from ..emitters.kinds import KINDS
+from ..errors import UsageError
+from ..search.full import WeightedEmitter, emitter_names
+from ..search.seeds import stream_seed
+from .components import build_components
+
+METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+MOST_METRICS = 500
+RESERVED = frozenset(
+    "id evaluation candidate purpose repeat fidelity seed tell attempt status seconds worker error emitter operator"
+    " cell objective parents readable genotype samples".split()
+)
+"""Names of the columns that stand beside metrics in every table of elites and evaluations."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """All parts of a run, bound and checked."""
+
+    space: SearchSpace
+    evaluator: Evaluator
+    metrics: Mapping[str, tuple[Metric, str]]
+    """{name: (definition, "evaluator" or "space")}"""
+    archive: Archive
+    emitters: list[WeightedEmitter]
+    digests: Mapping[str, str]
+    """{dotted path: SHA-256 of its file} of the plug-ins."""
+    plugin_folder: Path | None
+    """Where they lie; None where there are none."""
+
+
+def prepare(
+    config: RunFile, name: str, plugin_folder: Path | None, centroids: Sequence[Sequence[float]] | None = None
+) -> Problem:
+    """Build every part of a run.
+
+    Args:
+        config: the run file.
+        name: its path, for messages.
+        plugin_folder: where dotted paths are looked up.
+        centroids: of a cvt archive, when they are known already.
+
+    Raises:
+        UsageError: naming file and key.
+    """
+    try:
+        return _prepare(config, plugin_folder, centroids)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from error
+
+
+def _prepare(config: RunFile, folder: Path | None, centroids: Sequence[Sequence[float]] | None) -> Problem:
+    components = build_components(config, folder)
+    space, evaluator = components.space, components.evaluator
+    if not isinstance(getattr(space, "genes", None), Gene):
+        raise UsageError(f"space: {config.space.kind} declares no `genes`, such as Struct(width=Choice(16, 32))")
+    _check_latency(config, evaluator)
+    metrics = _metrics(space, evaluator)
+    definitions = {metric: definition for metric, (definition, _) in metrics.items()}
+    archive = make_archive(config.archive, definitions, centroids=centroids)
+    _check_times(config, metrics)
+    _check_noise(config)
+    _check_imported(config, space)
+    if config.search.noise == "reevaluate":
+        assert isinstance(archive, CellArchive)
+        archive.average()
+    components.bind(config)
+    emitters = _emitters(config, space, evaluator, archive, definitions)
+    plugin_folder = folder if components.digests else None
+    return Problem(space, evaluator, metrics, archive, emitters, components.digests, plugin_folder)
+
+
+def _check_latency(config: RunFile, evaluator: Evaluator) -> None:
+    named = [config.archive.objective.metric, *(axis.metric for axis in config.archive.measures)]
+    if "latency" in named and "latency" not in getattr(evaluator, "metrics", {}):
+        raise UsageError("archive: the metric 'latency' needs a line of its own: latency: {device: cpu, batch: 1}")
+
+
+def _metrics(space: SearchSpace, evaluator: Evaluator) -> dict[str, tuple[Metric, str]]:
+    if not getattr(evaluator, "metrics", None):
+        raise UsageError(f"evaluator: {type(evaluator).__name__} declares no `metrics`")
+    metrics: dict[str, tuple[Metric, str]] = {}
+    for owner, source in ((evaluator, "evaluator"), (space, "space")):
+        if not isinstance(owner.metrics, Mapping):
+            raise UsageError(f"{source}: expected metrics = {{name: Metric(...)}}, got {owner.metrics!r}")
+        for name, metric in owner.metrics.items():
+            if not isinstance(name, str) or not METRIC_NAME.fullmatch(name):
+                raise UsageError(
+                    f"{source}: metric name {name!r} is not allowed: lower case letters, digits and _, a letter first,"
+                    " at most 63"
+                )
+            if name in RESERVED:
+                raise UsageError(f"{source}: metric name {name!r} is taken by a column of the log; choose another")
+            if name in metrics:
+                raise UsageError(f"{source}: metric {name!r} is reported by the evaluator already; choose another name")
+            if not isinstance(metric, Metric):
+                raise UsageError(f"{source}: metric {name!r}: expected Metric(...), got {metric!r}")
+            metrics[name] = (metric, source)
+    if len(metrics) > MOST_METRICS:
+        raise UsageError(f"evaluator: at most {MOST_METRICS} metrics, got {len(metrics)}")
+    return metrics
+
+
+def _check_times(config: RunFile, metrics: Mapping[str, tuple[Metric, str]]) -> None:
+    if config.search.order != "id":
+        return
+    used = {"archive.objective": config.archive.objective.metric}
+    used.update({f"archive.measures[{index}]": axis.metric for index, axis in enumerate(config.archive.measures)})
+    for key, metric in used.items():
+        if metrics[metric][0].time:
+            raise UsageError(
+                f"{key}: {metric!r} is a time and differs between equal runs, and `order: id` promises equal logs;"
+                " choose another metric, or order: arrival"
+            )
+
+
+def _check_noise(config: RunFile) -> None:
+    if config.search.noise == "none":
+        return
+    if config.archive.kind == "unstructured" or config.archive.refine:
+        raise UsageError("search.noise: `reevaluate` needs an archive whose cells stay what they are")
+    if config.log.keep != "all":
+        raise UsageError("search.noise: `reevaluate` needs every evaluation in the log; write log: all")
+
+
+def _check_imported(config: RunFile, space: SearchSpace) -> None:
+    if config.imported and config.log.keep != "all":
+        raise UsageError("imported: needs every candidate in the log; write log: all")
+    for index, genotype in enumerate(config.imported):
+        try:
+            space.genes.validate(genotype)
+        except Invalid as error:
+            raise UsageError(f"imported[{index}]: {error}; qd import completes genotypes for this space") from None
+
+
+def _emitters(
+    config: RunFile, space: SearchSpace, evaluator: Evaluator, archive: Archive, metrics: Mapping[str, Metric]
+) -> list[WeightedEmitter]:
+    names = emitter_names([one.kind for one in config.emitters])
+    emitters = []
+    for index, (name, one) in enumerate(zip(names, config.emitters, strict=True)):
+        where = f"emitters[{index}]"
+        if one.kind not in KINDS:
+            raise UsageError(f"{where}.kind: unknown emitter {one.kind!r}{suggest(one.kind, sorted(KINDS))}")
+        emitter = plugins.construct(KINDS[one.kind], one.arguments, where, ("kind", "weight"), space=space)
+        try:
+            emitter.bind(metrics, archive, evaluator.guide)
+        except ValueError as error:
+            raise UsageError(f"{where}: {error}") from error
+        if emitter.remembers and config.log.keep != "all":
+            raise UsageError(
+                f"{where}: {one.kind} learns from every answer, and fits again from the log; write log: all"
+            )
+        rng = np.random.default_rng(stream_seed(config.search.seed, f"emitter {name}"))
+        emitters.append(WeightedEmitter(name, emitter, one.weight, rng))
+    return emitters

@@ -1,0 +1,383 @@
+"""The loop that logs everything: ask → submit → log → tell. Steady state: whoever is free gets work.
+
+One transaction per tell holds the results, what they changed, what was asked next, and the state after all of it. So
+the log alone says how to go on: resume restores the state and submits again, under their ids, the evaluations that were
+asked but not told.
+
+Under `order: arrival` results are told as they come. Under `order: id` whole batches are told in the order in which
+they were asked, so the log does not depend on how many workers there are nor on how fast they are.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from search_spaces import Genotype, SearchSpace
+from search_spaces.genes import to_json
+
+from ..archives import Archive, CellArchive
+from ..candidates import Purpose, Results, Status
+from ..config import BudgetConfig, SearchConfig
+from ..executors import Executor
+from ..store.folder import RunFolder
+from ..store.log import CandidateRow, EvaluationRow, Log, Transaction, parents_json
+from ..store.resume import Proposal, Unfinished
+from .loop import FULL_FIDELITY, Ending, Loop, WeightedEmitter, emitter_names
+from .predictions import Forecasts
+from .reevaluation import Reevaluations, genotypes_of
+from .seeds import candidate_seed, shared_seed
+
+__all__ = ["Ending", "Search", "WeightedEmitter", "emitter_names"]
+
+DUPLICATES_IN_A_ROW = 1000
+"""So many proposals without a new architecture mean that the space is exhausted."""
+
+
+class Search(Loop):
+    """One search, from its first proposal or from where a log left off.
+
+    Args:
+        space: gives genes, keys and module graphs.
+        archive: empty, or folded from the log.
+        emitters: who proposes.
+        executor: where candidates are evaluated.
+        log: open for writing.
+        folder: where elites' weights are kept.
+        config: seed, order, chunk and window.
+        budget: when to end.
+        unfinished: what the log says, when resuming.
+        imported: genotypes that are proposed before any emitter is asked.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        archive: Archive,
+        emitters: Sequence[WeightedEmitter],
+        executor: Executor,
+        log: Log,
+        folder: RunFolder,
+        config: SearchConfig,
+        budget: BudgetConfig,
+        unfinished: Unfinished | None = None,
+        imported: Sequence[Genotype] = (),
+    ) -> None:
+        session = unfinished.session + 1 if unfinished else 1
+        super().__init__(space, archive, emitters, executor, log, folder, config, budget, session)
+        self._known: dict[bytes, int] = {}
+        self._in_flight: dict[int, tuple[EvaluationRow, Proposal]] = {}
+        self._waiting: dict[int, list[Proposal]] = {}
+        self._promoted: deque[Proposal] = deque()
+        self._open_batches: dict[int, int] = {}
+        self._imported = deque(imported)
+        self._forecasts = Forecasts()
+        self._again = Reevaluations() if config.noise == "reevaluate" else None
+        if unfinished:
+            self._restore(unfinished)
+
+    @property
+    def reevaluations(self) -> int:
+        """How many of the finished evaluations were of candidates that had been evaluated before."""
+        return self._again.told if self._again else 0
+
+    # ---------------------------------------------------------------- asking
+
+    def _under_way(self) -> int:
+        return len(self._in_flight)
+
+    def _submit_again(self) -> None:
+        self._submit(pending for pending in self._in_flight.values())
+
+    def _exhausted(self) -> bool:
+        return self._row_of_duplicates >= DUPLICATES_IN_A_ROW
+
+    def _ask(self) -> tuple[list[CandidateRow], list[tuple[EvaluationRow, Proposal]]]:
+        """Fill the window with new batches; returns every new candidate, and the new evaluations."""
+        candidates: list[CandidateRow] = []
+        asked: list[tuple[EvaluationRow, Proposal]] = []
+        while size := self._next_size():
+            batch = self._ask_again(size) or self._ask_batch(size, candidates)
+            if not batch:
+                break
+            asked.extend(batch)
+        return candidates, asked
+
+    def _ask_batch(self, size: int, candidates: list[CandidateRow]) -> list[tuple[EvaluationRow, Proposal]]:
+        new: list[Proposal] = []
+        while self._promoted and len(new) < size:
+            new.append(self._promoted.popleft())
+            self.duplicates -= 1
+        while self._imported and len(new) < size:
+            proposal = self._propose("import", "import", (), self._imported.popleft())
+            candidates.append(proposal.candidate)
+            if proposal.candidate.twin is None:
+                new.append(proposal)
+        while len(new) < size and not self._exhausted():
+            for one, share in zip(self._emitters, self._shares(size - len(new)), strict=True):
+                if share:
+                    asked = one.emitter.ask(share, self.archive, one.rng)
+                    self._forecasts.note(one.name, self.proposals + 1, asked.forecast, self.archive.objective)
+                    trees = self._space.genes.trees(asked.genotypes)
+                    for genotype, parent_ids, operator in zip(trees, asked.parents, asked.operators, strict=True):
+                        proposal = self._propose(one.name, operator, parent_ids, genotype)
+                        candidates.append(proposal.candidate)
+                        if proposal.candidate.twin is None:
+                            new.append(proposal)
+        return self._batch([self._evaluation(proposal, Purpose.SEARCH, 0) for proposal in new])
+
+    def _ask_again(self, size: int) -> list[tuple[EvaluationRow, Proposal]]:
+        if self._again is None:
+            return []
+        batch = self._again.take(size)
+        return self._batch([self._evaluation(proposal, Purpose.REEVALUATION, repeat) for proposal, repeat in batch])
+
+    def _batch(self, asked: list[tuple[EvaluationRow, Proposal]]) -> list[tuple[EvaluationRow, Proposal]]:
+        if asked:
+            self._open_batches[self._batches] = len(asked)
+            self._batches += 1
+        return asked
+
+    def _propose(self, emitter: str, operator: str, parents: tuple[int, ...], genotype: Genotype) -> Proposal:
+        key = blake2b(self._space.key(genotype).encode(), digest_size=16).digest()
+        twin = self._known.get(key)
+        self.proposals += 1
+        candidate = CandidateRow(
+            id=self.proposals,
+            emitter=emitter,
+            operator=operator,
+            parents=parents_json(parents),
+            genotype=to_json(genotype),
+            key=key,
+            readable=self._space.genes.readable(genotype),
+            twin=twin,
+        )
+        proposal = Proposal(candidate, genotype)
+        if twin is None:
+            self._known[key] = candidate.id
+            self._waiting[candidate.id] = []
+            self._row_of_duplicates = 0
+        else:
+            self.duplicates += 1
+            self._row_of_duplicates += 1
+            if twin in self._waiting:
+                self._waiting[twin].append(proposal)
+        return proposal
+
+    def _evaluation(self, proposal: Proposal, purpose: Purpose, repeat: int) -> tuple[EvaluationRow, Proposal]:
+        self.evaluations_asked += 1
+        candidate = proposal.candidate.id
+        row = EvaluationRow(
+            id=self.evaluations_asked,
+            candidate=candidate,
+            batch=self._batches,
+            purpose=purpose.value,
+            repeat=repeat,
+            fidelity=FULL_FIDELITY,
+            seed=candidate_seed(self._config.seed, candidate, purpose, repeat),
+            shared_seed=shared_seed(self._config.seed, purpose, repeat),
+            session=self._session,
+        )
+        self._in_flight[row.id] = (row, proposal)
+        return row, proposal
+
+    def _ask_and_commit(self) -> None:
+        candidates, asked = self._ask()
+        if candidates or asked:
+            self._log.commit(
+                Transaction(
+                    self._state(),
+                    self.seconds,
+                    candidates=candidates,
+                    evaluations=[row for row, _ in asked],
+                    **self._forecasts.take(),
+                )
+            )
+            self._submit(asked)
+
+    def _submit(self, asked: Iterable[tuple[EvaluationRow, Proposal]]) -> None:
+        batches: dict[int, list[tuple[EvaluationRow, Proposal]]] = {}
+        for row, proposal in asked:
+            batches.setdefault(row.batch, []).append((row, proposal))
+        for batch in batches.values():
+            self._send(
+                np.array([row.candidate for row, _ in batch], dtype=np.int64),
+                np.array([row.id for row, _ in batch], dtype=np.int64),
+                np.array([row.seed for row, _ in batch], dtype=np.int64),
+                [proposal.genotype for _, proposal in batch],
+                Purpose(batch[0][0].purpose),
+                batch[0][0].shared_seed,
+            )
+
+    # --------------------------------------------------------------- telling
+
+    def _in_order(self, arrived: Sequence[Results]) -> Iterable[Results]:
+        """What can be told now: everything that arrived, or under `order: id` the batches whose turn it is."""
+        if not arrived:
+            return
+        if self._config.order == "arrival":
+            yield Results.join(arrived)
+            return
+        for results in arrived:
+            batches = np.array([self._in_flight[id][0].batch for id in results.evaluation_ids.tolist()])
+            for batch in np.unique(batches).tolist():
+                part = results.take(np.flatnonzero(batches == batch))
+                parked = self._parked.get(batch)
+                self._parked[batch] = Results.join([parked, part]) if parked else part
+        while self._open_batches:
+            turn = min(self._open_batches)
+            if turn not in self._parked or len(self._parked[turn]) < self._open_batches[turn]:
+                return
+            yield self._parked.pop(turn)
+
+    def _tell(self, results: Results, asking: bool) -> None:
+        results = results.take(np.argsort(results.evaluation_ids))
+        told = [self._in_flight.pop(id) for id in results.evaluation_ids.tolist()]
+        statuses = [Status(value) for value in results.status.tolist()]
+        candidates = np.array([row.candidate for row, _ in told], dtype=np.int64)
+        genotypes = self._space.genes.column([proposal.genotype for _, proposal in told])
+        insertions = self._add(results, candidates, genotypes)
+        for (row, proposal), status in zip(told, statuses, strict=True):
+            self._settle(row, proposal, status)
+            self.counts[status] += 1
+        self._challenge()
+        self._count_errors(results)
+        self._tell_emitters(results, candidates, told)
+        refined = self.archive.refine_if_due(self.evaluations)
+        graphs = self._graphs(told, statuses)
+        self._tells += 1
+        self._row_of_duplicates = 0  # what was told may open new ground
+        proposals = self.proposals  # before the next are asked: an interrupted search asks later, and logs the same
+        asked_candidates, asked = self._ask() if asking else ([], [])
+        self._keep_weights(insertions)
+        self._log.commit(
+            Transaction(
+                state=self._state(),
+                seconds=self.seconds,
+                tell=self._tells,
+                results=results,
+                attempts=[self._session - row.session + results.attempts.get(row.id, 1) for row, _ in told],
+                insertions=insertions,
+                refined=refined,
+                graphs=graphs,
+                candidates=asked_candidates,
+                evaluations=[row for row, _ in asked],
+                proposals=proposals,
+                **self._forecasts.take(),
+            )
+        )
+        self._drop_weights(results, insertions)
+        self._submit(asked)
+        self._stop_if_all_failed()
+
+    def _tell_emitters(
+        self, results: Results, candidates: np.ndarray, told: Sequence[tuple[EvaluationRow, Proposal]]
+    ) -> None:
+        # of a candidate that is evaluated again its emitter has heard already
+        names = np.array(
+            [proposal.candidate.emitter if row.purpose == Purpose.SEARCH else "" for row, proposal in told]
+        )
+        for one in self._emitters:
+            rows = np.flatnonzero(names != "" if one.emitter.remembers else names == one.name)
+            if len(rows):
+                own = [told[row][1].genotype for row in rows.tolist()]
+                self._tell_emitter(one, results.take(rows), candidates[rows], own)
+
+    def _settle(self, row: EvaluationRow, proposal: Proposal, status: Status) -> None:
+        """Close the batch's row; an answer holds for waiting duplicates, after a failure the first of them is next."""
+        self._open_batches[row.batch] -= 1
+        if not self._open_batches[row.batch]:
+            del self._open_batches[row.batch]
+        if self._again is not None:
+            if row.purpose == Purpose.REEVALUATION:
+                self._again.tell(row.candidate)
+                return
+            if status is Status.OK:
+                self._again.answered([proposal])
+        waiting = self._waiting.pop(row.candidate)
+        if status.is_answer:
+            return
+        del self._known[proposal.candidate.key]
+        if waiting:
+            first, *rest = waiting
+            self._known[proposal.candidate.key] = first.candidate.id
+            self._waiting[first.candidate.id] = rest
+            self._promoted.append(first)
+
+    def _challenge(self) -> None:
+        if self._again is not None:
+            assert isinstance(self.archive, CellArchive)
+            assert self.archive.averages is not None
+            self._again.challenge(self.archive.averages.challenged)
+            self.archive.averages.challenged.clear()
+
+    def _graphs(self, told: Sequence[tuple[EvaluationRow, Proposal]], statuses: Sequence[Status]) -> dict[int, Any]:
+        graphs = {}
+        for (row, proposal), status in zip(told, statuses, strict=True):
+            new = status is Status.OK and row.purpose == Purpose.SEARCH
+            graph = self._graph(proposal.genotype) if new else None
+            if graph is not None:
+                graphs[row.candidate] = graph
+        return graphs
+
+    def _graph(self, genotype: Genotype) -> Any:
+        try:
+            return self._space.module_graph(genotype)
+        except Exception as error:  # a diagram less is no reason to end a search
+            name = type(self._space).__name__
+            reason = f"{type(error).__name__}: {error}"
+            warnings.warn(f"{name}.module_graph fails ({reason}); such networks have no diagram", stacklevel=2)
+            return None
+
+    # ----------------------------------------------------------------- state
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            **super()._state(),
+            "promoted": [proposal.candidate.id for proposal in self._promoted],
+            "imported": len(self._imported),
+            "again": self._again.state() if self._again else [],
+        }
+
+    def _remind(self, unfinished: Unfinished) -> None:
+        """Tell those emitters that learn from all answers what the log holds."""
+        told = unfinished.told
+        for one in self._emitters:
+            if one.emitter.remembers and told is not None and len(told.results):
+                self._tell_emitter(one, told.results, told.candidates, told.genotypes)
+
+    def _restore(self, unfinished: Unfinished) -> None:
+        state = unfinished.state
+        if state is None:
+            return
+        self._remind(unfinished)
+        self._restore_state(state)
+        self.counts.update(unfinished.counts)
+        if any(status.is_answer for status in self.counts):
+            self._first_errors = None
+        self.duplicates = unfinished.duplicates
+        self._known.update(unfinished.known)
+        for row, proposal in unfinished.in_flight:
+            self._in_flight[row.id] = (row, proposal)
+            self._open_batches[row.batch] = self._open_batches.get(row.batch, 0) + 1
+            if row.purpose == Purpose.SEARCH:
+                self._waiting[row.candidate] = []
+        self._promoted.extend(unfinished.promoted)
+        for proposal in unfinished.promoted:
+            self._waiting[proposal.candidate.id] = []
+        for proposal in unfinished.waiting:
+            holder = self._known[proposal.candidate.key]
+            self._waiting[holder].append(proposal)
+        for _ in range(len(self._imported) - state["imported"]):
+            self._imported.popleft()
+        if self._again is not None:
+            assert isinstance(self.archive, CellArchive)
+            assert self.archive.averages is not None
+            self._again.restore(state["again"], unfinished.answered, unfinished.reevaluations)
+            self.archive.averages.set_genotypes(genotypes_of(unfinished.answered))
+            self.archive.averages.challenged.clear()

@@ -1,0 +1,315 @@
+"""What every search loop has in common: budget, emitters, weights, and when to end.
+
+Two loops share it. `Search` logs everything; `ColumnarSearch` logs what entered an archive, for evaluations so cheap
+that a row of Python for each would cost more than they do.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from search_spaces import Genotypes, SearchSpace
+from search_spaces.genes.columns import take
+
+from ..archives import Archive, Insertion
+from ..candidates import Candidates, Purpose, Results, Status
+from ..config import BudgetConfig, SearchConfig
+from ..emitters import Emitter, Told
+from ..errors import QdError
+from ..executors import Executor
+from ..store.folder import RunFolder
+from ..store.log import Log
+from .seeds import shared_seed, stream_seed
+
+FAILURES_AT_FIRST = 30
+"""When the first so many evaluations all fail, the search stops."""
+BATCHES_AHEAD = 8
+"""Under `order: id`, where the run file names no window."""
+SMALLEST_SHARE = 4
+"""Towards the end of the budget batches shrink to a quarter at least: small stacks of networks train slowly."""
+FULL_FIDELITY = 1.0
+
+
+class Ending(StrEnum):
+    """Why a search ended."""
+
+    BUDGET = "budget used"
+    EXHAUSTED = "space exhausted"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass
+class WeightedEmitter:
+    """An emitter, its share of the proposals, and its own random stream."""
+
+    name: str
+    emitter: Emitter
+    weight: float
+    rng: np.random.Generator
+
+
+class Loop(ABC):
+    """Ask, submit, log, tell, until the budget is used.
+
+    Args:
+        space: gives genes, keys and module graphs.
+        archive: empty, or folded from the log.
+        emitters: who proposes.
+        executor: where candidates are evaluated.
+        log: open for writing.
+        folder: where elites' weights are kept.
+        config: seed, order, chunk and window.
+        budget: when to end.
+        session: number of this one, from 1.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        archive: Archive,
+        emitters: Sequence[WeightedEmitter],
+        executor: Executor,
+        log: Log,
+        folder: RunFolder,
+        config: SearchConfig,
+        budget: BudgetConfig,
+        session: int,
+    ) -> None:
+        self.archive = archive
+        self.counts: Counter[Status] = Counter()
+        self.proposals = 0
+        self.duplicates = 0
+        self.evaluations_asked = 0
+        self._space, self._emitters, self._executor = space, list(emitters), executor
+        self._log, self._folder, self._config, self._budget = log, folder, config, budget
+        self._session = session
+        self._rng = np.random.default_rng(stream_seed(config.seed, "search"))
+        self._weights = np.array([one.weight for one in emitters]) / sum(one.weight for one in emitters)
+        self._shared_seed = shared_seed(config.seed, Purpose.SEARCH, 0)
+        self._batches = 0
+        self._tells = 0
+        self._row_of_duplicates = 0
+        self._seconds_before = 0.0
+        self._started = time.monotonic()
+        self._parked: dict[int, Results] = {}
+        self._any_weights = any(folder.weights.iterdir())
+        self._first_errors: Counter[str] | None = Counter()
+
+    @property
+    def evaluations(self) -> int:
+        """Finished search evaluations, whatever their status."""
+        return sum(self.counts.values())
+
+    @property
+    def seconds(self) -> float:
+        """Search time, earlier sessions included."""
+        return self._seconds_before + time.monotonic() - self._started
+
+    def run(
+        self,
+        on_tell: Callable[[Any], None] = lambda search: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Ending:
+        """Search until the budget is used, the space is exhausted, or `should_stop` says so after a tell.
+
+        Raises:
+            QdError: every one of the first evaluations failed, or the log cannot be written.
+        """
+        self._started = time.monotonic()
+        self._submit_again()
+        if not should_stop():
+            self._ask_and_commit()
+        while self._under_way():
+            if should_stop():
+                return Ending.INTERRUPTED
+            arrived = self._executor.collect(timeout=1.0)
+            if not arrived and self._config.order == "arrival":
+                self._ask_and_commit()  # workers may have joined
+            for results in self._in_order(arrived):
+                self._tell(results, asking=not should_stop())
+                on_tell(self)
+        if self._budget_used():
+            return Ending.BUDGET
+        return Ending.EXHAUSTED if self._exhausted() else Ending.INTERRUPTED
+
+    @abstractmethod
+    def _under_way(self) -> int:
+        """How many evaluations were asked and not told."""
+
+    @abstractmethod
+    def _submit_again(self) -> None:
+        """Submit what an earlier session asked and did not tell."""
+
+    @abstractmethod
+    def _ask_and_commit(self) -> None:
+        """Fill the window, log that, and submit it."""
+
+    @abstractmethod
+    def _in_order(self, arrived: Sequence[Results]) -> Iterable[Results]:
+        """What can be told now."""
+
+    @abstractmethod
+    def _tell(self, results: Results, asking: bool) -> None:
+        """Take in results, ask for more where `asking`, and log both in one transaction."""
+
+    def _exhausted(self) -> bool:
+        return False
+
+    def _budget_used(self) -> bool:
+        limit = self._budget
+        return (limit.evaluations is not None and self.evaluations_asked >= limit.evaluations) or (
+            limit.seconds is not None and self.seconds >= limit.seconds
+        )
+
+    def _next_size(self) -> int:
+        """How many candidates the next batch holds; 0 where the window has no room for it, or the budget is used.
+
+        Under `order: id` it depends on the run file alone. Else the executor has its say, every worker gets a share of
+        a narrow window, and batches shrink towards the end of the budget, so that workers finish at about one time.
+        """
+        if self._budget_used():
+            return 0
+        size, window = self._config.chunk, self._config.window
+        left = None if self._budget.evaluations is None else self._budget.evaluations - self.evaluations_asked
+        if self._config.order == "id":
+            window = window or size * BATCHES_AHEAD
+        else:
+            slots = self._executor.slots
+            size = self._executor.chunk(size)
+            if window:
+                size = min(size, max(1, window // slots))
+            window = window or size * slots
+            if left is not None:
+                size = min(size, max(math.ceil(left / slots), math.ceil(size / SMALLEST_SHARE)))
+        if self._under_way() + size > window:
+            return 0
+        return size if left is None else min(size, left)
+
+    def _shares(self, size: int) -> list[int]:
+        """How many of the next proposals each emitter makes."""
+        return self._rng.multinomial(size, self._weights).tolist()
+
+    def _send(
+        self,
+        ids: np.ndarray,
+        evaluations: np.ndarray,
+        seeds: np.ndarray,
+        genotypes: Genotypes,
+        purpose: Purpose = Purpose.SEARCH,
+        shared_seed: int | None = None,
+    ) -> None:
+        self._executor.submit(
+            Candidates(
+                ids=ids,
+                evaluation_ids=evaluations,
+                seeds=seeds,
+                shared_seed=self._shared_seed if shared_seed is None else shared_seed,
+                genotypes=self._space.genes.column(genotypes),
+                fidelity=FULL_FIDELITY,
+                purpose=purpose,
+            )
+        )
+
+    def _add(self, results: Results, candidates: np.ndarray, genotypes: Genotypes) -> list[Insertion]:
+        """Offer what was answered to the archive; `candidates` (N,) and genotypes belong to the rows of `results`."""
+        rows = np.flatnonzero(results.status == Status.OK)
+        if len(rows) < len(results):
+            genotypes = take(genotypes, rows)
+        return self.archive.add(
+            results.evaluation_ids[rows],
+            candidates[rows],
+            {name: column[rows] for name, column in results.metrics.items()},
+            genotypes,
+        )
+
+    def _tell_emitter(
+        self, one: WeightedEmitter, results: Results, candidates: np.ndarray, genotypes: Genotypes
+    ) -> None:
+        names = [self.archive.objective.metric, *(axis.metric for axis in self.archive.axes)]
+        empty = np.full(len(results), np.nan)  # none of a batch without any answer has metrics
+        metrics = {name: results.metrics.get(name, empty) for name in [*names, *results.metrics]}
+        objectives = self.archive.objective.sign * metrics[self.archive.objective.metric]
+        one.emitter.tell(Told(candidates, genotypes, metrics, objectives), self.archive, one.rng)
+
+    def _count_errors(self, results: Results) -> None:
+        """Note the errors of the first evaluations, as long as there is no answer."""
+        if self._first_errors is None:
+            return
+        if any(Status(value).is_answer for value in np.unique(results.status).tolist()):
+            self._first_errors = None
+        else:
+            self._first_errors.update(text.strip() for text in results.errors.values())
+
+    def _keep_weights(self, insertions: Sequence[Insertion]) -> None:
+        """Write the weights of what became an elite; they are there before the log says so."""
+        elites = {one.evaluation for one in insertions} - {one.displaced for one in insertions}
+        try:
+            for evaluation, weights in self._executor.fetch(sorted(elites)).items():
+                self._any_weights = True
+                self._folder.write_weights(evaluation, weights)
+        except OSError as error:
+            raise QdError(
+                f"{self._folder.weights}: cannot write weights ({error}). All that was told before is safe;"
+                f" make room, then: qd resume {self._folder.path}"
+            ) from error
+
+    def _drop_weights(self, results: Results, insertions: Sequence[Insertion]) -> None:
+        """Delete those of displaced elites; the log says already that they are none."""
+        if self._any_weights:
+            self._folder.delete_weights(one.displaced for one in insertions if one.displaced is not None)
+        self._executor.release(results.evaluation_ids.tolist())
+
+    def _stop_if_all_failed(self) -> None:
+        if self._first_errors is None or self._first_errors.total() < FAILURES_AT_FIRST:
+            return
+        error, times = self._first_errors.most_common(1)[0]
+        raise QdError(
+            f"the first {self._first_errors.total()} evaluations all failed;"
+            f" the most frequent error ({times} times):\n\n{error}\n\n"
+            f"Mend its cause, then: qd resume {self._folder.path}"
+        )
+
+    def _state(self) -> dict[str, Any]:
+        """What `_restore_state` needs; arrays are values of the emitters' states alone."""
+        return {
+            "proposals": self.proposals,
+            "evaluations_asked": self.evaluations_asked,
+            "batches": self._batches,
+            "tells": self._tells,
+            "row_of_duplicates": self._row_of_duplicates,
+            "seconds": self.seconds,
+            "rng": self._rng.bit_generator.state,
+            "emitters": {
+                one.name: {"state": one.emitter.state(), "rng": one.rng.bit_generator.state} for one in self._emitters
+            },
+        }
+
+    def _restore_state(self, state: dict[str, Any]) -> None:
+        self.proposals = state["proposals"]
+        self.evaluations_asked = state["evaluations_asked"]
+        self._batches, self._tells = state["batches"], state["tells"]
+        self._row_of_duplicates = state["row_of_duplicates"]
+        self._seconds_before = state["seconds"]
+        self._rng.bit_generator.state = state["rng"]
+        for one in self._emitters:
+            one.emitter.restore(state["emitters"][one.name]["state"])
+            one.rng.bit_generator.state = state["emitters"][one.name]["rng"]
+
+
+def emitter_names(kinds: Sequence[str]) -> list[str]:
+    """["random", "map_elites", "random"] → ["random", "map_elites", "random_2"]."""
+    seen: Counter[str] = Counter()
+    names = []
+    for kind in kinds:
+        seen[kind] += 1
+        names.append(kind if seen[kind] == 1 else f"{kind}_{seen[kind]}")
+    return names

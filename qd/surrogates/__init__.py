@@ -1,0 +1,1 @@
+"""What predicts metrics before an evaluation, and what an archive is expected to gain."""

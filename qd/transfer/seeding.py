@@ -1,0 +1,132 @@
+"""`qd import`: architectures that were found before seed a new search."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from search_spaces import Genotype, Invalid, SearchSpace
+from search_spaces.genes import to_json
+from search_spaces.genes.complete import complete
+
+from .. import registry as plugin_room
+from ..config import load, parse
+from ..errors import UsageError
+from ..export.architecture import FILE, Architecture
+from ..store.folder import write_atomically
+from ..store.run import open_run
+
+Say = Callable[[str], None]
+KEY = "imported"
+
+
+@dataclass
+class Imported:
+    """What came of an import.
+
+    Args:
+        added: genotypes that the run file has now and had not before.
+        known: how many it had already.
+        refused: what the space does not allow, with the reason.
+    """
+
+    added: list[Genotype] = field(default_factory=list)
+    known: int = 0
+    refused: list[str] = field(default_factory=list)
+
+
+def import_into(
+    run_file: Path | str,
+    sources: Sequence[Path | str],
+    *,
+    plugins: Path | str | None = None,
+    say: Say = lambda line: None,
+) -> Imported:
+    """Add architectures to a run file; a search with it proposes them first.
+
+    Genes that the run file's space has and an architecture lacks take their defaults, which is said. The rest of the
+    file stays as it is, comments too.
+
+    Args:
+        run_file: is rewritten.
+        sources: folders of `qd export`, folders of such folders, or run folders, whose elites are taken.
+        plugins: where the run file's space lies, where it is a plug-in; default: beside the run file.
+        say: called with lines for people.
+
+    Raises:
+        UsageError: bad input, or nothing that the space allows; the run file is unchanged.
+    """
+    run_file = Path(run_file)
+    config = load(run_file)
+    folder = Path(plugins) if plugins else run_file.resolve().parent
+    space = _space(config.space.kind, config.space.arguments, folder, say)
+    known = {to_json(genotype) for genotype in config.imported}
+    result = Imported()
+    for source in map(Path, sources):
+        for name, kind, genotype in _genotypes(source):
+            if kind != config.space.kind:
+                say(f"{name}: of the space {kind}, taken into {config.space.kind}")
+            completed, filled = complete(space.genes, genotype)
+            try:
+                space.genes.validate(completed)
+            except Invalid as error:
+                result.refused.append(f"{name}: {error}")
+                continue
+            if filled:
+                say(f"{name}: missing genes take their defaults: {', '.join(filled)}")
+            if to_json(completed) in known:
+                result.known += 1
+                continue
+            known.add(to_json(completed))
+            result.added.append(completed)
+    for line in result.refused:
+        say(f"refused: {line}")
+    if not result.added and not result.known:
+        raise UsageError(f"{run_file}: its space allows none of what was to be imported; the file is unchanged")
+    if result.added:
+        write_atomically(run_file, _with_genotypes(run_file, [*config.imported, *result.added]).encode())
+    return result
+
+
+def _space(kind: str, arguments: dict[str, Any], folder: Path, say: Say) -> SearchSpace:
+    found = plugin_room.find(kind, "search_spaces", SearchSpace, folder, "space")
+    if plugin_room.is_plugin(kind):
+        say(f"importing {kind} from {folder}")
+    return plugin_room.construct(found, arguments, "space")
+
+
+def _genotypes(source: Path) -> Iterator[tuple[str, str, Genotype]]:
+    """(name, kind of its space, genotype) of all that a folder holds."""
+    if (source / FILE).is_file():
+        architecture = Architecture.read(source)
+        yield str(source), architecture.space["kind"], architecture.genotype
+        return
+    inside = sorted(path.parent for path in source.glob(f"*/{FILE}"))
+    if inside:
+        for folder in inside:
+            yield from _genotypes(folder)
+        return
+    if not (source / "log.sqlite").is_file():
+        raise UsageError(f"{source}: expected an export ({FILE} in it), a folder of exports, or a run's folder")
+    run = open_run(source)
+    for row in run.elites().to_dict("records"):
+        yield f"{source} {row['id']}", run.config.space.kind, row["genotype"]
+
+
+def _with_genotypes(path: Path, genotypes: Sequence[Genotype]) -> str:
+    """The run file's text with its block `imported` replaced, or added at the end."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    start = next((index for index, line in enumerate(lines) if re.match(rf"{KEY}\s*:", line)), len(lines))
+    stop = start + 1
+    while stop < len(lines) and (not lines[stop].strip() or lines[stop][0] in " -\t#"):
+        stop += 1
+    block = [f"{KEY}:  # written by qd import; the search proposes these first"]
+    block += [f"  - {json.dumps(genotype)}" for genotype in genotypes]
+    text = "\n".join([*lines[:start], *block, *lines[stop:]]) + "\n"
+    if parse(text, str(path)).get(KEY) != list(genotypes):
+        raise UsageError(f"{path}: the key `{KEY}` is written in a way that cannot be replaced; take it out first")
+    return text

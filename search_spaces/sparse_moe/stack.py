@@ -1,0 +1,103 @@
+"""K networks of `sparse_moe` with one width, trained as one.
+
+Axes: K networks, B examples, W width, O outputs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..base import Owned, Task
+from ..genes import Genotype
+from ..shelf.feed_forward.stack import LayerSpec, StackedMixture, activate_rows, copy_state
+
+
+class SparseMoEStack(nn.Module):
+    """Inside, networks are sorted by depth, the deepest first: a layer's networks are the first so many.
+
+    Args:
+        genotypes: K, of one width.
+        task: what the networks are for.
+        balance: weight of the load-balancing loss.
+    """
+
+    def __init__(self, genotypes: Sequence[Genotype], task: Task, balance: float) -> None:
+        super().__init__()
+        # by depth, then by activation, which makes the runs of equal activations longer
+        self.order = sorted(
+            range(len(genotypes)), key=lambda one: (-len(genotypes[one]["layers"]), genotypes[one]["activation"], one)
+        )
+        self.row_of = {network: row for row, network in enumerate(self.order)}
+        ordered = [genotypes[network] for network in self.order]
+        size, width, inputs = len(genotypes), genotypes[0]["width"], math.prod(task.input_shape)
+        self.stem_weight = nn.Parameter(torch.zeros(size, width, inputs))
+        self.stem_bias = nn.Parameter(torch.zeros(size, 1, width))
+        self.head_weight = nn.Parameter(torch.zeros(size, task.outputs, width))
+        self.head_bias = nn.Parameter(torch.zeros(size, 1, task.outputs))
+        self.activations = [genotype["activation"] for genotype in ordered]
+        self.layers: list[StackedMixture] = []
+        for layer in range(len(ordered[0]["layers"])):
+            specs = [layer_spec(genotype, layer, balance) for genotype in ordered if layer < len(genotype["layers"])]
+            self.layers.append(StackedMixture(width, specs))
+        self.parts = nn.ModuleList(self.layers)  # registers them; `layers` keeps their type
+        self.back = torch.argsort(torch.tensor(self.order))
+        self.auxiliary_loss: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, *input_shape) → (K, B, O)."""
+        size, width, _ = self.stem_weight.shape
+        back = self.back.to(x.device)
+        x_BKW = (x.flatten(1) @ self.stem_weight.flatten(0, 1).T).unflatten(1, (size, width))
+        x_KBW = activate_rows(x_BKW.transpose(0, 1) + self.stem_bias, self.activations)
+        losses: list[Tensor] = []
+        finished: list[Tensor] = []
+        for layer in self.layers:
+            rows = len(layer.layout.specs)
+            if rows < len(x_KBW):
+                finished.append(x_KBW[rows:])
+                x_KBW = x_KBW[:rows]
+            x_KBW, loss = layer(x_KBW)
+            losses.append(nn.functional.pad(loss, (0, size - rows)))
+        x_KBW = torch.cat([x_KBW, *reversed(finished)])
+        self.auxiliary_loss = torch.stack(losses).sum(0).index_select(0, back) if self.training else None
+        return torch.baddbmm(self.head_bias, x_KBW, self.head_weight.mT).index_select(0, back)
+
+    def owned(self) -> list[Owned]:
+        own: list[Owned] = [
+            (tensor, self.order) for tensor in (self.stem_weight, self.stem_bias, self.head_weight, self.head_bias)
+        ]
+        for layer in self.layers:
+            own.extend((tensor, [self.order[row] for row in rows]) for tensor, rows in layer.owned())
+        return own
+
+    def load(self, network: int, state: Mapping[str, Tensor]) -> None:
+        copy_state(self._named(network), state)
+
+    def unstack(self, network: int) -> dict[str, Tensor]:
+        return {name: view.detach().clone() for name, view in self._named(network).items()}
+
+    def _named(self, network: int) -> dict[str, Tensor]:
+        row = self.row_of[network]
+        views: dict[str, Tensor] = {"stem.weight": self.stem_weight[row], "stem.bias": self.stem_bias[row, 0]}
+        for layer in self.layers:
+            if row < len(layer.layout.specs):
+                views.update(layer.named(row))
+        return {**views, "head.weight": self.head_weight[row], "head.bias": self.head_bias[row, 0]}
+
+
+def layer_spec(genotype: Genotype, layer: int, balance: float) -> LayerSpec:
+    """What a stack needs to know of one layer."""
+    genes = genotype["layers"][layer]
+    routed = genes["kind"] == "moe"
+    return LayerSpec(
+        prefix=f"layers.{layer}." + ("layer." if genes["residual"] else ""),
+        experts=tuple(genes["experts"]) if routed else (genes["hidden"],),
+        top_k=genes["top_k"] if routed else 0,
+        activation=genotype["activation"],
+        residual=genes["residual"],
+        balance=balance if routed else 0.0,
+    )

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from evaluators.task_stream.tasks import PATTERNS, ImageTask, Sizes, load, locate, task_of
+
+DIGITS = locate("digits", None, None)
+SIZES = Sizes(train=50, validation=30, test=1000, shrink=1, seed=0)
+
+
+def parts(sizes: Sizes = SIZES, **changes):
+    return load(DIGITS, ImageTask("digits", **changes), sizes)
+
+
+def test_images_lie_between_0_and_1_and_parts_are_apart():
+    plain = parts()
+    assert [len(part.labels) for part in plain] == [50, 30, 359]  # a fifth of the 1,797 are for tests
+    rows = [{image.tobytes() for image in part.images} for part in plain]
+    assert rows[0].isdisjoint(rows[1] | rows[2]) and rows[1].isdisjoint(rows[2])
+    assert plain.train.images.min() == 0 and plain.train.images.max() == 1
+    assert plain.train.images.shape[1:] == task_of(ImageTask("digits"), 1).input_shape
+
+
+def test_inverted_and_noisy_images_keep_their_labels():
+    plain, inverted, noisy = parts(), parts(inverted=True), parts(noise=0.2)
+    np.testing.assert_allclose(inverted.train.images, 1 - plain.train.images)
+    for other in (inverted, noisy):
+        np.testing.assert_array_equal(other.train.labels, plain.train.labels)
+    difference = noisy.train.images - plain.train.images
+    assert 0.05 < difference.std() < 0.2  # less than 0.2, as pixels stay within their range
+    assert noisy.train.images.min() >= 0 and noisy.train.images.max() <= 1
+
+
+def test_classes_are_numbered_anew():
+    task = ImageTask("digits", classes=(7, 2, 4), permutation=1)
+    some = load(DIGITS, task, SIZES)
+    assert set(some.train.labels) == {0, 1, 2} and task_of(task, 1).outputs == 3
+    everything = load(DIGITS, ImageTask("digits"), Sizes(1000, 30, 1000, 1, 0))
+    original = {image.tobytes(): label for image, label in zip(*everything.train, strict=True)}
+    found = {(int(new), int(original[image.tobytes()])) for image, new in zip(*some.train, strict=True)}
+    assert len(found) == 3 and {old for _, old in found} == {7, 2, 4}
+    assert all(task.class_names[new] == str(old) for new, old in found)
+
+
+def test_permutations_change_what_labels_mean_and_not_the_images():
+    plain, permuted = parts(), parts(permutation=3)
+    np.testing.assert_array_equal(plain.train.images, permuted.train.images)
+    pairs = set(zip(plain.train.labels.tolist(), permuted.train.labels.tolist(), strict=True))
+    assert len(pairs) == 10 and any(a != b for a, b in pairs)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_pairs_are_judged_by_their_pattern(pattern):
+    task = ImageTask("digits", pair=pattern)
+    pairs = load(DIGITS, task, Sizes(200, 30, 100, 1, 0))
+    assert pairs.train.images.shape == (200, 1, 8, 16) == (200, *task_of(task, 1).input_shape)
+    assert task_of(task, 1).outputs == 2 and task.class_names == ("false", "true")
+    everything = load(DIGITS, ImageTask("digits"), Sizes(1100, 30, 100, 1, 0))
+    label = {image.tobytes(): value for image, value in zip(*everything.train, strict=True)}
+    judged = {"and": all, "or": any, "xor": lambda two: sum(two) == 1}
+    judged |= {"nand": lambda two: not all(two), "nor": lambda two: not any(two), "xnor": lambda two: sum(two) != 1}
+    seen = 0
+    for image, answer in zip(*pairs.train, strict=True):
+        sides = [np.ascontiguousarray(image[:, :, :8]).tobytes(), np.ascontiguousarray(image[:, :, 8:]).tobytes()]
+        if all(side in label for side in sides):
+            seen += 1
+            assert bool(answer) == judged[pattern]([label[side] >= 5 for side in sides])
+    assert seen > 100
+
+
+def test_shrinking_averages_squares():
+    plain, small = parts(), parts(Sizes(50, 30, 1000, 2, 0))
+    assert small.train.images.shape == (50, 1, 4, 4)
+    np.testing.assert_allclose(small.train.images[3, 0, 1, 2], plain.train.images[3, 0, 2:4, 4:6].mean(), rtol=1e-6)
+
+
+def test_names_say_what_a_task_is():
+    task = ImageTask("mnist", classes=(0, 1), permutation=4, inverted=True, noise=0.25, pair="xor")
+    assert task.name == "mnist_01_permuted4_inverted_noisy25_pair_xor"
+    assert ImageTask("fashion_mnist").name == "fashion_mnist"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"classes": (1,)}, r"classes: expected two or more different ones, got \[1\]"),
+        ({"classes": (1, 1, 2)}, "classes: expected two or more different ones"),
+        ({"classes": (1, 12)}, "classes: expected numbers from 0 to 9"),
+        ({"noise": 2.0}, r"noise: expected a standard deviation in \[0, 1\], got 2.0"),
+        ({"permutation": -1}, "permutation: expected a seed of at least 0, got -1"),
+    ],
+)
+def test_impossible_tasks_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        ImageTask("digits", **changes)

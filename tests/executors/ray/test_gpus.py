@@ -1,0 +1,68 @@
+"""Workers share GPUs by fractions, and see only what they were given. The GPUs are logical: no card is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+
+import cloudpickle
+import pytest
+
+from evaluators import Metric, SingleEvaluator
+from qd.executors.ray.executor import RayExecutor
+from qd.executors.ray.options import RayConfig
+from qd.testing import ExecutorConformance
+from qd.testing.batches import make_candidates
+from qd.testing.executors import TinySpace, numbers
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import this file
+HOST = socket.gethostname()
+
+
+class Looks(SingleEvaluator):
+    """Reports which GPUs its process sees: -1 for none, and none is more than one."""
+
+    metrics = {"gpu": Metric("", -1, 9), "process": Metric("", 0, 1e9)}
+
+    def evaluate_one(self, genotype, seed):
+        time.sleep(0.1)  # so that every worker gets some
+        return {"gpu": float(os.environ["CUDA_VISIBLE_DEVICES"] or -1), "process": os.getpid()}
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Of a cluster with two GPUs."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 4, "num_gpus": 2, "include_dashboard": False})
+    assert cluster.address is not None
+    yield cluster.address
+    cluster.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("gpus", "workers", "seen"), [(0.5, 4, {f"{HOST} gpu0": 0, f"{HOST} gpu1": 1}), (1, 2, None), (0, 2, {HOST: -1})]
+)
+def test_each_worker_sees_its_own_gpu(address, gpus, workers, seen):
+    evaluator = Looks()
+    evaluator.bind(TinySpace())
+    config = RayConfig(address=address, gpus=gpus, workers=workers)
+    with contextlib.closing(RayExecutor(evaluator, config)) as executor:
+        until = time.monotonic() + 60
+        while executor.slots < 2 * workers and time.monotonic() < until:
+            executor.submit(make_candidates(numbers(1)))  # workers start one after the other
+            executor.collect()
+        for first in range(10, 10 + 4 * workers):
+            executor.submit(make_candidates(numbers(1), first_id=first))
+        results = ExecutorConformance().gather(executor, 4 * workers)
+    found = {
+        (results.workers[id], gpu)
+        for id, gpu in zip(results.evaluation_ids.tolist(), results.metrics["gpu"].tolist(), strict=True)
+    }
+    assert found == set((seen or {f"{HOST} gpu0": 0, f"{HOST} gpu1": 1}).items())
+    assert len(set(results.metrics["process"].tolist())) == workers
