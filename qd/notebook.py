@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..analysis.lineage import Ancestor
-    from ..archives import Archive
-    from ..store.run import Run
+    from .analysis.lineage import Ancestor
+    from .archives import Archive
+    from .store.run import Run
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class Network:
 
     def lineage(self) -> list[Ancestor]:
         """Itself and its ancestors, nearest first."""
-        from ..analysis.lineage import lineage
+        from .analysis.lineage import lineage
 
         return lineage(self.run, self.id)
 
     def diagram(self) -> str:
         """An SVG of its modules."""
-        from ..plots.architecture import architecture
+        from .plots.architecture import architecture
 
         return architecture(self.run, self.id)
 
@@ -82,8 +82,8 @@ def archive_html(archive: Archive) -> str:
     """The map of an archive of one or two measures, or what it is."""
     if len(archive.axes) > 2:
         return f"<code>{escape(repr(archive))}</code>"
-    from ..plots.heatmap import heatmap
-    from ..plots.style import new_figure
+    from .plots.heatmap import heatmap
+    from .plots.style import new_figure
 
     figure = new_figure(6.2, 4.6 if len(archive.axes) == 2 else 2.4)
     heatmap(archive, figure.add_subplot())
@@ -91,7 +91,7 @@ def archive_html(archive: Archive) -> str:
 
 
 def _picture(figure: Figure, words: str) -> str:
-    from ..plots.style import encoded
+    from .plots.style import encoded
 
     content = base64.b64encode(encoded(figure, "png")).decode()
     return f'<img alt="{escape(words)}" width="620" src="data:image/png;base64,{content}">'

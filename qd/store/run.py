@@ -24,8 +24,8 @@ from ..archives import Archive, Axis, CellArchive, GridArchive, Objective, make_
 from ..candidates import Status
 from ..config import RunFile, check, suggest
 from ..errors import UsageError
-from ..registry import construct, find, is_plugin
 from ..notebook import Network, ReadableGenotype, run_html
+from ..registry import construct, find, is_plugin
 from .folder import RunFolder
 from .log import APPLICATION_ID, SCHEMA_VERSION, unpack_graph
 from .pending import counts_of, unpack_state
