@@ -1,9 +1,7 @@
 """Search spaces: what a genotype may be, and the network that it stands for. One file per space."""
 
 from .base import Metric, SearchSpace, Task
-from .genes import Choice, Gene, Genotype, Integer, Invalid, Real, Repeat, Struct, Variant
-from .genes.columns import Genotypes
-from .genes.vector import Vector
+from .genes import Choice, Gene, Genotype, Genotypes, Integer, Invalid, Real, Repeat, Struct, Variant, Vector
 
 __all__ = [
     "Choice",

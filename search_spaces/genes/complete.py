@@ -2,34 +2,61 @@
 
 from __future__ import annotations
 
+from functools import singledispatch
 from typing import Any
 
-from . import KIND, Choice, Gene, Genotype, Integer, Real, Repeat, Struct, Variant
+from .base import Gene, Genotype
+from .choice import Choice
+from .integer import Integer
+from .real import Real
+from .repeat import Repeat
+from .struct import Struct
+from .variant import KIND, Variant
 from .vector import Vector
 
 
+@singledispatch
 def default(gene: Gene) -> Genotype:
     """The value that stands in for one that is missing: the first option, the lower bound, the fewest repeats.
 
     Raises:
-        TypeError: the gene is of a kind that this does not know.
+        TypeError: the gene is of a kind that this does not know; `default.register` makes it known.
     """
-    if isinstance(gene, Choice):
-        return gene.options[0]
-    if isinstance(gene, Integer | Real):
-        return gene.low
-    if isinstance(gene, Repeat):
-        return [default(gene.gene) for _ in range(gene.low)]
-    if isinstance(gene, Struct):
-        return {name: default(inner) for name, inner in gene.fields.items()}
-    if isinstance(gene, Variant):
-        kind, struct = next(iter(gene.variants.items()))
-        return {KIND: kind, **default(struct)}
-    if isinstance(gene, Vector):
-        return gene.low.astype(gene.dtype).tolist()
     raise TypeError(f"expected a gene that has a default, got {gene!r}")
 
 
+@default.register
+def _(gene: Choice) -> Genotype:
+    return gene.options[0]
+
+
+@default.register
+def _(gene: Integer | Real) -> Genotype:
+    return gene.low
+
+
+@default.register
+def _(gene: Repeat) -> Genotype:
+    return [default(gene.gene) for _ in range(gene.low)]
+
+
+@default.register
+def _(gene: Struct) -> Genotype:
+    return {name: default(inner) for name, inner in gene.fields.items()}
+
+
+@default.register
+def _(gene: Variant) -> Genotype:
+    kind, struct = next(iter(gene.variants.items()))
+    return {KIND: kind, **default(struct)}
+
+
+@default.register
+def _(gene: Vector) -> Genotype:
+    return gene.low.astype(gene.dtype).tolist()
+
+
+@singledispatch
 def complete(gene: Gene, value: Genotype, path: str = "") -> tuple[Genotype, list[str]]:
     """Fill in what a genotype lacks.
 
@@ -38,14 +65,27 @@ def complete(gene: Gene, value: Genotype, path: str = "") -> tuple[Genotype, lis
     Returns:
         The genotype with defaults where entries were missing, and these, as "layers[0].dropout = 0.0".
     """
-    if isinstance(gene, Struct) and isinstance(value, dict):
-        return _complete_fields(gene, value, path)
-    if isinstance(gene, Variant) and isinstance(value, dict) and value.get(KIND) in gene.variants:
-        return _complete_fields(gene.variants[value[KIND]], value, path)
-    if isinstance(gene, Repeat) and isinstance(value, list):
-        pairs = [complete(gene.gene, item, f"{path}[{index}]") for index, item in enumerate(value)]
-        return [item for item, _ in pairs], [line for _, lines in pairs for line in lines]
     return value, []
+
+
+@complete.register
+def _(gene: Struct, value: Genotype, path: str = "") -> tuple[Genotype, list[str]]:
+    return _complete_fields(gene, value, path) if isinstance(value, dict) else (value, [])
+
+
+@complete.register
+def _(gene: Variant, value: Genotype, path: str = "") -> tuple[Genotype, list[str]]:
+    if isinstance(value, dict) and value.get(KIND) in gene.variants:
+        return _complete_fields(gene.variants[value[KIND]], value, path)
+    return value, []
+
+
+@complete.register
+def _(gene: Repeat, value: Genotype, path: str = "") -> tuple[Genotype, list[str]]:
+    if not isinstance(value, list):
+        return value, []
+    pairs = [complete(gene.gene, item, f"{path}[{index}]") for index, item in enumerate(value)]
+    return [item for item, _ in pairs], [line for _, lines in pairs for line in lines]
 
 
 def _complete_fields(gene: Struct, value: dict[str, Any], path: str) -> tuple[Genotype, list[str]]:

@@ -11,11 +11,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import singledispatch
 
 import numpy as np
 
-from . import KIND, Choice, Gene, Genotype, Integer, Real, Repeat, Struct, Variant
+from .base import Gene, Genotype
+from .choice import Choice
 from .columns import Genotypes
+from .integer import Integer
+from .real import Real
+from .repeat import Repeat
+from .struct import Struct
+from .variant import KIND, Variant
 from .vector import Vector
 
 MOST_POSITIONS = 32
@@ -207,21 +214,22 @@ class _Entries(_Part):
         return [*found, (start + 1, self._positions, self._width)]
 
 
+@singledispatch
 def _part(gene: Gene, place: _Place) -> _Part:
-    if isinstance(gene, Choice):
-        plain = all(isinstance(option, int | float) for option in gene.options)  # True and False are 1 and 0
-        return _Number(gene, place) if plain else _Options(gene, place)
-    if isinstance(gene, Integer | Real):
-        return _Number(gene, place)
-    if isinstance(gene, Vector):
-        return _Numbers(gene, place)
-    if isinstance(gene, Struct):
-        return _Fields(gene, place)
-    if isinstance(gene, Variant):
-        return _Kinds(gene, place)
-    if isinstance(gene, Repeat):
-        return _Entries(gene, place)
     raise TypeError(f"expected a gene that can be encoded, got {gene!r}")
+
+
+@_part.register
+def _(gene: Choice, place: _Place) -> _Part:
+    plain = all(isinstance(option, int | float) for option in gene.options)  # True and False are 1 and 0
+    return _Number(gene, place) if plain else _Options(gene, place)
+
+
+_part.register(Integer | Real, _Number)
+_part.register(Vector, _Numbers)
+_part.register(Struct, _Fields)
+_part.register(Variant, _Kinds)
+_part.register(Repeat, _Entries)
 
 
 def _joined(path: str, field: str) -> str:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import KIND, Choice, Gene, Genotype, Integer, Real, Repeat, Struct, Variant
+from .base import Gene, Genotype
+from .choice import Choice
+from .integer import Integer
+from .real import Real
+from .repeat import Repeat
+from .struct import Struct
+from .variant import KIND, Variant
 from .vector import Vector
 
 

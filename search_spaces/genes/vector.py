@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from . import STEP, Gene, Genotype, Invalid
+from .base import STEP, Gene, Genotype, Invalid, at
 from .columns import Genotypes
 
 DTYPES = ("int8", "int16", "int32", "int64", "float32", "float64")
@@ -141,10 +141,9 @@ class Vector(Gene):
         return self.trees(self.crossover_many(self.column([a]), self.column([b]), rng))[0]
 
     def validate(self, value: Genotype, path: str = "") -> None:
-        at = f"{path}: " if path else ""
         if not isinstance(value, list) or len(value) != self.size:
             got = f"{len(value)} entries" if isinstance(value, list) else repr(value)
-            raise Invalid(f"{at}expected a list of {self.size} numbers, got {got}")
+            raise Invalid(f"{at(path)}expected a list of {self.size} numbers, got {got}")
         for index, number in enumerate(value):
             expected = int if self.whole[index] else float
             low, high = self.low[index], self.high[index]

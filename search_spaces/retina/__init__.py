@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..base import SearchSpace, Task
-from ..genes import Genotype, Invalid
-from ..genes.columns import Genotypes
-from ..genes.vector import Vector
+from ..genes import Genotype, Genotypes, Invalid, Vector
 from .genotype import (
     BIASES,
     CONNECTIONS,

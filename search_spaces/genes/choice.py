@@ -1,0 +1,52 @@
+"""One of a few given options."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .base import Gene, Genotype, Invalid, Site, at, pick
+
+
+class Choice(Gene):
+    """One of a few given options: strings, numbers, booleans or None. A mutation takes any other option."""
+
+    def __init__(self, *options: str | float | bool | None) -> None:
+        if not options:
+            raise ValueError("Choice() needs at least one option")
+        for option in options:
+            # exactly these types: a subclass, such as numpy's float64, does not come back from JSON
+            if not (option is None or type(option) in (str, int, float, bool)):
+                raise TypeError(f"Choice: an option is a string, a number, a boolean or None, got {option!r}")
+            if isinstance(option, float) and not math.isfinite(option):
+                raise ValueError(f"Choice: a number is finite, got {option!r}")
+        if len(set(options)) < len(options):  # True, 1 and 1.0 are equal too
+            raise ValueError(f"Choice: two options are equal in {options!r}")
+        self.options = options
+
+    def __repr__(self) -> str:
+        return f"Choice({', '.join(map(repr, self.options))})"
+
+    def sample(self, rng: np.random.Generator) -> Genotype:
+        return self.options[pick(len(self.options), rng)]
+
+    def validate(self, value: Genotype, path: str = "") -> None:
+        if not any(type(value) is type(option) and value == option for option in self.options):
+            raise Invalid(f"{at(path)}expected one of {', '.join(map(repr, self.options))}, got {value!r}")
+
+    def crossover(self, a: Genotype, b: Genotype, rng: np.random.Generator) -> Genotype:
+        return a if rng.random() < 0.5 else b
+
+    def step(self, value: Genotype, rng: np.random.Generator) -> Genotype:
+        others = [option for option in self.options if option != value]
+        return others[pick(len(others), rng)] if others else value
+
+    def sites(self, container: Any, key: Any, found: list[Site]) -> None:
+        if len(self.options) > 1:
+            found.append((self, container, key))
+
+    def readable(self, value: Genotype) -> str:
+        text = str(value)
+        return text if text.isprintable() else repr(value)

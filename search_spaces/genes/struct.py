@@ -1,0 +1,53 @@
+"""Named genes side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .base import Gene, Genotype, Invalid, Site, at, checked_gene
+
+
+class Struct(Gene):
+    """Named genes side by side."""
+
+    def __init__(self, **fields: Gene) -> None:
+        self.fields = {name: checked_gene(gene, f"Struct({name}=...)") for name, gene in fields.items()}
+
+    def __repr__(self) -> str:
+        return f"Struct({', '.join(f'{name}={gene!r}' for name, gene in self.fields.items())})"
+
+    def sample(self, rng: np.random.Generator) -> Genotype:
+        return {name: gene.sample(rng) for name, gene in self.fields.items()}
+
+    def validate(self, value: Genotype, path: str = "") -> None:
+        if not isinstance(value, dict):
+            raise Invalid(f"{at(path)}expected an object with {', '.join(self.fields) or 'no entries'}, got {value!r}")
+        for name in value:
+            if name not in self.fields:
+                raise Invalid(f"{at(path)}unknown entry {name!r}; expected {', '.join(self.fields) or 'none'}")
+        for name, gene in self.fields.items():
+            if name not in value:
+                raise Invalid(f"{at(path)}entry {name!r} is missing")
+            gene.validate(value[name], f"{path}.{name}" if path else name)
+
+    def crossover(self, a: Genotype, b: Genotype, rng: np.random.Generator) -> Genotype:
+        return {name: gene.crossover(a[name], b[name], rng) for name, gene in self.fields.items()}
+
+    def step(self, value: Genotype, rng: np.random.Generator) -> Genotype:
+        return value
+
+    def sites(self, container: Any, key: Any, found: list[Site]) -> None:
+        inner = container[key]
+        for name, gene in self.fields.items():
+            gene.sites(inner, name, found)
+
+    def readable(self, value: Genotype) -> str:
+        return " ".join(f"{name}={bracketed(gene, value[name])}" for name, gene in self.fields.items())
+
+
+def bracketed(gene: Gene, value: Genotype) -> str:
+    """A field's value for people, in brackets where it has fields of its own."""
+    text = gene.readable(value)
+    return f"({text})" if isinstance(gene, Struct) else text
