@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import itertools
 import json
+import logging
 import os
 import shlex
 import shutil
@@ -271,6 +272,13 @@ def qd_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
         return Answer(int(ending.value.code or 0), out, err)
 
     return call
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """What the library says to people: `logged.messages`."""
+    caplog.set_level(logging.INFO, "qd")
+    return caplog
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from . import (
     train,
     verify,
 )
-from .output import note
+from .output import note, notes_of_the_library
 
 app = typer.Typer(
     name="qd",
@@ -63,9 +63,10 @@ app.add_typer(library.app, name="library")
 
 
 def main() -> None:
-    """The `qd` command: errors that a person can mend are told without a traceback."""
+    """The `qd` command: errors that a person can fix are shown without a traceback."""
     try:
-        app()
+        with notes_of_the_library():
+            app()
     except QdError as error:
         note(f"qd: {error}")
         sys.exit(error.exit_status)

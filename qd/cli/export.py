@@ -48,7 +48,7 @@ def export(
     from ..export import export as take_home
 
     selection = Selection(best=best, id=id, cell=cell, where=where, pareto=pareto)
-    ids = take_home(folder, selection, to, formats=format, plugins=plugins, licence=licence, say=note)
+    ids = take_home(folder, selection, to, formats=format, plugins=plugins, licence=licence)
     if selection.is_one:
         note(f"exported {ids[0]} to {to}; how to load it: {to / 'README.md'}")
     else:

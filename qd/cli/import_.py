@@ -32,7 +32,7 @@ def import_(
     """
     from ..transfer.seeding import import_into
 
-    result = import_into(into, sources, plugins=plugins, say=note)
+    result = import_into(into, sources, plugins=plugins)
     known = f", {result.known:,} were there already" if result.known else ""
     refused = f", {len(result.refused):,} refused" if result.refused else ""
     note(f"{len(result.added):,} architectures added to {into}{known}{refused}; next: qd run {into}")

@@ -47,7 +47,7 @@ def build(
     """
     from ..transfer.library import build_library
 
-    added = build_library(sources, to, top=top, plugins=plugins, say=note)
+    added = build_library(sources, to, top=top, plugins=plugins)
     for record in added:
         note(f"{record.name}: {record.input} to {record.output}, {record.parameters:,} parameters")
     note(f"{len(added)} modules added: {to}\nnext: qd library list {to}")

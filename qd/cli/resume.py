@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from .output import note
 from .workers import Workers, with_workers
 
 
@@ -36,5 +35,5 @@ def resume(
 
     changes = with_workers(overrides, workers)
     with Progress(launch.resumed_config(open_run(folder), changes, {}).budget) as progress:
-        found = launch.resume(folder, plugins=plugins, progress=progress, say=note, overrides=changes)
+        found = launch.resume(folder, plugins=plugins, progress=progress, overrides=changes)
     sys.exit(finish(found))

@@ -50,7 +50,7 @@ def run(
     from .summary import finish
 
     with Progress(load(run_file, changes).budget) as progress:
-        found = launch.run(run_file, out=out, plugins=plugins, progress=progress, say=note, overrides=changes)
+        found = launch.run(run_file, out=out, plugins=plugins, progress=progress, overrides=changes)
     sys.exit(finish(found))
 
 

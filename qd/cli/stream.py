@@ -46,7 +46,7 @@ def stream(
     folder, changes = out or Path("results") / run_file.stem, overrides or []
     names = [f"task {index + 1}" for index in range(len(load(run_file, changes).evaluator.arguments.get("tasks", [])))]
     with ProgressOverAll(names, load(run_file, changes).budget) as report:
-        result = learn(run_file, folder, top=top, alone=alone, overrides=changes, report=report, say=note)
+        result = learn(run_file, folder, top=top, alone=alone, overrides=changes, report=report)
     if result is None:
         note("interrupted; the same command goes on from here")
         sys.exit(INTERRUPTED)

@@ -47,7 +47,6 @@ def train(
             plugins=plugins,
             licence=licence,
             progress=progress,
-            say=note,
         )
     note(f"on the test split: {', '.join(f'{name} {value:.4g}' for name, value in tested.items())}")
     note(f"exported to {to}; how to load it: {to / 'README.md'}")

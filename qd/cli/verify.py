@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .counter import Counter
-from .output import note, number, print_json, stdout
+from .output import number, print_json, stdout
 
 if TYPE_CHECKING:
     from ..analysis.verification import Verification
@@ -50,7 +50,6 @@ def verify(
             seeds=seeds,
             plugins=plugins,
             progress=progress,
-            say=note,
         )
     if json:
         print_json({**found.summary(), "verified": found.records()})

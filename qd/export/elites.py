@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from .folder import LICENCE, Export, appearing, check_formats, check_free, give_
 from .formats import FORMATS
 from .weights import can_build, kept_weights, weights_again
 
-Say = Callable[[str], None]
+logger = logging.getLogger(__name__)
 
 
 def export(
@@ -32,7 +33,6 @@ def export(
     formats: str | None = None,
     plugins: Path | str | None = None,
     licence: str = LICENCE,
-    say: Say = lambda line: None,
 ) -> list[int]:
     """Take networks of a run home, each checked against the trained network in every format.
 
@@ -44,7 +44,6 @@ def export(
             of torch.
         plugins: where dotted paths are looked up; default: where they were when the run began.
         licence: of the weights, for the model card.
-        say: called with lines for people.
 
     Returns:
         Ids of what was exported.
@@ -58,7 +57,7 @@ def export(
     run = open_run(folder)
     check_free(to)
     ids = choose(run, selection)
-    collector = _Collector(run, plugins, licence, say)
+    collector = _Collector(run, plugins, licence)
     with appearing(to) as temporary:
         for id in ids:
             place = temporary if selection.is_one else temporary / str(id)
@@ -68,18 +67,20 @@ def export(
             if one.network is None and names is not None:
                 raise UsageError(f"{run.folder.path}: its evaluator has no task, so there is no network to write")
             for remark in one.remarks:
-                say(f"{id}: {remark}")
+                logger.info(f"{id}: {remark}")
             if parity:
                 worst = max(parity.differences.values())
-                say(f"{id}: {', '.join(parity.differences)} compared; largest difference of an output {worst:.1g}")
+                logger.info(
+                    f"{id}: {', '.join(parity.differences)} compared; largest difference of an output {worst:.1g}"
+                )
     return ids
 
 
 class _Collector:
     """Gathers what an export is made of; imports plug-ins once, and only where a network is to be built."""
 
-    def __init__(self, run: Run, plugins: Path | str | None, licence: str, say: Say) -> None:
-        self._run, self._plugins, self._licence, self._say = run, plugins, licence, say
+    def __init__(self, run: Run, plugins: Path | str | None, licence: str) -> None:
+        self._run, self._plugins, self._licence = run, plugins, licence
 
     def collect(self, candidate: int) -> Export:
         run = self._run
@@ -97,7 +98,7 @@ class _Collector:
                 raise UsageError(self._nothing_kept(candidate))
             return Export(measured=found.metrics, weights=found.weights, **common)
         parts = self._parts
-        found = found or weights_again(run, candidate, parts, self._say)
+        found = found or weights_again(run, candidate, parts)
         where = f"{run.folder.path}: candidate {candidate}"
         network = architecture.build(parts.space, where)
         if not found.weights:
@@ -129,7 +130,7 @@ class _Collector:
 
     @cached_property
     def _parts(self) -> Problem:
-        parts = prepare_again(self._run, self._run.config, self._plugins, self._say)
+        parts = prepare_again(self._run, self._run.config, self._plugins)
         if not can_build(parts.space):
             raise UsageError(f"{self._run.folder.path}: {self._run.config.space.kind} has no build(), so no network")
         return parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -23,12 +24,13 @@ from .folder import LICENCE, Export, appearing, check_formats, check_free
 from .formats import FORMATS, as_function
 from .parity import outputs_of
 
+logger = logging.getLogger(__name__)
+
 LONGER = 10
 """So many times the epochs of the search, where nothing else is said."""
 CHECKPOINT = "checkpoint.safetensors"
 
 Progress = Callable[[int, int, str], None]
-Say = Callable[[str], None]
 
 
 def train(
@@ -42,7 +44,6 @@ def train(
     plugins: Path | str | None = None,
     licence: str = LICENCE,
     progress: Progress = lambda done, of, more: None,
-    say: Say = lambda line: None,
 ) -> Mapping[str, float]:
     """Train an architecture from its seed for longer, on all training examples, and export the network.
 
@@ -59,7 +60,6 @@ def train(
         plugins: where dotted paths are looked up.
         licence: of the weights, for the model card.
         progress: called after every epoch.
-        say: called with lines for people.
 
     Returns:
         The scores on the test split.
@@ -78,7 +78,7 @@ def train(
     names = list(FORMATS) if formats is None else check_formats(formats)
     architecture, folder, ancestors = _find(source, id, plugins)
     check_free(to)
-    space, evaluator, data = parts_of(architecture, folder, say)
+    space, evaluator, data = parts_of(architecture, folder)
     assert data.options is not None
     own = data.options.with_overrides(space.training_options(architecture.genotype))
     try:
@@ -95,7 +95,7 @@ def train(
     schedule = Schedule(options, task.loss, architecture.shared_seed, architecture.seed)
     training = LongTraining(network, examples, schedule, checkpoint, identity)
     if training.epoch:
-        say(f"going on after epoch {training.epoch} of {options.epochs}")
+        logger.info(f"going on after epoch {training.epoch} of {options.epochs}")
 
     def scores(part: Any) -> dict[str, float]:
         network.eval()
@@ -109,7 +109,7 @@ def train(
     with interruptible() as interrupted:
         finished = training.run(shown, interrupted.is_set)
     if not finished:
-        say(f"{training.epoch} of {options.epochs} epochs are kept; the same command goes on from there")
+        logger.info(f"{training.epoch} of {options.epochs} epochs are kept; the same command goes on from there")
         raise KeyboardInterrupt
     network.to(torch.device("cpu"))
     tested = scores("test")
@@ -145,13 +145,12 @@ def _find(source: Path, id: int | None, plugins: Path | str | None) -> tuple[Arc
     return Architecture.of(run, id), folder or (Path(known) if known else None), lineage(run, id)
 
 
-def parts_of(architecture: Architecture, folder: Path | None, say: Say) -> tuple[SearchSpace, Evaluator, TaskData]:
+def parts_of(architecture: Architecture, folder: Path | None) -> tuple[SearchSpace, Evaluator, TaskData]:
     """The space, the evaluator and the data that an architecture was trained with.
 
     Args:
         architecture: names them.
         folder: of plug-ins.
-        say: called with lines for people.
 
     Raises:
         UsageError: they are unknown, or the evaluator gives no data to train with.
@@ -164,7 +163,7 @@ def parts_of(architecture: Architecture, folder: Path | None, say: Say) -> tuple
     )
     for plugin in (architecture.space["kind"], kind):
         if plugin_room.is_plugin(plugin):
-            say(f"importing {plugin} from {folder}")
+            logger.info(f"importing {plugin} from {folder}")
     try:
         evaluator.bind(space)
     except ValueError as error:

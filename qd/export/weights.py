@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,8 @@ from ..executors import evaluate
 from ..runs.problem import Problem
 from ..store.run import Run
 
-Say = Callable[[str], None]
+logger = logging.getLogger(__name__)
+
 SAME = 1e-3
 """Metrics that differ by less than this share of themselves count as equal: other processors round otherwise."""
 
@@ -44,7 +45,7 @@ def kept_weights(run: Run, candidate: int) -> Found | None:
     return None
 
 
-def weights_again(run: Run, candidate: int, parts: Problem, say: Say) -> Found:
+def weights_again(run: Run, candidate: int, parts: Problem) -> Found:
     """Train a candidate again, as the search did, and say where it came out otherwise.
 
     Raises:
@@ -56,7 +57,7 @@ def weights_again(run: Run, candidate: int, parts: Problem, say: Say) -> Found:
         [candidate],
     )[0]
     genotype = run.genotypes([candidate])[candidate]
-    say(f"no weights of {candidate} were kept: evaluating it again from its seed")
+    logger.info(f"no weights of {candidate} were kept: evaluating it again from its seed")
     batch = Candidates(
         ids=np.array([candidate], dtype=np.int64),
         evaluation_ids=np.array([evaluation], dtype=np.int64),
@@ -73,7 +74,7 @@ def weights_again(run: Run, candidate: int, parts: Problem, say: Say) -> Found:
     for name, before in run.metrics_of(evaluation).items():
         after = metrics[name]
         if not run.metrics[name].time and not math.isclose(before, after, rel_tol=SAME, abs_tol=SAME):
-            say(f"warning: {name} of {candidate} is {after:.6g} when evaluated again, the log says {before:.6g}")
+            logger.warning(f"{name} of {candidate} is {after:.6g} when evaluated again, the log says {before:.6g}")
     return Found(evaluation, weights, metrics, retrained=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 import shutil
 import signal
@@ -31,9 +32,10 @@ from ..store.run import Run, open_run
 from . import problem
 from .components import build_evaluator
 
+logger = logging.getLogger(__name__)
+
 Progress = Callable[[Any], None]
 """Called with the search, a `Loop`."""
-Say = Callable[[str], None]
 RESUMABLE = ("budget", "executor")
 """What a resume may change of the run file."""
 
@@ -44,7 +46,6 @@ def run(
     out: Path | str | None = None,
     plugins: Path | str | None = None,
     progress: Progress = lambda search: None,
-    say: Say = lambda line: None,
     overrides: Sequence[str] = (),
     **keys: Any,
 ) -> Run:
@@ -57,7 +58,6 @@ def run(
         out: the run's folder, which must not exist; default: the first free results/<run file>-NNN.
         plugins: where dotted paths are looked up; default: the run file's folder.
         progress: called after every tell.
-        say: called with lines for people.
         overrides: "budget.evaluations=100" strings.
         **keys: the same as keywords: `budget={"evaluations": 100}`.
 
@@ -74,13 +74,13 @@ def run(
         config = check(override(config.dump(), keys, str(file)), str(file))
     plugin_folder = Path(plugins) if plugins else file.resolve().parent
     parts = problem.prepare(config, str(file), plugin_folder)
-    with contextlib.closing(make_executor(config, parts, str(file), say)) as executor:
-        _mention(parts.digests, plugin_folder, say)
+    with contextlib.closing(make_executor(config, parts, str(file))) as executor:
+        _mention(parts.digests, plugin_folder)
         folder = _make_folder(file, out)
         log = _make_log(file, folder, config, parts)
         network = on_network(folder.path)
         if network:
-            say(f"{folder.path} lies on a network filesystem ({network}): the log uses a rollback journal")
+            logger.info(f"{folder.path} lies on a network filesystem ({network}): the log uses a rollback journal")
         search = _search(config, parts, executor, log, folder)
         with folder.lock():
             return _drive(search, log, folder, 1, {}, progress)
@@ -91,7 +91,6 @@ def resume(
     *,
     plugins: Path | str | None = None,
     progress: Progress = lambda search: None,
-    say: Say = lambda line: None,
     overrides: Sequence[str] = (),
     **keys: Any,
 ) -> Run:
@@ -101,7 +100,6 @@ def resume(
         folder: the run's folder.
         plugins: where dotted paths are looked up; default: where they were when the run began.
         progress: called after every tell.
-        say: called with lines for people.
         overrides: "budget.evaluations=1000" strings; budget and executor alone may change.
         **keys: the same as keywords.
 
@@ -111,10 +109,10 @@ def resume(
     """
     before = open_run(folder)
     config = resumed_config(before, overrides, keys)
-    parts = prepare_again(before, config, plugins, say)
+    parts = prepare_again(before, config, plugins)
     with (
         before.folder.lock(),
-        contextlib.closing(make_executor(config, parts, str(before.folder.log), say)) as executor,
+        contextlib.closing(make_executor(config, parts, str(before.folder.log))) as executor,
     ):
         damage = before.query("PRAGMA quick_check(1)")[0][0]
         if damage != "ok":
@@ -135,7 +133,7 @@ def resume(
         return _drive(search, log, before.folder, rest.session + 1, changed, progress)
 
 
-def prepare_again(before: Run, config: RunFile, plugins: Path | str | None, say: Say) -> problem.Problem:
+def prepare_again(before: Run, config: RunFile, plugins: Path | str | None) -> problem.Problem:
     """The parts of a run that was made before; a plug-in whose source has changed since is warned about.
 
     Raises:
@@ -144,12 +142,12 @@ def prepare_again(before: Run, config: RunFile, plugins: Path | str | None, say:
     folder = plugins or before.meta("plugin_folder")
     folder = Path(folder) if folder else None
     parts = problem.prepare(config, str(before.folder.log), folder, before.meta("centroids"))
-    _mention(parts.digests, folder, say)
-    _compare(parts, before, say)
+    _mention(parts.digests, folder)
+    _compare(parts, before)
     return parts
 
 
-def make_executor(config: RunFile, parts: problem.Problem, name: str, say: Say = lambda line: None) -> Executor:
+def make_executor(config: RunFile, parts: problem.Problem, name: str) -> Executor:
     """The executor that the run file names; `name` is the file's path, for messages.
 
     Raises:
@@ -165,7 +163,7 @@ def make_executor(config: RunFile, parts: problem.Problem, name: str, say: Say =
                 f"{name}: executor.chunk: under `order: id` the log depends on what is evaluated together;"
                 " leave it out, and set search.chunk in the run file"
             )
-        return RayExecutor(functools.partial(build_evaluator, config), options, parts.plugin_folder, say)
+        return RayExecutor(functools.partial(build_evaluator, config), options, parts.plugin_folder)
     if kind != "inline":
         raise UsageError(f"{name}: executor.kind: unknown executor {kind!r}{suggest(kind, ['inline', 'ray'])}")
     for key in arguments:
@@ -281,17 +279,16 @@ def resumed_config(before: Run, overrides: Sequence[str], keys: Mapping[str, Any
     return config
 
 
-def _mention(digests: Mapping[str, str], folder: Path | None, say: Say) -> None:
+def _mention(digests: Mapping[str, str], folder: Path | None) -> None:
     for path in digests:
-        say(f"importing {path} from {folder}")
+        logger.info(f"importing {path} from {folder}")
 
 
-def _compare(parts: problem.Problem, before: Run, say: Say) -> None:
+def _compare(parts: problem.Problem, before: Run) -> None:
     for path, digest in (before.meta("digests") or {}).items():
         if parts.digests.get(path) != digest:
-            say(
-                f"warning: the source of {path} has changed since the run began;"
-                " old and new results may not be comparable"
+            logger.warning(
+                f"the source of {path} has changed since the run began; old and new results may not be comparable"
             )
     if set(parts.metrics) != set(before.metrics):
         raise UsageError(

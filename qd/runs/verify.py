@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from ..search.full import FULL_FIDELITY
 from ..search.seeds import candidate_seed, shared_seed
 from ..store.log import EvaluationRow, Log
 from ..store.run import Run, open_run
-from .launch import Say, interruptible, make_executor, prepare_again
+from .launch import interruptible, make_executor, prepare_again
+
+logger = logging.getLogger(__name__)
 
 FIRST_ID = 10**12
 """Verifications are numbered from here on, so that a search that goes on afterwards counts as if there were none."""
@@ -40,7 +43,6 @@ def verify(
     seeds: int = 5,
     plugins: Path | str | None = None,
     progress: Progress = lambda done, of: None,
-    say: Say = lambda line: None,
 ) -> Verification:
     """Train elites again from fresh seeds at the full budget; a test split, where there is one, scores each of them.
 
@@ -55,7 +57,6 @@ def verify(
         seeds: so many for each elite, at least 1.
         plugins: where dotted paths are looked up; default: where they were when the run began.
         progress: called now and then.
-        say: called with lines for people.
 
     Raises:
         UsageError: bad input; nothing was evaluated.
@@ -66,11 +67,11 @@ def verify(
         raise UsageError(f"--seeds: expected at least 1, got {seeds}")
     run = open_run(folder)
     chosen = choose(run, Selection(where=where, cell=cell, top=top), verified_first=False)
-    parts = prepare_again(run, run.config, plugins, say)
-    with run.folder.lock(), contextlib.closing(make_executor(run.config, parts, str(run.folder.log), say)) as executor:
+    parts = prepare_again(run, run.config, plugins)
+    with run.folder.lock(), contextlib.closing(make_executor(run.config, parts, str(run.folder.log))) as executor:
         work = _Work(run, parts.space.genes, chosen, seeds)
         if work.known:
-            say(f"{work.known:,} of {len(chosen) * seeds:,} evaluations are in the log already")
+            logger.info(f"{work.known:,} of {len(chosen) * seeds:,} evaluations are in the log already")
         run.close()
         with contextlib.closing(Log.reopen(run.folder.log, list(parts.metrics))) as log:
             log.set_meta("verified", {"time": environment.now(), **environment.describe(run.folder.path)})
@@ -78,7 +79,7 @@ def verify(
             with interruptible() as interrupted:
                 _evaluate(work, executor, log, progress, interrupted.is_set)
     if interrupted.is_set():
-        say("the same command goes on from here")
+        logger.info("the same command goes on from here")
         raise KeyboardInterrupt
     found = verification(open_run(folder))
     if found is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from search_spaces.library import Interface, Kind, Library, ModuleRecord, TrainedModule
     from search_spaces.library.composition import Composition
 
-Say = Callable[[str], None]
 FOREIGN = "ccexam"
 EXAMPLES = 1000
 """Of the training examples, for the statistics of a module's inputs."""
@@ -55,7 +54,6 @@ def build_library(
     *,
     top: int = 1,
     plugins: Path | str | None = None,
-    say: Say = lambda line: None,
 ) -> list[ModuleRecord]:
     """Add the trained modules of networks to a library; makes it where it is not there yet.
 
@@ -67,7 +65,6 @@ def build_library(
         to: the library's folder.
         top: of each run the best so many elites.
         plugins: where dotted paths of runs are looked up.
-        say: called with lines for people.
 
     Returns:
         What was added: modules whose weights are there already are not.
@@ -85,14 +82,14 @@ def build_library(
         raise UsageError(f"{to}: there is no folder {to.resolve().parent}")
     else:
         library = None
-    found = [module for source in sources for module in _modules_of(source, top, plugins, say)]
+    found = [module for source in sources for module in _modules_of(source, top, plugins)]
     if library is None:
         to.mkdir()
         library = open_library(to, empty=True)
     return library.add(found)
 
 
-def _modules_of(source: Path | str, top: int, plugins: Path | str | None, say: Say) -> list[TrainedModule]:
+def _modules_of(source: Path | str, top: int, plugins: Path | str | None) -> list[TrainedModule]:
     name, _, network = str(source).partition(":")
     if name == FOREIGN:
         return _foreign(network)
@@ -100,29 +97,29 @@ def _modules_of(source: Path | str, top: int, plugins: Path | str | None, say: S
     if path.is_file():
         raise UsageError(f"{path}: expected {SOURCES}; files are never unpickled")
     if (path / FILE).is_file():
-        return _of_export(path, plugins, say)
+        return _of_export(path, plugins)
     if not path.is_dir():
         raise UsageError(f"{path}: there is no such folder; expected {SOURCES}")
     run = open_run(path)
     try:
-        parts = prepare_again(run, run.config, plugins, say)
+        parts = prepare_again(run, run.config, plugins)
         ids = choose(run, Selection(top=top), verified_first=False)
-        return [module for id in ids for module in _of_run(run, id, parts, say)]
+        return [module for id in ids for module in _of_run(run, id, parts)]
     finally:
         run.close()
 
 
-def _of_run(run: Run, candidate: int, parts: Problem, say: Say) -> list[TrainedModule]:
+def _of_run(run: Run, candidate: int, parts: Problem) -> list[TrainedModule]:
     architecture = Architecture.of(run, candidate)
-    found = kept_weights(run, candidate) or weights_again(run, candidate, parts, say)
+    found = kept_weights(run, candidate) or weights_again(run, candidate, parts)
     where = f"{run.folder.path}: candidate {candidate}"
     network = give_weights(architecture.build(parts.space, where), found.weights, where)
     return _cut(network, architecture, parts.evaluator.task_data(), f"run {run.folder.name}, candidate {candidate}")
 
 
-def _of_export(folder: Path, plugins: Path | str | None, say: Say) -> list[TrainedModule]:
+def _of_export(folder: Path, plugins: Path | str | None) -> list[TrainedModule]:
     architecture = Architecture.read(folder)
-    _, _, data = parts_of(architecture, Path(plugins) if plugins else None, say)
+    _, _, data = parts_of(architecture, Path(plugins) if plugins else None)
     return _cut(load(folder, plugins), architecture, data, f"export {folder.name}")
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from ..export.architecture import FILE, Architecture
 from ..store.folder import write_atomically
 from ..store.run import open_run
 
-Say = Callable[[str], None]
+logger = logging.getLogger(__name__)
+
 KEY = "imported"
 
 
@@ -44,7 +46,6 @@ def import_into(
     sources: Sequence[Path | str],
     *,
     plugins: Path | str | None = None,
-    say: Say = lambda line: None,
 ) -> Imported:
     """Add architectures to a run file; a search with it proposes them first.
 
@@ -55,7 +56,6 @@ def import_into(
         run_file: is rewritten.
         sources: folders of `qd export`, folders of such folders, or run folders, whose elites are taken.
         plugins: where the run file's space lies, where it is a plug-in; default: beside the run file.
-        say: called with lines for people.
 
     Raises:
         UsageError: bad input, or nothing that the space allows; the run file is unchanged.
@@ -63,13 +63,13 @@ def import_into(
     run_file = Path(run_file)
     config = load(run_file)
     folder = Path(plugins) if plugins else run_file.resolve().parent
-    space = _space(config.space.kind, config.space.arguments, folder, say)
+    space = _space(config.space.kind, config.space.arguments, folder)
     known = {to_json(genotype) for genotype in config.imported}
     result = Imported()
     for source in map(Path, sources):
         for name, kind, genotype in _genotypes(source):
             if kind != config.space.kind:
-                say(f"{name}: of the space {kind}, taken into {config.space.kind}")
+                logger.info(f"{name}: of the space {kind}, taken into {config.space.kind}")
             completed, filled = complete(space.genes, genotype)
             try:
                 space.genes.validate(completed)
@@ -77,14 +77,14 @@ def import_into(
                 result.refused.append(f"{name}: {error}")
                 continue
             if filled:
-                say(f"{name}: missing genes take their defaults: {', '.join(filled)}")
+                logger.info(f"{name}: missing genes take their defaults: {', '.join(filled)}")
             if to_json(completed) in known:
                 result.known += 1
                 continue
             known.add(to_json(completed))
             result.added.append(completed)
     for line in result.refused:
-        say(f"refused: {line}")
+        logger.info(f"refused: {line}")
     if not result.added and not result.known:
         raise UsageError(f"{run_file}: its space allows none of what was to be imported; the file is unchanged")
     if result.added:
@@ -92,10 +92,10 @@ def import_into(
     return result
 
 
-def _space(kind: str, arguments: dict[str, Any], folder: Path, say: Say) -> SearchSpace:
+def _space(kind: str, arguments: dict[str, Any], folder: Path) -> SearchSpace:
     found = plugin_room.find(kind, "search_spaces", SearchSpace, folder, "space")
     if plugin_room.is_plugin(kind):
-        say(f"importing {kind} from {folder}")
+        logger.info(f"importing {kind} from {folder}")
     return plugin_room.construct(found, arguments, "space")
 
 

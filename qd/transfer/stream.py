@@ -6,8 +6,9 @@ The folder goes on where it stopped: a task that is finished is left alone, a se
 from __future__ import annotations
 
 import json
+import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ from ..store.folder import write_atomically
 from ..store.run import open_run
 from .library import build_library, open_library
 
-Say = Callable[[str], None]
+logger = logging.getLogger(__name__)
+
 SUMMARY = "stream.json"
 LIBRARY = "library"
 
@@ -103,7 +105,6 @@ def stream(
     alone: bool = True,
     overrides: Sequence[str] = (),
     report: Report = lambda standings: None,
-    say: Say = lambda line: None,
 ) -> StreamResult | None:
     """Search for each task of a `task_stream`, one after the other, and let the library grow.
 
@@ -116,7 +117,6 @@ def stream(
         alone: whether each task is also searched without a library, for the forward transfer.
         overrides: "budget.evaluations=50" strings.
         report: called with the standing of the runs.
-        say: called with lines for people.
 
     Returns:
         What came of it; None when it was interrupted, and the same call goes on from there.
@@ -148,8 +148,8 @@ def stream(
             jobs.append(Job(f"{name} alone", Path(file), out / "alone" / folder, (*own, "space.library=null")))
         if not perform(jobs, report=report):
             return None
-        added = build_library([jobs[0].out], library, top=top, say=say)
-        say(f"{name}: {len(added)} modules added to {library}")
+        added = build_library([jobs[0].out], library, top=top)
+        logger.info(f"{name}: {len(added)} modules added to {library}")
         done.append(_result(name, jobs, out, library))
         _write(out, StreamResult(done, []))
     result = StreamResult(done, [test_accuracy(out / one.folder, one.candidate) for one in done])
@@ -212,8 +212,8 @@ def test_accuracy(folder: Path, candidate: int) -> float:
         candidate: with an ok evaluation.
     """
     run = open_run(folder)
-    parts = prepare_again(run, run.config, None, lambda line: None)
-    found = kept_weights(run, candidate) or weights_again(run, candidate, parts, lambda line: None)
+    parts = prepare_again(run, run.config, None)
+    found = kept_weights(run, candidate) or weights_again(run, candidate, parts)
     where = f"{folder}: candidate {candidate}"
     network = give_weights(Architecture.of(run, candidate).build(parts.space, where), found.weights, where)
     run.close()

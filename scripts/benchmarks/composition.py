@@ -8,7 +8,7 @@ cells. The best is that of the four searches of a seed.
 
 from __future__ import annotations
 
-import sys
+import logging
 import tempfile
 from pathlib import Path
 
@@ -36,9 +36,10 @@ METHODS = {
 
 def figures() -> list[Figure]:
     """Makes the library and all searches, two at a time."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        made = stream(RUNS / "reuse_library.yaml", folder / "stream", alone=False, say=_say)
+        made = stream(RUNS / "reuse_library.yaml", folder / "stream", alone=False)
         assert made is not None
         perform([job for seed in SEEDS for job in _jobs(folder, seed)], processes=2)
         return _figures(folder)
@@ -107,7 +108,3 @@ def _answers(run: Run) -> tuple[np.ndarray, np.ndarray]:
     rows = run.query("SELECT IFNULL(val_accuracy, 0), IFNULL(trained_parameters, 0) FROM results ORDER BY rowid")
     table = np.array(rows, dtype=np.float64)
     return table[:, 0], table[:, 1]
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import signal
@@ -82,7 +83,7 @@ def nodes() -> Iterator:
     cluster.shutdown()
 
 
-def test_nodes_leave_and_join_and_the_search_goes_on(workbench, nodes):
+def test_nodes_leave_and_join_and_the_search_goes_on(workbench, nodes, logged, monkeypatch):
     first, second = nodes.add_node(num_cpus=1), nodes.add_node(num_cpus=1)
     file = workbench.write(
         **SETTINGS,
@@ -90,7 +91,6 @@ def test_nodes_leave_and_join_and_the_search_goes_on(workbench, nodes):
         executor={"kind": "ray", "address": nodes.address},
         budget={"evaluations": 600},
     )
-    said: list[str] = []
 
     def progress(search) -> None:
         if search.evaluations >= 100 and first in nodes.worker_nodes:
@@ -98,15 +98,16 @@ def test_nodes_leave_and_join_and_the_search_goes_on(workbench, nodes):
         if search.evaluations >= 200 and second in nodes.worker_nodes:
             nodes.remove_node(second, allow_graceful=False)
 
-    def say(line: str) -> None:
-        said.append(line)
-        if line.startswith("there is no worker"):
-            nodes.add_node(num_cpus=2)
+    class Help(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.getMessage().startswith("there is no worker"):
+                nodes.add_node(num_cpus=2)
 
-    run = qd.run(file, out="run", progress=progress, say=say)
+    monkeypatch.setattr(logging.getLogger("qd"), "handlers", [Help()])
+    run = qd.run(file, out="run", progress=progress)
     assert_told_once(run, 600)
     assert attempts(run) > 1
-    assert said[2:] == [  # after the lines about the plug-in
+    assert logged.messages[2:] == [  # after the lines about the plug-in
         "there is no worker: waiting for a machine that has room for one",
         "there are workers again: the search goes on",
     ]

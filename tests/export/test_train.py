@@ -85,7 +85,7 @@ def test_it_exports_what_it_trained_and_scores_the_test_split_once(best, digits_
     assert not Path("final.training").exists()
 
 
-def test_a_training_that_was_interrupted_goes_on_to_the_bit(best, monkeypatch):
+def test_a_training_that_was_interrupted_goes_on_to_the_bit(best, logged):
     train(best, "whole", epochs=4, device="cpu", formats=ALONE)
     epochs: list[int] = []
 
@@ -97,14 +97,12 @@ def test_a_training_that_was_interrupted_goes_on_to_the_bit(best, monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
 
     for kept in (1, 3):
-        said: list[str] = []
         with pytest.raises(KeyboardInterrupt):
-            train(best, "parts", epochs=4, device="cpu", formats=ALONE, progress=interrupt, say=said.append)
-        assert f"{kept} of 4 epochs are kept; the same command goes on from there" in said
+            train(best, "parts", epochs=4, device="cpu", formats=ALONE, progress=interrupt)
+        assert f"{kept} of 4 epochs are kept; the same command goes on from there" in logged.messages
         assert not Path("parts").exists()
-    said = []
-    train(best, "parts", epochs=4, device="cpu", formats=ALONE, progress=interrupt, say=said.append)
-    assert "going on after epoch 3 of 4" in said
+    train(best, "parts", epochs=4, device="cpu", formats=ALONE, progress=interrupt)
+    assert "going on after epoch 3 of 4" in logged.messages
     assert epochs == [1, 2, 3, 4]
     assert_equal(tensors("parts"), tensors("whole"))
 

@@ -135,26 +135,24 @@ def test_a_search_goes_on_after_a_verification_as_if_there_had_been_none(workben
         assert verified[name] == plain[name]
 
 
-def test_what_is_in_the_log_is_not_repeated(workbench):
+def test_what_is_in_the_log_is_not_repeated(workbench, logged):
     luck(workbench, bins=4)
-    said: list[str] = []
     verify("run", seeds=2)
-    found = verify("run", seeds=3, say=said.append)
-    assert "8 of 12 evaluations are in the log already" in said
+    found = verify("run", seeds=3)
+    assert "8 of 12 evaluations are in the log already" in logged.messages
     assert found.elites["seeds"].tolist() == [3] * 4
     assert found.run.count == 20 + 12
 
 
-def test_an_interrupted_verification_goes_on(workbench):
+def test_an_interrupted_verification_goes_on(workbench, logged):
     luck(workbench, bins=20)
     text = workbench.plugin.read_text()
     workbench.plugin.write_text(
         text.replace("pass  # Ctrl-C", "if self.calls == 2: os.kill(os.getpid(), signal.SIGINT)")
     )
-    said: list[str] = []
     with pytest.raises(KeyboardInterrupt):
-        verify("run", seeds=2, say=said.append)
-    assert "the same command goes on from here" in said
+        verify("run", seeds=2)
+    assert "the same command goes on from here" in logged.messages
     told = qd.open_run("run").count - 20
     assert 0 < told < 40
     workbench.plugin.write_text(text)

@@ -84,27 +84,28 @@ def test_exports_and_folders_of_exports_are_taken(workbench, before):
     assert len(load(target).imported) == len(before.archive)
 
 
-def test_missing_genes_take_their_defaults_and_that_is_said(workbench, before):
+def test_missing_genes_take_their_defaults_and_that_is_said(workbench, before, logged):
     workbench.plugin.write_text(workbench.plugin.read_text() + WIDER)
     target = workbench.write("next.yaml", space={"kind": f"{workbench.module}:Wider"})
-    said: list[str] = []
     first = before.elites().iloc[0]
     exported(before, workbench.folder / "one", first["id"])
-    result = import_into(target, [f"one/{first['id']}"], say=said.append)
+    result = import_into(target, [f"one/{first['id']}"])
     assert result.added == [first["genotype"] | {"depth": 2, "kind": "plain"}]
-    assert f"one/{first['id']}: missing genes take their defaults: depth = 2, kind = 'plain'" in said
-    assert f"one/{first['id']}: of the space {workbench.module}:Space, taken into {workbench.module}:Wider" in said
+    assert f"one/{first['id']}: missing genes take their defaults: depth = 2, kind = 'plain'" in logged.messages
+    assert (
+        f"one/{first['id']}: of the space {workbench.module}:Space, taken into {workbench.module}:Wider"
+        in logged.messages
+    )
     assert qd.run(target, out="next").query("SELECT operator FROM candidates WHERE id = 1") == [("import",)]
 
 
-def test_what_the_space_does_not_allow_is_refused_by_name(workbench, before):
+def test_what_the_space_does_not_allow_is_refused_by_name(workbench, before, logged):
     target = workbench.write("next.yaml", space={"side": 10})
-    said: list[str] = []
-    result = import_into(target, ["before"], say=said.append)
+    result = import_into(target, ["before"])
     small = [one for one in before.elites()["genotype"] if one["x"] < 10 and one["y"] < 10]
     assert sorted(map(str, result.added)) == sorted(map(str, small))
     assert len(result.refused) == len(before.archive) - len(small) > 0
-    assert any("expected an integer in [0, 9]" in line for line in said)
+    assert any("expected an integer in [0, 9]" in line for line in logged.messages)
     target = workbench.write("tiny.yaml", space={"side": 1})
     text = target.read_text()
     with pytest.raises(UsageError, match="allows none of what was to be imported; the file is unchanged"):

@@ -50,7 +50,6 @@ class RayExecutor(Executor):
             there, or pickled by value, is up to cloudpickle.
         config: the cluster, and what of it is used.
         plugins: folder whose files travel to the workers, where Python finds them.
-        say: called with lines for people.
 
     Raises:
         UsageError: the cluster cannot be reached or has no room, or the plug-ins' folder is too large.
@@ -62,7 +61,6 @@ class RayExecutor(Executor):
         source: Evaluator | Recipe,
         config: RayConfig,
         plugins: Path | None = None,
-        say: Callable[[str], None] = lambda line: None,
     ) -> None:
         recipe: Recipe = (lambda folder: source) if isinstance(source, Evaluator) else source
         files = PluginFiles.read(plugins) if plugins else None
@@ -77,7 +75,7 @@ class RayExecutor(Executor):
             cluster = connect(config)
             undo.callback(cluster.close)
             payload = (ray.put(cloudpickle.dumps(recipe)), ray.put(files), config.memory)
-            self._pool = Pool(cluster, config, payload, self._inbox, self._gone, say)
+            self._pool = Pool(cluster, config, payload, self._inbox, self._gone)
             undo.callback(self._pool.close)
             self._await_first_worker()
             self._undo = undo.pop_all()

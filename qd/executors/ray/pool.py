@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from .options import RayConfig
 from .reasons import explain
 from .worker import SIDE, Hello, Pulse, Worker
 
-Say = Callable[[str], None]
+logger = logging.getLogger(__name__)
 
 NODES_SECONDS = 5.0
 """How often the pool looks how much room the cluster has, and asks every machine for a sign of life."""
@@ -78,7 +79,6 @@ class Pool:
         payload: (recipe, files, memory): arguments of `Worker.build`, in Ray's object store.
         inbox: where answers arrive.
         on_gone: called with a member that is gone, how, and why, after it has left `members`.
-        say: called with lines for people.
     """
 
     def __init__(
@@ -88,11 +88,10 @@ class Pool:
         payload: tuple[Any, Any, Any],
         inbox: Inbox,
         on_gone: Callable[[Member, Loss, str], None],
-        say: Say,
     ) -> None:
         self.members: list[Member] = []
         self._cluster, self._config, self._payload = cluster, config, payload
-        self._inbox, self._on_gone, self._say = inbox, on_gone, say
+        self._inbox, self._on_gone = inbox, on_gone
         options: dict[str, Any] = {
             "num_cpus": config.cpus,
             "num_gpus": config.gpus,
@@ -196,7 +195,7 @@ class Pool:
         self._ever_ready, self._failures = True, 0
         if self._outage:
             self._outage = False
-            self._say("there are workers again: the search goes on")
+            logger.info("there are workers again: the search goes on")
 
     def _failed(self, member: Member, error: Exception) -> None:
         home = member.home
@@ -218,7 +217,7 @@ class Pool:
         self._not_before = time.monotonic() + min(LONGEST_PAUSE, 2.0**self._failures / 2)
         if reason not in self._told:
             self._told.add(reason)
-            self._say(f"a worker could not be started, and will be tried again: {reason}")
+            logger.warning(f"a worker could not be started, and will be tried again: {reason}")
 
     # -------------------------------------------------------------- watching
 
@@ -262,7 +261,7 @@ class Pool:
         for member in lost:
             self.remove(member, Loss.NODE, f"its machine gave no sign for {SILENT_SECONDS:g} s")
         for place in sorted({member.home.place for member in lost if member.home}):
-            self._say(f"{place} is silent: what it had is evaluated elsewhere")
+            logger.warning(f"{place} is silent: what it had is evaluated elsewhere")
 
     def _forget_watch(self, node: str) -> None:
         watch = self._watches.pop(node)
@@ -278,4 +277,4 @@ class Pool:
             self._had_workers = now
         elif not self._outage and now - self._had_workers > OUTAGE_SECONDS:
             self._outage = True
-            self._say("there is no worker: waiting for a machine that has room for one")
+            logger.warning("there is no worker: waiting for a machine that has room for one")
