@@ -1,5 +1,10 @@
 """Errors for people: what was expected, what came, where, what to do. Shown without a traceback by the command line."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
 
 class QdError(Exception):
     """Something a person can mend; the message says how."""
@@ -11,3 +16,9 @@ class UsageError(QdError):
     """Bad input, refused at the door: nothing was created and nothing was lost."""
 
     exit_status = 2
+
+
+def suggest(word: str, known: Sequence[str]) -> str:
+    """'; did you mean 'x'?' where a known name is near, else the list of known names."""
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known) or 'none'}"

@@ -22,8 +22,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from .config import suggest
-from .errors import UsageError
+from .errors import UsageError, suggest
 
 T = TypeVar("T")
 

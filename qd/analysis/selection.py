@@ -10,8 +10,7 @@ import numpy as np
 import pandas
 
 from ..candidates import Status
-from ..config import suggest
-from ..errors import UsageError
+from ..errors import UsageError, suggest
 from ..store.run import Run
 from .verification import verification
 

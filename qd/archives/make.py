@@ -9,8 +9,8 @@ import numpy as np
 
 from search_spaces import Metric
 
-from ..config import ArchiveConfig, AxisConfig, ObjectiveConfig, suggest
-from ..errors import UsageError
+from ..config import ArchiveConfig, AxisConfig, ObjectiveConfig
+from ..errors import UsageError, suggest
 from .axes import Axis, Objective
 from .base import Archive
 from .cvt import CVTArchive, tessellate

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from ..errors import UsageError
+from ..errors import UsageError, suggest
 from .output import note, number, print_json, stdout
 
 if TYPE_CHECKING:
@@ -84,7 +84,6 @@ def show(
 
     Example: `qd library show results/modules mnist_conv1_3f2a9c1b`
     """
-    from ..config import suggest
     from ..transfer.library import open_library
 
     library = open_library(folder)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..config import suggest
-from ..errors import UsageError
+from ..errors import UsageError, suggest
 from ..plots import KINDS
 from .counter import Counter
 from .output import note

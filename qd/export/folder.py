@@ -18,8 +18,7 @@ from search_spaces import Metric
 
 from ..analysis.lineage import Ancestor
 from ..candidates import Weights
-from ..config import suggest
-from ..errors import QdError, UsageError
+from ..errors import QdError, UsageError, suggest
 from ..plots.architecture import diagram
 from . import standalone
 from .architecture import FILE, Architecture

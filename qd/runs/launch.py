@@ -17,8 +17,8 @@ import numpy as np
 
 from .. import __version__, environment
 from ..archives import CVTArchive
-from ..config import RunFile, check, load, override, suggest
-from ..errors import UsageError
+from ..config import RunFile, check, load, override
+from ..errors import UsageError, suggest
 from ..executors import Executor, InlineExecutor
 from ..executors.ray.options import ray_config
 from ..search.columnar import ColumnarSearch

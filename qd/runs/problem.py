@@ -14,9 +14,9 @@ from search_spaces import Gene, Invalid, Metric, SearchSpace
 
 from .. import registry as plugins
 from ..archives import Archive, CellArchive, make_archive
-from ..config import RunFile, suggest
+from ..config import RunFile
 from ..emitters.kinds import KINDS
-from ..errors import UsageError
+from ..errors import UsageError, suggest
 from ..search.full import WeightedEmitter, emitter_names
 from ..search.seeds import stream_seed
 from .components import build_components

@@ -22,8 +22,8 @@ from search_spaces import Metric, SearchSpace
 
 from ..archives import Archive, Axis, CellArchive, GridArchive, Objective, make_archive
 from ..candidates import Status
-from ..config import RunFile, check, suggest
-from ..errors import UsageError
+from ..config import RunFile, check
+from ..errors import UsageError, suggest
 from ..notebook import Network, ReadableGenotype, run_html
 from ..registry import construct, find, is_plugin
 from .folder import RunFolder

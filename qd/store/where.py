@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 import pandas
 
-from ..config import suggest
-from ..errors import UsageError
+from ..errors import UsageError, suggest
 
 STEPS_BETWEEN_CHECKS = 1_000_000
 CHECKS = 50

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from qd.config import RunFile, check, dotted, load, override, parse, suggest
-from qd.errors import UsageError
+from qd.config import RunFile, check, dotted, load, override, parse
+from qd.errors import UsageError, suggest
 
 TEXT = """\
 space: {kind: sparse_moe}

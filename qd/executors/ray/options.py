@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ByteSize, Field, ValidationError, field_validator
 
-from ...config import Model, dotted, suggest
-from ...errors import UsageError
+from ...config import Model, dotted
+from ...errors import UsageError, suggest
 
 
 class RayConfig(Model):

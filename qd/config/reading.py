@@ -1,0 +1,141 @@
+"""From a file and what the command line changes of it to a checked run file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from ..errors import UsageError
+from .messages import explain
+from .models import RunFile
+
+SHORT_FORMS = {"objective": "metric", "log": "keep"}
+"""Keys that may be written as one word, and the key that the word then stands for."""
+
+
+def load(path: Path, overrides: Mapping[str, Any] | Sequence[str] = ()) -> RunFile:
+    """Read a run file and lay the overrides over it.
+
+    Args:
+        path: a YAML file.
+        overrides: "archive.measures[0].bins=10" strings, or a mapping of keys (dotted or nested) to values.
+
+    Raises:
+        UsageError: naming file, key, what was expected and, for a misspelt key, the near miss.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
+        raise UsageError(f"{path}: {reason}; expected a run file in YAML, e.g. scripts/runs/fashion_moe.yaml") from None
+    return check(override(parse(text, str(path)), overrides, str(path)), str(path))
+
+
+def parse(text: str, name: str) -> dict[str, Any]:
+    """Parse the YAML of a run file.
+
+    Raises:
+        UsageError: it is not YAML, a key stands twice, or it is not a mapping.
+    """
+    try:
+        data = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{name}: not valid YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise UsageError(f"{name}: expected keys such as space, evaluator, archive and budget, got {data!r}")
+    return data
+
+
+def override(data: dict[str, Any], overrides: Mapping[str, Any] | Sequence[str], name: str) -> dict[str, Any]:
+    """Return a copy of `data` with every override put in its place; lists are indexed as `measures[0]` or `measures.0`.
+
+    Raises:
+        UsageError: an override is not key=value, or an index is out of range.
+    """
+    pairs = list(overrides.items()) if isinstance(overrides, Mapping) else [_pair(item) for item in overrides]
+    result = _copy(data)
+    for key, value in pairs:
+        _put(result, key, value, name)
+    return result
+
+
+def check(data: dict[str, Any], name: str) -> RunFile:
+    """Validate plain data as a run file.
+
+    Raises:
+        UsageError: one line for every offending key.
+    """
+    try:
+        return RunFile.model_validate(data)
+    except ValidationError as error:
+        lines = dict.fromkeys(explain(item, data, RunFile) for item in error.errors())
+        raise UsageError("\n".join(f"{name}: {line}" for line in lines)) from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which 1e-3 is a number and a key that stands twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str) and key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+            if isinstance(key, str):
+                seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _pair(item: str) -> tuple[str, Any]:
+    key, equals, text = item.partition("=")
+    if not equals or not key:
+        raise UsageError(f"{item!r}: expected key=value, e.g. budget.evaluations=100")
+    try:
+        return key, yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{item!r}: the value is not valid YAML: {error}") from None
+
+
+def _put(data: dict[str, Any], key: str, value: Any, name: str) -> None:
+    parts = [part for part in re.split(r"[.\[\]]+", key) if part]
+    if not parts:
+        raise UsageError(f"{name}: {key!r} names no key; write e.g. budget.evaluations=100")
+    here: Any = data
+    for depth, part in enumerate(parts):
+        last = depth == len(parts) - 1
+        if isinstance(here, list):
+            if not part.isdigit() or int(part) >= len(here):
+                raise UsageError(f"{name}: {key}: expected an index below {len(here)}, got {part!r}")
+            index: Any = int(part)
+        elif isinstance(here, dict):
+            index = part
+            if part in SHORT_FORMS and isinstance(here.get(part), str) and (not last or isinstance(value, Mapping)):
+                here[part] = {SHORT_FORMS[part]: here[part]}  # of which `archive.objective.low=0` is a part
+            elif not last and not isinstance(here.get(part), (dict, list)):
+                here[part] = {}
+        else:
+            raise UsageError(f"{name}: {key}: there is nothing below {'.'.join(parts[:depth])}, which is {here!r}")
+        old = here[index] if isinstance(here, list) else here.get(index)
+        if not last:
+            here = old
+        elif isinstance(value, Mapping) and isinstance(old, dict):
+            for inner, item in value.items():
+                _put(old, str(inner), item, name)
+        else:
+            here[index] = value
+
+
+def _copy(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _copy(item) for key, item in data.items()}
+    return [_copy(item) for item in data] if isinstance(data, list) else data
