@@ -87,6 +87,7 @@ class RunFolder:
 
     def sweep_weights(self, keep: Iterable[int]) -> None:
         """Delete what a killed driver left behind: temporary files, and weights of no elite."""
+        self.weights.mkdir(exist_ok=True)  # git and some archivers leave out empty folders
         wanted = {self.weights_path(evaluation).name for evaluation in keep}
         for path in self.weights.glob("*"):
             if path.name not in wanted:
