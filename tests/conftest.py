@@ -24,11 +24,11 @@ import yaml
 from hypothesis import settings
 
 from qd.cli import main
-from qd.config import check
-from qd.executors import Executor, InlineExecutor
-from qd.runs import problem
-from qd.search.full import Ending, Search
-from qd.store.folder import RunFolder
+from qd.executors import Executor
+from qd.runs.launch import begin
+from qd.search.full import Search
+from qd.search.loop import Ending
+from qd.search.problem import Problem
 from qd.store.log import Log
 from qd.training.device import pin_threads
 
@@ -153,23 +153,15 @@ class Workbench:
     def search(
         self,
         out: str,
-        executor: Callable[[problem.Problem], Executor] = lambda parts: InlineExecutor(parts.evaluator),
+        executor: Callable[[Problem], Executor] | None = None,
         prepare: Callable[[Search, Log], None] = lambda search, log: None,
         **changes: Any,
     ) -> tuple[Search, Ending]:
-        """Run a search without the launcher: with an executor of the test's own, and its hand on the log."""
-        config = check(self.config(**changes), "test")
-        parts = problem.prepare(config, "test", self.folder)
-        folder = RunFolder(self.folder / out)
-        folder.create()
-        meta = {"run_file": config.dump(), "plugin_folder": str(self.folder), "digests": dict(parts.digests)}
-        with contextlib.closing(Log.create(folder.log, parts.metrics, meta)) as log:
-            log.start_session(1, "2020-01-01T00:00:00+00:00", {})
-            search = Search(
-                parts.space, parts.archive, parts.emitters, executor(parts), log, folder, config.search, config.budget
-            )
-            prepare(search, log)
-            return search, search.run()
+        """What `qd.run` does, with the test's hand on the search and its log before the first proposal."""
+        with begin(self.write(**changes), out=self.folder / out, executor=executor) as opened:
+            assert isinstance(opened.search, Search)
+            prepare(opened.search, opened.log)
+            return opened.search, opened.drive()
 
 
 _numbers = itertools.count()

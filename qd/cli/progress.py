@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ..candidates import Status
 from ..config import BudgetConfig
-from ..search.full import Search
+from ..search.loop import Loop
 from .output import console, duration, note, number
 
 SECONDS_BETWEEN_LINES = 10
@@ -40,7 +40,7 @@ class Progress:
         if self._live:
             self._live.stop()
 
-    def __call__(self, search: Search) -> None:
+    def __call__(self, search: Loop) -> None:
         now = time.monotonic()
         self._recent.append((now, search.evaluations))
         while len(self._recent) > 2 and now - self._recent[0][0] > RATE_WINDOW:
@@ -53,14 +53,14 @@ class Progress:
         else:
             note("  ".join(f"{name} {value}" for name, value in self._facts(search).items()))
 
-    def _table(self, search: Search) -> Table:
+    def _table(self, search: Loop) -> Table:
         table = Table.grid(padding=(0, 2))
         facts = self._facts(search)
         table.add_row(*[f"[dim]{name}[/dim]" for name in facts])
         table.add_row(*[f"[bold]{value}[/bold]" for value in facts.values()])
         return table
 
-    def _facts(self, search: Search) -> dict[str, str]:
+    def _facts(self, search: Loop) -> dict[str, str]:
         archive = search.archive
         best = archive.best
         limit = f"/{self._budget.evaluations:,}" if self._budget.evaluations else ""
@@ -80,7 +80,7 @@ class Progress:
         (start, before), (end, after) = self._recent[0], self._recent[-1]
         return (after - before) / (end - start) if end > start else None
 
-    def _left(self, search: Search) -> str:
+    def _left(self, search: Loop) -> str:
         estimates = []
         rate = self._rate()
         if self._budget.evaluations and rate:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..analysis.failures import failures
-from ..search.full import Ending
+from ..search.loop import Ending
 from ..store.run import Run
 from .output import console, duration, note, number
 

@@ -15,7 +15,7 @@ from ..analysis.selection import Selection, choose
 from ..analysis.spread import Spread, verified
 from ..errors import UsageError
 from ..runs.launch import prepare_again
-from ..runs.problem import Problem
+from ..search.problem import Problem
 from ..store.run import Run, open_run
 from .architecture import Architecture
 from .folder import LICENCE, Export, appearing, check_formats, check_free, give_weights

@@ -13,7 +13,7 @@ from search_spaces import SearchSpace
 from ..candidates import Candidates, Purpose, Results, Status, Weights
 from ..errors import QdError
 from ..executors import evaluate
-from ..runs.problem import Problem
+from ..search.problem import Problem
 from ..store.run import Run
 
 logger = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from ..executors import Executor, InlineExecutor
 from ..executors.ray.options import ray_config
 from ..search.columnar import ColumnarSearch
 from ..search.full import Search
-from ..search.loop import Loop
+from ..search.loop import Ending, Loop
+from ..search.problem import Problem
 from ..store.folder import RunFolder, free_folder, on_network
 from ..store.log import Log
 from ..store.pending import Interrupted, interrupted
@@ -36,8 +38,27 @@ logger = logging.getLogger(__name__)
 
 Progress = Callable[[Any], None]
 """Called with the search, a `Loop`."""
+AnyExecutor = Executor | Callable[[Problem], Executor]
+"""Where candidates are evaluated, or what makes it of the run's parts."""
 RESUMABLE = ("budget", "executor")
 """What a resume may change of the run file."""
+
+
+@dataclass(frozen=True)
+class OpenSearch:
+    """A search that may ask and be told: its run is locked, its log and its executor are open."""
+
+    search: Loop
+    problem: Problem
+    log: Log
+    folder: RunFolder
+
+    def drive(self, progress: Progress = lambda search: None) -> Ending:
+        """Search until the budget is used, the space is exhausted, or Ctrl-C; the log says which."""
+        with interruptible() as interrupted:
+            ending = self.search.run(progress, interrupted.is_set)
+        self.log.set_meta("ending", ending.value)
+        return ending
 
 
 def run(
@@ -46,6 +67,7 @@ def run(
     out: Path | str | None = None,
     plugins: Path | str | None = None,
     progress: Progress = lambda search: None,
+    executor: AnyExecutor | Mapping[str, Any] | None = None,
     overrides: Sequence[str] = (),
     **keys: Any,
 ) -> Run:
@@ -58,6 +80,8 @@ def run(
         out: the run's folder, which must not exist; default: the first free results/<run file>-NNN.
         plugins: where dotted paths are looked up; default: the run file's folder.
         progress: called after every tell.
+        executor: where candidates are evaluated, instead of what the run file names: an executor, which stays open; a
+            function of the run's parts that makes one; or `{"kind": "ray"}`, keys of the run file.
         overrides: "budget.evaluations=100" strings.
         **keys: the same as keywords: `budget={"evaluations": 100}`.
 
@@ -68,22 +92,9 @@ def run(
         UsageError: bad input; nothing was created.
         QdError: the search could not go on; all that was told is in the log.
     """
-    file = Path(file)
-    config = load(file, list(overrides) or keys)
-    if overrides and keys:
-        config = check(override(config.dump(), keys, str(file)), str(file))
-    plugin_folder = Path(plugins) if plugins else file.resolve().parent
-    parts = problem.prepare(config, str(file), plugin_folder)
-    with contextlib.closing(make_executor(config, parts, str(file))) as executor:
-        _mention(parts.digests, plugin_folder)
-        folder = _make_folder(file, out)
-        log = _make_log(file, folder, config, parts)
-        network = on_network(folder.path)
-        if network:
-            logger.info(f"{folder.path} lies on a network filesystem ({network}): the log uses a rollback journal")
-        search = _search(config, parts, executor, log, folder)
-        with folder.lock():
-            return _drive(search, log, folder, 1, {}, progress)
+    with begin(file, out=out, plugins=plugins, executor=executor, overrides=overrides, **keys) as opened:
+        opened.drive(progress)
+    return open_run(opened.folder.path)
 
 
 def resume(
@@ -91,6 +102,7 @@ def resume(
     *,
     plugins: Path | str | None = None,
     progress: Progress = lambda search: None,
+    executor: AnyExecutor | Mapping[str, Any] | None = None,
     overrides: Sequence[str] = (),
     **keys: Any,
 ) -> Run:
@@ -100,6 +112,7 @@ def resume(
         folder: the run's folder.
         plugins: where dotted paths are looked up; default: where they were when the run began.
         progress: called after every tell.
+        executor: as for `run`.
         overrides: "budget.evaluations=1000" strings; budget and executor alone may change.
         **keys: the same as keywords.
 
@@ -107,13 +120,64 @@ def resume(
         UsageError: bad input, or a log that is damaged, foreign or newer; nothing was changed.
         QdError: another process runs this search, or it could not go on.
     """
+    with go_on(folder, plugins=plugins, executor=executor, overrides=overrides, **keys) as opened:
+        opened.drive(progress)
+    return open_run(opened.folder.path)
+
+
+@contextlib.contextmanager
+def begin(
+    file: Path | str,
+    *,
+    out: Path | str | None = None,
+    plugins: Path | str | None = None,
+    executor: AnyExecutor | Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (),
+    **keys: Any,
+) -> Iterator[OpenSearch]:
+    """Make a run's folder and log, and hold them open with a search that has not asked yet; arguments are `run`'s.
+
+    Raises:
+        UsageError: bad input; nothing was created.
+    """
+    file = Path(file)
+    keys, executor = _divided(keys, executor)
+    config = load(file, list(overrides) or keys)
+    if overrides and keys:
+        config = check(override(config.dump(), keys, str(file)), str(file))
+    plugin_folder = Path(plugins) if plugins else file.resolve().parent
+    parts = problem.prepare(config, str(file), plugin_folder)
+    with _executor(executor, parts, str(file)) as used:
+        _mention(parts.digests, plugin_folder)
+        folder = _make_folder(file, out)
+        log = _make_log(file, folder, config, parts)
+        network = on_network(folder.path)
+        if network:
+            logger.info(f"{folder.path} lies on a network filesystem ({network}): the log uses a rollback journal")
+        with folder.lock(), contextlib.closing(log):
+            yield _opened(parts, used, log, folder)
+
+
+@contextlib.contextmanager
+def go_on(
+    folder: Path | str,
+    *,
+    plugins: Path | str | None = None,
+    executor: AnyExecutor | Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (),
+    **keys: Any,
+) -> Iterator[OpenSearch]:
+    """Hold a run open with a search that goes on where its log ends; arguments are `resume`'s.
+
+    Raises:
+        UsageError: bad input, or a log that is damaged, foreign or newer; nothing was changed.
+        QdError: another process runs this search.
+    """
     before = open_run(folder)
+    keys, executor = _divided(keys, executor)
     config = resumed_config(before, overrides, keys)
     parts = prepare_again(before, config, plugins)
-    with (
-        before.folder.lock(),
-        contextlib.closing(make_executor(config, parts, str(before.folder.log))) as executor,
-    ):
+    with before.folder.lock(), _executor(executor, parts, str(before.folder.log)) as used:
         damage = before.query("PRAGMA quick_check(1)")[0][0]
         if damage != "ok":
             raise UsageError(f"{before.folder.log}: the log is damaged ({damage}); it was left untouched")
@@ -123,17 +187,16 @@ def resume(
         elites.set_genotypes(parts.space.genes.column(elites.genotypes(np.arange(len(elites)))))
         before.folder.sweep_weights(elites.evaluations.tolist())
         before.close()
-        log = Log.reopen(before.folder.log, list(parts.metrics))
-        old, new = before.config.dump(), config.dump()
-        if new != old:
-            before.folder.write_run_file(new)
-            log.set_meta("run_file", new)
-        search = _search(config, parts, executor, log, before.folder, rest)
-        changed = {key: new.get(key) for key in RESUMABLE if new.get(key) != old.get(key)}
-        return _drive(search, log, before.folder, rest.session + 1, changed, progress)
+        with contextlib.closing(Log.reopen(before.folder.log, list(parts.metrics))) as log:
+            old, new = before.config.dump(), config.dump()
+            if new != old:
+                before.folder.write_run_file(new)
+                log.set_meta("run_file", new)
+            changed = {key: new.get(key) for key in RESUMABLE if new.get(key) != old.get(key)}
+            yield _opened(parts, used, log, before.folder, rest, changed)
 
 
-def prepare_again(before: Run, config: RunFile, plugins: Path | str | None) -> problem.Problem:
+def prepare_again(before: Run, config: RunFile, plugins: Path | str | None) -> Problem:
     """The parts of a run that was made before; a plug-in whose source has changed since is warned about.
 
     Raises:
@@ -147,7 +210,7 @@ def prepare_again(before: Run, config: RunFile, plugins: Path | str | None) -> p
     return parts
 
 
-def make_executor(config: RunFile, parts: problem.Problem, name: str) -> Executor:
+def make_executor(config: RunFile, parts: Problem, name: str) -> Executor:
     """The executor that the run file names; `name` is the file's path, for messages.
 
     Raises:
@@ -171,38 +234,53 @@ def make_executor(config: RunFile, parts: problem.Problem, name: str) -> Executo
     return InlineExecutor(parts.evaluator)
 
 
-def _search(
-    config: RunFile,
-    parts: problem.Problem,
+@contextlib.contextmanager
+def _executor(given: AnyExecutor | None, parts: Problem, name: str) -> Iterator[Executor]:
+    """What evaluates; one that was given as it is stays open afterwards."""
+    if isinstance(given, Executor):
+        yield given
+        return
+    with contextlib.closing(given(parts) if given else make_executor(parts.config, parts, name)) as made:
+        yield made
+
+
+def _divided(
+    keys: Mapping[str, Any], executor: AnyExecutor | Mapping[str, Any] | None
+) -> tuple[dict[str, Any], AnyExecutor | None]:
+    """Keys of the run file, and the executor where it is none of them."""
+    if executor is None or isinstance(executor, Executor) or callable(executor):
+        return dict(keys), executor
+    return {**keys, "executor": executor}, None
+
+
+def _opened(
+    parts: Problem,
     executor: Executor,
     log: Log,
     folder: RunFolder,
     rest: Unfinished | Interrupted | None = None,
-) -> Loop:
-    """The loop that keeps the log that the run file asks for; `rest` is what that log says, when resuming."""
-    common = (parts.space, parts.archive, parts.emitters, executor, log, folder, config.search, config.budget)
-    if config.log.keep == "accepted":
+    changed: Mapping[str, Any] | None = None,
+) -> OpenSearch:
+    """Begin a session with the loop that keeps the log that the run file asks for.
+
+    Args:
+        parts: with the archive as the log says.
+        executor: where candidates are evaluated.
+        log: open for writing.
+        folder: of the run, locked.
+        rest: what the log says, when resuming.
+        changed: keys of the run file that are others than in the session before.
+    """
+    if parts.config.log.keep == "accepted":
         assert rest is None or isinstance(rest, Interrupted)
-        return ColumnarSearch(*common, config.log.every, rest)
-    assert rest is None or isinstance(rest, Unfinished)
-    return Search(*common, rest, config.imported)
-
-
-def _drive(
-    search: Loop,
-    log: Log,
-    folder: RunFolder,
-    session: int,
-    changed: Mapping[str, Any],
-    progress: Progress,
-) -> Run:
-    process = {"pid": os.getpid(), "changed": dict(changed), **environment.describe(folder.path)}
-    with contextlib.closing(log), interruptible() as interrupted:
-        log.start_session(session, environment.now(), process)
-        log.set_meta("ending", None)
-        ending = search.run(progress, interrupted.is_set)
-        log.set_meta("ending", ending.value)
-    return open_run(folder.path)
+        search = ColumnarSearch(parts, executor, log, folder, rest)
+    else:
+        assert rest is None or isinstance(rest, Unfinished)
+        search = Search(parts, executor, log, folder, rest)
+    process = {"pid": os.getpid(), "changed": dict(changed or {}), **environment.describe(folder.path)}
+    log.start_session(rest.session + 1 if rest else 1, environment.now(), process)
+    log.set_meta("ending", None)
+    return OpenSearch(search, parts, log, folder)
 
 
 @contextlib.contextmanager
@@ -240,7 +318,7 @@ def _make_folder(file: Path, out: Path | str | None) -> RunFolder:
             raise UsageError(f"{folder.path}: cannot be made ({error.strerror}); choose another place: --out") from None
 
 
-def _make_log(file: Path, folder: RunFolder, config: RunFile, parts: problem.Problem) -> Log:
+def _make_log(file: Path, folder: RunFolder, config: RunFile, parts: Problem) -> Log:
     try:
         folder.write_run_file(config.dump())
         folder.write_environment(environment.describe(file.resolve().parent))
@@ -284,7 +362,7 @@ def _mention(digests: Mapping[str, str], folder: Path | None) -> None:
         logger.info(f"importing {path} from {folder}")
 
 
-def _compare(parts: problem.Problem, before: Run) -> None:
+def _compare(parts: Problem, before: Run) -> None:
     for path, digest in (before.meta("digests") or {}).items():
         if parts.digests.get(path) != digest:
             logger.warning(

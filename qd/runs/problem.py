@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from ..archives import Archive, CellArchive, make_archive
 from ..config import RunFile
 from ..emitters.kinds import KINDS
 from ..errors import UsageError, suggest
-from ..search.full import WeightedEmitter, emitter_names
+from ..search.problem import Problem, WeightedEmitter, emitter_names
 from ..search.seeds import stream_seed
 from .components import build_components
 
@@ -28,22 +27,6 @@ RESERVED = frozenset(
     " cell objective parents readable genotype samples".split()
 )
 """Names of the columns that stand beside metrics in every table of elites and evaluations."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """All parts of a run, bound and checked."""
-
-    space: SearchSpace
-    evaluator: Evaluator
-    metrics: Mapping[str, tuple[Metric, str]]
-    """{name: (definition, "evaluator" or "space")}"""
-    archive: Archive
-    emitters: list[WeightedEmitter]
-    digests: Mapping[str, str]
-    """{dotted path: SHA-256 of its file} of the plug-ins."""
-    plugin_folder: Path | None
-    """Where they lie; None where there are none."""
 
 
 def prepare(
@@ -84,7 +67,7 @@ def _prepare(config: RunFile, folder: Path | None, centroids: Sequence[Sequence[
     components.bind(config)
     emitters = _emitters(config, space, evaluator, archive, definitions)
     plugin_folder = folder if components.digests else None
-    return Problem(space, evaluator, metrics, archive, emitters, components.digests, plugin_folder)
+    return Problem(config, space, evaluator, metrics, archive, emitters, components.digests, plugin_folder)
 
 
 def _check_latency(config: RunFile, evaluator: Evaluator) -> None:

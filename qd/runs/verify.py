@@ -17,7 +17,7 @@ from ..analysis.verification import Verification, verification
 from ..candidates import Candidates, Purpose
 from ..errors import UsageError
 from ..executors import Executor
-from ..search.full import FULL_FIDELITY
+from ..search.loop import FULL_FIDELITY
 from ..search.seeds import candidate_seed, shared_seed
 from ..store.log import EvaluationRow, Log
 from ..store.run import Run, open_run

@@ -16,17 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from search_spaces import SearchSpace
 from search_spaces.genes.columns import concatenate, take
 
-from ..archives import Archive
 from ..candidates import Purpose, Results, Status
-from ..config import BudgetConfig, SearchConfig
 from ..executors import Executor
 from ..store.folder import RunFolder
 from ..store.log import CandidateRow, EvaluationRow, Figures, Log, Transaction, parents_json
 from ..store.pending import Batch, Interrupted, counts_of, pack_batch
-from .loop import FULL_FIDELITY, Loop, WeightedEmitter
+from .loop import FULL_FIDELITY, Loop
+from .problem import Problem
 from .seeds import candidate_seeds
 
 
@@ -34,34 +32,20 @@ class ColumnarSearch(Loop):
     """One search, from its first proposal or from where an accepted log left off.
 
     Args:
-        space: gives genes.
-        archive: empty, or folded from the log.
-        emitters: who proposes.
-        executor: where candidates are evaluated.
-        log: open for writing.
-        folder: where elites' weights are kept.
-        config: seed, order, chunk and window.
-        budget: when to end.
-        every: tells between two rows of figures.
+        problem, executor, log, folder: see `Loop`.
         interrupted: what the log says, when resuming.
     """
 
     def __init__(
         self,
-        space: SearchSpace,
-        archive: Archive,
-        emitters: Sequence[WeightedEmitter],
+        problem: Problem,
         executor: Executor,
         log: Log,
         folder: RunFolder,
-        config: SearchConfig,
-        budget: BudgetConfig,
-        every: int,
         interrupted: Interrupted | None = None,
     ) -> None:
-        session = interrupted.session + 1 if interrupted else 1
-        super().__init__(space, archive, emitters, executor, log, folder, config, budget, session)
-        self._every = every
+        super().__init__(problem, executor, log, folder, session=interrupted.session + 1 if interrupted else 1)
+        self._every = problem.config.log.every
         self._pending: dict[int, Batch] = {}
         if interrupted and interrupted.state:
             self._restore_state(interrupted.state)

@@ -18,22 +18,20 @@ from typing import Any
 
 import numpy as np
 
-from search_spaces import Genotype, SearchSpace
+from search_spaces import Genotype
 from search_spaces.genes import to_json
 
-from ..archives import Archive, CellArchive
+from ..archives import CellArchive
 from ..candidates import Purpose, Results, Status
-from ..config import BudgetConfig, SearchConfig
 from ..executors import Executor
 from ..store.folder import RunFolder
 from ..store.log import CandidateRow, EvaluationRow, Log, Transaction, parents_json
 from ..store.resume import Proposal, Unfinished
-from .loop import FULL_FIDELITY, Ending, Loop, WeightedEmitter, emitter_names
+from .loop import FULL_FIDELITY, Loop
 from .predictions import Forecasts
+from .problem import Problem
 from .reevaluation import Reevaluations, genotypes_of
 from .seeds import candidate_seed, shared_seed
-
-__all__ = ["Ending", "Search", "WeightedEmitter", "emitter_names"]
 
 DUPLICATES_IN_A_ROW = 1000
 """So many proposals without a new architecture mean that the space is exhausted."""
@@ -43,41 +41,27 @@ class Search(Loop):
     """One search, from its first proposal or from where a log left off.
 
     Args:
-        space: gives genes, keys and module graphs.
-        archive: empty, or folded from the log.
-        emitters: who proposes.
-        executor: where candidates are evaluated.
-        log: open for writing.
-        folder: where elites' weights are kept.
-        config: seed, order, chunk and window.
-        budget: when to end.
+        problem, executor, log, folder: see `Loop`.
         unfinished: what the log says, when resuming.
-        imported: genotypes that are proposed before any emitter is asked.
     """
 
     def __init__(
         self,
-        space: SearchSpace,
-        archive: Archive,
-        emitters: Sequence[WeightedEmitter],
+        problem: Problem,
         executor: Executor,
         log: Log,
         folder: RunFolder,
-        config: SearchConfig,
-        budget: BudgetConfig,
         unfinished: Unfinished | None = None,
-        imported: Sequence[Genotype] = (),
     ) -> None:
-        session = unfinished.session + 1 if unfinished else 1
-        super().__init__(space, archive, emitters, executor, log, folder, config, budget, session)
+        super().__init__(problem, executor, log, folder, session=unfinished.session + 1 if unfinished else 1)
         self._known: dict[bytes, int] = {}
         self._in_flight: dict[int, tuple[EvaluationRow, Proposal]] = {}
         self._waiting: dict[int, list[Proposal]] = {}
         self._promoted: deque[Proposal] = deque()
         self._open_batches: dict[int, int] = {}
-        self._imported = deque(imported)
+        self._imported = deque(problem.config.imported)
         self._forecasts = Forecasts()
-        self._again = Reevaluations() if config.noise == "reevaluate" else None
+        self._again = Reevaluations() if self._config.noise == "reevaluate" else None
         if unfinished:
             self._restore(unfinished)
 

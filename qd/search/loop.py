@@ -11,23 +11,22 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
-from search_spaces import Genotypes, SearchSpace
+from search_spaces import Genotypes
 from search_spaces.genes.columns import take
 
-from ..archives import Archive, Insertion
+from ..archives import Insertion
 from ..candidates import Candidates, Purpose, Results, Status
-from ..config import BudgetConfig, SearchConfig
-from ..emitters import Emitter, Told
+from ..emitters import Told
 from ..errors import QdError
 from ..executors import Executor
 from ..store.folder import RunFolder
 from ..store.log import Log
+from .problem import Problem, WeightedEmitter
 from .seeds import shared_seed, stream_seed
 
 FAILURES_AT_FIRST = 30
@@ -47,50 +46,26 @@ class Ending(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass
-class WeightedEmitter:
-    """An emitter, its share of the proposals, and its own random stream."""
-
-    name: str
-    emitter: Emitter
-    weight: float
-    rng: np.random.Generator
-
-
 class Loop(ABC):
     """Ask, submit, log, tell, until the budget is used.
 
     Args:
-        space: gives genes, keys and module graphs.
-        archive: empty, or folded from the log.
-        emitters: who proposes.
+        problem: what is searched, its archive empty or folded from the log.
         executor: where candidates are evaluated.
         log: open for writing.
         folder: where elites' weights are kept.
-        config: seed, order, chunk and window.
-        budget: when to end.
         session: number of this one, from 1.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        archive: Archive,
-        emitters: Sequence[WeightedEmitter],
-        executor: Executor,
-        log: Log,
-        folder: RunFolder,
-        config: SearchConfig,
-        budget: BudgetConfig,
-        session: int,
-    ) -> None:
-        self.archive = archive
+    def __init__(self, problem: Problem, executor: Executor, log: Log, folder: RunFolder, session: int) -> None:
+        config, emitters = problem.config.search, problem.emitters
+        self.archive = problem.archive
         self.counts: Counter[Status] = Counter()
         self.proposals = 0
         self.duplicates = 0
         self.evaluations_asked = 0
-        self._space, self._emitters, self._executor = space, list(emitters), executor
-        self._log, self._folder, self._config, self._budget = log, folder, config, budget
+        self._space, self._emitters, self._executor = problem.space, list(emitters), executor
+        self._log, self._folder, self._config, self._budget = log, folder, config, problem.config.budget
         self._session = session
         self._rng = np.random.default_rng(stream_seed(config.seed, "search"))
         self._weights = np.array([one.weight for one in emitters]) / sum(one.weight for one in emitters)
@@ -303,13 +278,3 @@ class Loop(ABC):
         for one in self._emitters:
             one.emitter.restore(state["emitters"][one.name]["state"])
             one.rng.bit_generator.state = state["emitters"][one.name]["rng"]
-
-
-def emitter_names(kinds: Sequence[str]) -> list[str]:
-    """["random", "map_elites", "random"] → ["random", "map_elites", "random_2"]."""
-    seen: Counter[str] = Counter()
-    names = []
-    for kind in kinds:
-        seen[kind] += 1
-        names.append(kind if seen[kind] == 1 else f"{kind}_{seen[kind]}")
-    return names

@@ -17,7 +17,7 @@ from ..export.load import load
 from ..export.train import parts_of
 from ..export.weights import kept_weights, weights_again
 from ..runs.launch import prepare_again
-from ..runs.problem import Problem
+from ..search.problem import Problem
 from ..store.run import Run, open_run
 
 if TYPE_CHECKING:

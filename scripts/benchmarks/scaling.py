@@ -20,10 +20,8 @@ import contextlib
 import functools
 import random
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -33,11 +31,8 @@ from qd.config import load
 from qd.executors import Executor, evaluate
 from qd.executors.ray.executor import RayExecutor
 from qd.executors.ray.options import RayConfig
-from qd.runs import problem
 from qd.runs.components import build_evaluator
-from qd.search.full import Search
-from qd.store.folder import RunFolder
-from qd.store.log import Log
+from qd.search.problem import Problem
 from qd.testing.batches import make_candidates
 from qd.training.device import pin_threads
 from search_spaces.sparse_moe import SparseMoE
@@ -230,18 +225,14 @@ class SimulatedWorkers(Executor):
 def _driven(folder: Path, number: int) -> float:
     """Evaluations a second."""
     file = _run_file(folder, "Free", 8, DRIVEN)
-    config = load(file)
-    parts = problem.prepare(config, str(file), folder)
-    room = RunFolder(folder / f"driven-{number}")
-    room.create()
-    executor = SimulatedWorkers(lambda batch: evaluate(parts.evaluator, batch), workers=64)
-    meta: dict[str, Any] = {"run_file": config.dump(), "plugin_folder": str(folder), "digests": dict(parts.digests)}
-    with contextlib.closing(Log.create(room.log, parts.metrics, meta)) as log:
-        log.start_session(1, "2020-01-01T00:00:00+00:00", {})
-        search = Search(parts.space, parts.archive, parts.emitters, executor, log, room, config.search, config.budget)
-        started = time.perf_counter()
-        search.run()
-        return search.evaluations / (time.perf_counter() - started)
+
+    def simulated(parts: Problem) -> Executor:
+        return SimulatedWorkers(lambda batch: evaluate(parts.evaluator, batch), workers=64)
+
+    run = qd.run(file, out=folder / f"driven-{number}", executor=simulated)
+    rate = run.count / run.seconds
+    run.close()
+    return rate
 
 
 def _through_ray(folder: Path) -> float:

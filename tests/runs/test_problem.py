@@ -12,7 +12,8 @@ from qd.config import check
 from qd.emitters import MapElites
 from qd.emitters.baselines import Random
 from qd.errors import UsageError
-from qd.runs.problem import Problem, prepare
+from qd.runs.problem import prepare
+from qd.search.problem import Problem
 
 PLUGIN = """
 from typing import Literal

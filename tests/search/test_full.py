@@ -17,7 +17,7 @@ from evaluators import Evaluator
 from qd.candidates import Candidates, Results, Weights
 from qd.errors import QdError
 from qd.executors import Executor, InlineExecutor
-from qd.search.full import Ending
+from qd.search.loop import Ending
 
 
 class Postman(Executor):
