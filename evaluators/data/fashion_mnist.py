@@ -9,11 +9,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from .fashion_mnist_download import DEBIAN_FOLDER, OFFICIAL_ADDRESS, fetch
 from .idx_images import FILES, IdxImages, file_in
 from .packages import data_folder
 
-DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
-OFFICIAL_ADDRESS = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion"
 WAYS = (
     "There are three ways to get it: (1) name a folder that holds the four files "
     f"({', '.join(f'{name}.gz' for name in FILES)}) by the evaluator's key `folder`; "
@@ -71,7 +70,20 @@ class FashionMNIST(IdxImages):
     )
 
 
-if __name__ == "__main__":
-    from .fashion_mnist_download import main
+def main() -> int:
+    """Fetch what is not there yet. Returns the exit status: 1 where no way worked."""
+    try:
+        print(f"Fashion-MNIST is already in {find()}", file=sys.stderr)
+        return 0
+    except ValueError:
+        pass  # not there yet
+    reasons = fetch(cache_folder())
+    if reasons:
+        print(f"Fashion-MNIST could not be fetched ({'; '.join(reasons)}). {WAYS}", file=sys.stderr)
+        return 1
+    print(f"Fashion-MNIST is in {cache_folder()}", file=sys.stderr)
+    return 0
 
+
+if __name__ == "__main__":
     sys.exit(main())

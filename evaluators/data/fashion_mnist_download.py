@@ -1,4 +1,4 @@
-"""Fetches Fashion-MNIST into the cache folder: Debian's package where apt is there, else the official files."""
+"""Fetches Fashion-MNIST: Debian's package where apt is there, else the official files."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from .fashion_mnist import DEBIAN_FOLDER, FILES, OFFICIAL_ADDRESS, WAYS, cache_folder, find
+from .idx_images import FILES
 
+DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+OFFICIAL_ADDRESS = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion"
 PACKAGE = "dataset-fashion-mnist"
 
 SHA256 = dict(
@@ -37,14 +39,8 @@ class FetchError(Exception):
     """One way to get the files did not work; says why."""
 
 
-def main() -> int:
-    """Fetch what is not there yet. Returns the exit status: 1 where no way worked."""
-    try:
-        print(f"Fashion-MNIST is already in {find()}", file=sys.stderr)
-        return 0
-    except ValueError:
-        pass  # not there yet
-    target = cache_folder()
+def fetch(target: Path) -> list[str]:
+    """Fetch the files into a folder; returns why each way failed, and nothing where one worked."""
     reasons: list[str] = []
     ways: tuple[Callable[[Path], Path], ...] = (from_debian, from_official_address)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -53,21 +49,18 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix=".fashion_mnist-", dir=target.parent) as work:
             try:
                 move_checked(way(Path(work)), target)
+                return []
             except FetchError as error:
                 reasons.append(str(error))
                 print(f"That did not work: {error}", file=sys.stderr)
-                continue
-        print(f"Fashion-MNIST is in {target}", file=sys.stderr)
-        return 0
-    print(f"Fashion-MNIST could not be fetched ({'; '.join(reasons)}). {WAYS}", file=sys.stderr)
-    return 1
+    return reasons
 
 
 def from_debian(work: Path) -> Path:
     """Download and unpack Debian's package without root; returns the folder with the files."""
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise FetchError("apt-get and dpkg-deb are not both there")
-    print(f"Fetching Fashion-MNIST: Debian's package {PACKAGE}, 31 MB, into {cache_folder()}", file=sys.stderr)
+    print(f"Fetching Fashion-MNIST: Debian's package {PACKAGE}, 31 MB", file=sys.stderr)
     try:
         _run(["apt-get", "download", PACKAGE], work)
     except FetchError:

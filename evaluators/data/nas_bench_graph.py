@@ -18,9 +18,8 @@ from typing import Any, NamedTuple
 
 from search_spaces.nas_bench_graph import LINKS, OPERATIONS, NASBenchGraph
 
-PACKAGE, VERSION = "nas-bench-graph", "1.4.0"
-FOLDER = "nas_bench_graph/light"
-"""Where the files lie in the package."""
+from .nas_bench_graph_download import FOLDER, PACKAGE, VERSION, fetch
+
 SHA256 = {
     "arxiv": "7ee21a7653297a806c0ed1be3efe6ecc06acc84e48e942da0bfde0e5d287debe",
     "citeseer": "99c7f79b73372636305bf73fb32a58b63c57bd1871a152dd62ec72d984c8c50f",
@@ -126,7 +125,21 @@ def _double(dtype: _DType, content: bytes) -> float:
     return struct.unpack("<d", content)[0]
 
 
-if __name__ == "__main__":
-    from .nas_bench_graph_download import main
+def main() -> int:
+    """Fetch what is not there yet. Returns the exit status: 1 where it cannot be had."""
+    try:
+        folders = {find(data).parent for data in SHA256}
+        print(f"The tables of NAS-Bench-Graph are already in {', '.join(map(str, folders))}", file=sys.stderr)
+        return 0
+    except ValueError:
+        pass  # not there yet
+    reason = fetch(SHA256, cache_folder())
+    if reason is not None:
+        print(f"The tables of NAS-Bench-Graph could not be fetched ({reason}). {WAYS}", file=sys.stderr)
+        return 1
+    print(f"The tables of NAS-Bench-Graph are in {cache_folder()}", file=sys.stderr)
+    return 0
 
+
+if __name__ == "__main__":
     sys.exit(main())

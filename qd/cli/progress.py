@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections import deque
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.live import Live
 from rich.table import Table
 
 from ..candidates import Status
 from ..config import BudgetConfig
-from ..search.loop import Loop
 from .output import console, duration, note, number
+
+if TYPE_CHECKING:
+    from ..search.loop import Loop  # a command that only looks counts with this file's intervals
 
 SECONDS_BETWEEN_LINES = 10
 SECONDS_BETWEEN_FRAMES = 0.1

@@ -30,8 +30,8 @@ def resume(
     """
     from ..runs import launch
     from ..store.run import open_run
+    from .ending import finish
     from .progress import Progress
-    from .summary import finish
 
     changes = with_workers(overrides, workers)
     with Progress(launch.resumed_config(open_run(folder), changes, {}).budget) as progress:

@@ -46,8 +46,8 @@ def run(
         raise UsageError("--processes: a single search is one process; give --seeds too")
     from ..config import load
     from ..runs import launch  # loads pyribs, which takes seconds: `qd --help` should not
+    from .ending import finish
     from .progress import Progress
-    from .summary import finish
 
     with Progress(load(run_file, changes).budget) as progress:
         found = launch.run(run_file, out=out, plugins=plugins, progress=progress, overrides=changes)
@@ -59,8 +59,8 @@ def _run_seeds(
 ) -> int:
     from ..config import load
     from ..runs.campaign import parse_seeds, perform, seed_jobs
+    from .ending import INTERRUPTED
     from .progress_over_all import ProgressOverAll
-    from .summary import INTERRUPTED
 
     folder = out or Path("results") / run_file.stem
     jobs = seed_jobs(run_file, parse_seeds(seeds), folder, overrides, plugins)

@@ -40,8 +40,8 @@ def stream(
     """
     from ..config import load
     from ..transfer.stream import stream as learn
+    from .ending import INTERRUPTED
     from .progress_over_all import ProgressOverAll
-    from .summary import INTERRUPTED
 
     folder, changes = out or Path("results") / run_file.stem, overrides or []
     names = [f"task {index + 1}" for index in range(len(load(run_file, changes).evaluator.arguments.get("tasks", [])))]

@@ -82,18 +82,18 @@ def official(no_data, tmp_path, monkeypatch) -> Path:
 
 
 def test_fetches_the_official_files_where_apt_is_not_there(official, no_data, capsys):
-    assert fashion_mnist_download.main() == 0
+    assert fashion_mnist.main() == 0
     assert find() == no_data
     assert sorted(path.name for path in no_data.parent.iterdir()) == ["fashion_mnist"]  # nothing left behind
     said = capsys.readouterr().err
     assert "31 MB" in said.splitlines()[1]
-    assert fashion_mnist_download.main() == 0
+    assert fashion_mnist.main() == 0
     assert "already in" in capsys.readouterr().err
 
 
 def test_a_wrong_checksum_leaves_nothing_behind(official, no_data, capsys):
     (official / f"{FILES[3]}.gz").write_bytes(gzip.compress(b"something else"))
-    assert fashion_mnist_download.main() == 1
+    assert fashion_mnist.main() == 1
     said = capsys.readouterr().err
     assert f"{FILES[3]}.gz: expected content with SHA-256" in said
     for way in ("`folder`", "dataset-fashion-mnist", "https://"):
@@ -103,5 +103,5 @@ def test_a_wrong_checksum_leaves_nothing_behind(official, no_data, capsys):
 
 def test_an_unreachable_address_is_told(official, capsys):
     (official / f"{FILES[0]}.gz").unlink()
-    assert fashion_mnist_download.main() == 1
+    assert fashion_mnist.main() == 1
     assert "There are three ways to get it" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.data import nas_bench_graph, nas_bench_graph_download
+from evaluators.data import nas_bench_graph
 from evaluators.data.nas_bench_graph import find, read_table
 
 
@@ -64,7 +64,7 @@ def test_a_download_that_fails_says_why(
 ) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "nowhere").as_uri())
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    assert nas_bench_graph_download.main() == 1
+    assert nas_bench_graph.main() == 1
     said = capfd.readouterr().err
     assert "could not be fetched (pip download ended with status 1" in said
     assert "Install the extra" in said

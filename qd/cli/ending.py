@@ -1,0 +1,37 @@
+"""What is said when a search has ended, and with which exit status."""
+
+from __future__ import annotations
+
+from ..analysis.failures import failures
+from ..search.loop import Ending
+from ..store.run import Run
+from .output import console, note
+from .summary import print_summary
+
+INTERRUPTED = 130  # what a shell reports for Ctrl-C
+
+
+def finish(run: Run) -> int:
+    """Draw the final map, say what came out, and return the exit status."""
+    print_summary(run, console)
+    folder = run.folder
+    if len(run.archive) and len(run.archive.axes) <= 2:
+        from ..plots.heatmap import save_heatmap  # matplotlib takes a second to load
+
+        path = folder.pictures / "map.png"
+        save_heatmap(run.archive, path, title=folder.name)
+        note(f"map: {path}")
+    ending = run.meta("ending")
+    counts = run.summary()["evaluations"]
+    if sum(counts.values()) and not counts["ok"] + counts["invalid"]:
+        cause = failures(run)[0]
+        note(f"every evaluation failed; the most frequent error ({cause.count} times):\n\n{cause.example.strip()}\n")
+        note(f"Mend its cause, then: qd resume {folder.path} budget.evaluations={2 * sum(counts.values())}")
+        return 1
+    if ending == Ending.INTERRUPTED:
+        note(f"interrupted; go on with: qd resume {folder.path}")
+        return INTERRUPTED
+    if ending == Ending.EXHAUSTED:
+        note("the search ended because the space is exhausted: it proposed nothing but what it had evaluated already")
+    note(f"next: qd elites {folder.path} --limit 10")
+    return 0
