@@ -188,18 +188,24 @@ ROOM_WIDTH, ROOM_HEIGHT, FLOOR_HEIGHT = 1.62, 0.42, 1.0  # inches
 
 
 def draw(arrows: Iterable[Arrow], floors: Sequence[set[str]], path: Path) -> None:
-    """Draw the floors from the ground up, and the arrows that do not follow from others (a → b → c implies a → c)."""
+    """Draw the floors from the ground up, and the arrows that do not follow from others (a → b → c implies a → c).
+
+    An arrow that does not go down is red.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
-    from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+    from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
     arrows = list(arrows)
-    graph = networkx.DiGraph()
-    graph.add_nodes_from(sorted(set().union(*floors)))
-    graph.add_edges_from(pair for pair in room_arrows(arrows, floors) if pair[0] in graph and pair[1] in graph)
-    shown = networkx.transitive_reduction(graph) if networkx.is_directed_acyclic_graph(graph) else graph
+    height = {room: floor for floor, rooms in enumerate(floors) for room in rooms}
+    pairs = [
+        (source, target) for source, target in room_arrows(arrows, floors) if source in height and target in height
+    ]
+    downward = networkx.DiGraph((source, target) for source, target in pairs if height[source] > height[target])
+    downward.add_nodes_from(sorted(height))
+    shown = networkx.transitive_reduction(downward)
     rows = _arrange(shown, floors)
     width = max(len(row) for row in rows) * (ROOM_WIDTH + 0.3) + 0.5
     place = {
@@ -207,7 +213,7 @@ def draw(arrows: Iterable[Arrow], floors: Sequence[set[str]], path: Path) -> Non
         for floor, row in enumerate(rows)
         for column, room in enumerate(row)
     }
-    style = {"svg.fonttype": "none", "svg.hashsalt": "floors", "font.family": "sans-serif", "font.size": 9}
+    style: Any = {"svg.fonttype": "none", "svg.hashsalt": "floors", "font.family": "sans-serif", "font.size": 9}
     with matplotlib.rc_context(style):
         figure = pyplot.figure(figsize=(width + 0.1, len(rows) * FLOOR_HEIGHT + 0.1))
         top = len(rows) * FLOOR_HEIGHT
@@ -215,18 +221,17 @@ def draw(arrows: Iterable[Arrow], floors: Sequence[set[str]], path: Path) -> Non
         axes.set_axis_off()
         for floor in range(len(rows)):
             shade = "#f6f6f4" if floor % 2 else "#ededea"
-            axes.add_patch(
-                pyplot.Rectangle((0, floor * FLOOR_HEIGHT), width, FLOOR_HEIGHT, color=shade, lw=0, zorder=0)
-            )
+            axes.add_patch(Rectangle((0, floor * FLOOR_HEIGHT), width, FLOOR_HEIGHT, color=shade, lw=0, zorder=0))
             axes.text(0.22, (floor + 0.5) * FLOOR_HEIGHT, str(floor), color="#8a8a85", ha="center", va="center")
-        for source, target in shown.edges:
+        others = [pair for pair in pairs if not downward.has_edge(*pair)]
+        for source, target in [*shown.edges, *others]:
             (x0, y0), (x1, y1) = place[source], place[target]
             axes.add_patch(
                 FancyArrowPatch(
                     (x0, y0 - ROOM_HEIGHT / 2),
                     (x1, y1 + ROOM_HEIGHT / 2),
                     arrowstyle="-|>,head_width=2.2,head_length=4",
-                    color=_colours(source)[1],
+                    color="#c0392b" if (source, target) in others else _colours(source)[1],
                     lw=0.8,
                     alpha=0.55,
                     zorder=1,
