@@ -30,6 +30,7 @@ from qd.search.full import Search
 from qd.search.loop import Ending
 from qd.search.problem import Problem
 from qd.store.log import Log
+from qd.testing.toys import copy_toy
 from qd.training.device import pin_threads
 
 # One thread here and in every process that a test starts: two trainings that share two cores are thirty times as slow
@@ -43,59 +44,6 @@ settings.register_profile("qd", deadline=None)
 settings.load_profile("qd")
 
 ROOT = Path(__file__).resolve().parents[1]
-
-PLUGIN = '''
-import time
-
-import networkx
-import numpy as np
-
-from evaluators import Metric, SingleEvaluator
-from search_spaces import Choice, Integer, Invalid, SearchSpace, Struct
-
-
-class Space(SearchSpace):
-    def __init__(self, side: int = 30):
-        self.genes = Struct(x=Integer(0, side - 1), y=Integer(0, side - 1), colour=Choice("red", "blue"))
-
-    def module_graph(self, genotype):
-        graph = networkx.DiGraph()
-        graph.add_node("x", label="x", kind=genotype["colour"], size=genotype["x"], layer=0)
-        return graph
-
-
-class Table(SingleEvaluator):
-    """Looks up a number, and fails or takes its time where the run file says so."""
-
-    metrics = {
-        "score": Metric("points", 0, 2),
-        "width": Metric("units", 0, 30),
-        "height": Metric("m", 0, 30),
-        "order": Metric("", 0, 60, "minimise"),
-    }
-
-    def __init__(self, failing: float = 0.0, milliseconds: float = 0.0):
-        self.failing, self.milliseconds = failing, milliseconds
-
-    def evaluate_one(self, genotype, seed):
-        time.sleep(self.milliseconds / 1000)
-        luck = seed / 2**53
-        x, y = genotype["x"], genotype["y"]
-        if luck < self.failing:
-            raise RuntimeError("no luck today")
-        if x == y:
-            raise Invalid(f"{x} and {y} are equal")
-        return {"score": luck + (genotype["colour"] == "red"), "width": x, "height": y, "order": x + y}
-
-
-class Trained(Table):
-    """Gives weights as well: three times the evaluation's id."""
-
-    def evaluate(self, candidates):
-        results = super().evaluate(candidates)
-        results.weights = {id: {"w": np.full(3, id, dtype=np.float32)} for id in results.evaluation_ids.tolist()}
-        return results
-'''
 
 
 class Answer(NamedTuple):
@@ -244,7 +192,7 @@ def screenshots(request: pytest.FixtureRequest) -> Path:
 @contextlib.contextmanager
 def make_workbench(folder: Path) -> Iterator[Workbench]:
     bench = Workbench(folder, f"table_{next(_numbers)}")
-    bench.plugin.write_text(PLUGIN)
+    copy_toy("table", folder, bench.module)
     path = list(sys.path)
     yield bench
     sys.path[:] = path
@@ -329,50 +277,11 @@ def digests() -> Callable[[Path], dict[str, str]]:
     return read
 
 
-CHEAP_PLUGIN = '''
-import numpy as np
-
-from evaluators import Evaluator, Metric
-from qd.candidates import Results, Status
-from search_spaces import Integer, SearchSpace, Struct, Vector
-
-
-class Vectors(SearchSpace):
-    genes = Vector(0, 100, 6, "int16")
-
-
-class Trees(SearchSpace):
-    genes = Struct(**{name: Integer(0, 100) for name in "abcdef"})
-
-
-class Sums(Evaluator):
-    """Sums of genes; a share of the evaluations fails, by their seeds."""
-
-    metrics = {"score": Metric("points", 0, 200), "x": Metric("", 0, 100), "y": Metric("", 0, 100),
-               "most": Metric("", 0, 100, "minimise")}
-
-    def __init__(self, failing: float = 0.0):
-        self.failing = failing
-
-    def evaluate(self, candidates):
-        genotypes = candidates.genotypes
-        rows = genotypes if isinstance(genotypes, np.ndarray) else np.array([list(one.values()) for one in genotypes])
-        rows = rows.astype(np.float64)
-        metrics = {"score": rows[:, 2] + rows[:, 3], "x": rows[:, 0], "y": rows[:, 1], "most": rows.max(axis=1)}
-        results = Results.ok(candidates, metrics)
-        bad = candidates.seeds / 2**53 < self.failing
-        results.status[bad] = Status.FAILED
-        results.errors = {int(id): "no luck" for id in results.evaluation_ids[bad]}
-        results.metrics = {name: np.where(bad, np.nan, column) for name, column in metrics.items()}
-        return results
-'''
-
-
 @pytest.fixture
 def cheap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
     """Write a run file of the cheap task: `cheap(space="Vectors", log="accepted", budget={...})`."""
     module = f"cheap_{next(_numbers)}"
-    (tmp_path / f"{module}.py").write_text(CHEAP_PLUGIN)
+    copy_toy("vectors", tmp_path, module)
     monkeypatch.chdir(tmp_path)
     path = list(sys.path)
 

@@ -55,7 +55,8 @@ def curves(runs: Sequence[Run], over: Literal["evaluations", "seconds"] = "evalu
     rule(bottom.xaxis, 0, bottom.get_xlim()[1], "linear")
     if len(runs) > 1:
         panels[0].legend(frameon=False, fontsize=8, loc="lower right")
-        panels[0].set_title("lines: medians; bands: from the least to the most", loc="left", fontsize=9)
+        if any(axes.collections for axes in panels):
+            panels[0].set_title("lines: medians; bands: from the least to the most", loc="left", fontsize=9)
     else:
         panels[0].set_title(runs[0].folder.name.replace("$", r"\$"), loc="left", fontsize=10)
     return figure

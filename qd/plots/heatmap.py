@@ -182,6 +182,6 @@ def _show_noise(run: Run, archive: Archive, axes: Axes) -> None:
     if not points:
         return
     deviation = pooled_deviation(found, archive.objective.metric)
-    axes.scatter(*np.array(points).T, s=7, color="white", edgecolors="black", linewidths=0.5)
+    axes.scatter(*np.array(points).T, s=16, color="white", edgecolors="black", linewidths=0.7)
     noise = f"; one training scatters by ±{deviation:.2g} (standard deviation)" if deviation is not None else ""
     axes.set_title(f"{axes.get_title(loc='left')}\n○ {len(points)} verified{noise}", loc="left", fontsize=10)

@@ -1,4 +1,4 @@
-"""Conformance suites for people who write a space, an evaluator or an executor; they need pytest.
+"""Conformance suites for people who write a part of a search; they need pytest, and nothing else of this room does.
 
 Subclass one in a test file of your own, give the fixtures that it asks for, and run pytest:
 
@@ -8,6 +8,8 @@ Subclass one in a test file of your own, give the fixtures that it asks for, and
         @pytest.fixture
         def space(self):
             return MySpace()
+
+Beside them: `qd.testing.toys`, small plug-ins to test with, and `qd.testing.pictures`, which compares pictures.
 """
 
 from __future__ import annotations
@@ -15,30 +17,39 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 if TYPE_CHECKING:
+    from .archives import ArchiveConformance
+    from .emitters import EmitterConformance
     from .evaluators import EvaluatorConformance
     from .executors import ExecutorConformance
     from .spaces import SpaceConformance
     from .stacks import StackConformance
 
-__all__ = ["EvaluatorConformance", "ExecutorConformance", "SpaceConformance", "StackConformance"]
+__all__ = [
+    "ArchiveConformance",
+    "EmitterConformance",
+    "EvaluatorConformance",
+    "ExecutorConformance",
+    "SpaceConformance",
+    "StackConformance",
+]
 
 _HOMES = {
+    "ArchiveConformance": "archives",
+    "EmitterConformance": "emitters",
     "EvaluatorConformance": "evaluators",
     "ExecutorConformance": "executors",
     "SpaceConformance": "spaces",
     "StackConformance": "stacks",
 }
 
-# Before they are imported: only then a failing assertion of a suite shows the values that it compared.
-for suite in _HOMES.values():
-    pytest.register_assert_rewrite(f"{__name__}.{suite}")
-
 
 def __getattr__(name: str) -> Any:
     # Imported when asked for: an executor's suite needs no torch, and its workers start the sooner.
-    if name in _HOMES:
-        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import pytest
+
+    # Before they are imported: only then a failing assertion of a suite shows the values that it compared.
+    pytest.register_assert_rewrite(*(f"{__name__}.{home}" for home in _HOMES.values()))
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,7 +1,6 @@
 """Pictures against baselines. `QD_NEW_BASELINES=1 pytest tests/plots` draws those anew: look, then keep them."""
 
 import dataclasses
-import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -10,38 +9,34 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.testing.compare import compare_images
+from matplotlib.text import Text
 from PIL import Image
 
 import qd
+from qd.analysis.comparison import compare
+from qd.analysis.importance import importance
 from qd.archives import Archive, Axis, CategoricalArchive, CVTArchive, GridArchive, Objective, UnstructuredArchive
 from qd.errors import UsageError
-from qd.plots import KINDS
+from qd.plots import KINDS, treatments
 from qd.plots.cells import middles, outlines
 from qd.plots.heatmap import heatmap, map_figure
+from qd.plots.importance import importance_figure
 from qd.plots.pareto import pareto_front
 from qd.plots.style import encoded, new_figure
+from qd.runs.campaign import perform, seed_jobs
 from qd.store.run import Run
+from qd.testing.pictures import TOLERANCE, assert_looks_as, description, parts, pixels, without_text
 
 BASELINES = Path(__file__).parent / "baselines"
-TOLERANCE = 12  # of the root mean square; letters differ a little between builds of FreeType
+FEW = 3
+"""Of many marks of one kind, so many are taken away one after the other."""
+
+COVERED = ("compare_box_plots",)
+"""Where parts of few values lie under each other: whiskers without length, caps on the edges of boxes."""
 
 OBJECTIVE = Objective("score", "maximise", 0.0, 1.0, "points")
-
-
-def same(figure: Figure, name: str, folder: Path) -> None:
-    figure.set_dpi(60)
-    drawn = folder / f"{name}.png"
-    figure.savefig(drawn, format="png", dpi=60)
-    baseline = BASELINES / f"{name}.png"
-    if os.environ.get("QD_NEW_BASELINES"):
-        BASELINES.mkdir(exist_ok=True)
-        Image.open(drawn).convert("RGB").quantize(64).save(baseline, optimize=True)
-    expected = folder / f"{name}-expected.png"
-    Image.open(baseline).convert("RGB").save(expected)
-    Image.open(drawn).convert("RGB").save(drawn)
-    assert compare_images(str(expected), str(drawn), tol=TOLERANCE) is None
 
 
 @pytest.fixture
@@ -71,51 +66,159 @@ def verified_run(finished: Path, tmp_path: Path) -> Run:
     return qd.open_run(copy)
 
 
-PICTURES: dict[str, Callable[[Any], dict[str, Any]]] = {
-    "heatmap": lambda run: {},
-    "small_multiples": lambda run: {"measures": ["width", "height", "order"]},
-    "parallel_axes": lambda run: {},
-    "pareto": lambda run: {"cost": "order"},
-    "curves": lambda run: {},
-    "difference": lambda run: {},
-    "operators": lambda run: {},
-    "lineage": lambda run: {},
-}
+@pytest.fixture
+def other(workbench: Any) -> Run:
+    return qd.run(workbench.write(search={"seed": 4}, budget={"evaluations": 120}), out="other")
 
 
-@pytest.mark.parametrize("kind", PICTURES)
-def test_pictures_look_as_they_did(kind: str, run: Run, workbench: Any, tmp_path: Path) -> None:
-    given: Any = run
-    if KINDS[kind].takes == "runs":
-        other = qd.run(workbench.write(search={"seed": 4}, budget={"evaluations": 120}), out="other")
-        given = [run, other]
-    figure = KINDS[kind].function()(given, **PICTURES[kind](run))
-    figure_text = " ".join(text.get_text() for text in figure.findobj(match=lambda one: hasattr(one, "get_text")))
-    if kind in ("heatmap", "difference"):
-        assert "width [units]" in figure_text
-        assert "height [m]" in figure_text
-    same(figure, kind, tmp_path)
-
-
-def test_seeds_of_one_treatment_share_a_band(workbench: Any, tmp_path: Path) -> None:
-    runs = [
+@pytest.fixture
+def seeds(workbench: Any) -> list[Run]:
+    """Three runs that differ by their seeds alone."""
+    return [
         qd.run(workbench.write(f"{seed}.yaml", search={"seed": seed}, budget={"evaluations": 80}), out=f"seed{seed}")
         for seed in (1, 2, 3)
     ]
-    figure = KINDS["curves"].function()(runs)
+
+
+def kind(name: str, *runs: str, **options: Any) -> Callable[[Callable[[str], Any]], Figure]:
+    def draw(given: Callable[[str], Any]) -> Figure:
+        values = map(given, runs)
+        found = [run for one in values for run in ([one] if isinstance(one, Run) else one)]
+        return KINDS[name].function()(found if KINDS[name].takes == "runs" else found[0], **options)
+
+    return draw
+
+
+def compared(name: str) -> Callable[[Callable[[str], Any]], Figure]:
+    """A picture of two treatments of three runs each."""
+
+    def draw(given: Callable[[str], Any]) -> Figure:
+        cheap = given("cheap")
+        for treatment in ("map_elites", "random"):
+            file = cheap(treatment, emitters=[{"kind": treatment}], budget={"evaluations": 400})
+            perform(seed_jobs(file, range(3), Path("all") / treatment))
+        return getattr(treatments, name)(compare([Path("all")]))
+
+    return draw
+
+
+def map_of(name: str) -> Callable[[Callable[[str], Any]], Figure]:
+    def draw(_: Any) -> Figure:
+        archive = archives()[name]
+        figure = new_figure(6.0, 4.6 if len(archive.axes) == 2 else 2.4)
+        heatmap(archive, figure.add_subplot(), name)
+        return figure
+
+    return draw
+
+
+FIGURES: dict[str, Callable[[Callable[[str], Any]], Figure]] = {
+    "heatmap": kind("heatmap", "run"),
+    "heatmap_verified": kind("heatmap", "verified_run"),
+    "small_multiples": kind("small_multiples", "run", measures=["width", "height", "order"]),
+    "parallel_axes": kind("parallel_axes", "run"),
+    "pareto": kind("pareto", "run", cost="order"),
+    "pareto_verified": kind("pareto", "verified_run", cost="order"),
+    "curves": kind("curves", "run"),
+    "curves_two_runs": kind("curves", "run", "other"),
+    "curves_seeds": kind("curves", "seeds"),
+    "difference": kind("difference", "run", "other"),
+    "operators": kind("operators", "run"),
+    "lineage": kind("lineage", "run"),
+    "importance": lambda given: importance_figure(importance(given("run"), bootstraps=3), "finished"),
+    "compare_box_plots": compared("box_plots"),
+    "compare_merged_maps": compared("merged_maps"),
+    "compare_curves": compared("curves"),
+    **{
+        f"map_{name}": map_of(name)
+        for name in ("grid_1d", "grid_log", "categorical", "cvt", "cvt_1d", "unstructured")
+    },
+}  # fmt: skip
+
+
+@pytest.fixture
+def draw(request: pytest.FixtureRequest) -> Callable[[str], Figure]:
+    return lambda name: FIGURES[name](request.getfixturevalue)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_pictures_look_as_they_did_and_no_part_may_go_missing(
+    name: str, draw: Callable[[str], Figure], tmp_path: Path
+) -> None:
+    figure = draw(name)
+    figure.draw_without_rendering()
+    texts, marks = every_part(figure)
+    whole = description(figure)
+    for part in [*texts, *marks]:
+        part.set_visible(False)
+        assert description(figure) != whole, f"{part} may go missing unnoticed from what is told"
+        part.set_visible(True)
+    assert_looks_as(figure, BASELINES / name, tmp_path)
+    drawn = pixels(figure).astype(np.float64)
+    figure.set_layout_engine("none")  # what is left stays where it is
+    for part in marks:
+        part.set_visible(False)
+        difference = np.sqrt(((pixels(figure) - drawn)[..., :3] ** 2).mean())
+        assert difference > TOLERANCE or name in COVERED, f"{part} may go missing unnoticed from what is drawn"
+        part.set_visible(True)
+
+
+def every_part(figure: Figure) -> tuple[list[Any], list[Any]]:
+    """All texts and legends, and of the marks of one kind in a panel the first few."""
+    texts: list[Any] = []
+    marks: list[Any] = []
+    counts: dict[tuple[int, type], int] = {}
+    panel = 0
+    for part in parts(figure):
+        if isinstance(part, Axes):
+            panel += 1
+        elif isinstance(part, Text) or type(part).__name__ == "Legend":
+            texts.append(part)
+        else:
+            counts[panel, type(part)] = counts.get((panel, type(part)), 0) + 1
+            if counts[panel, type(part)] <= FEW:
+                marks.append(part)
+    return texts, marks
+
+
+def test_another_picture_is_noticed(run: Run, other: Run, tmp_path: Path) -> None:
+    figure = map_figure(run)
+    figure.axes[0].set_title("another title", loc="left")
+    with pytest.raises(AssertionError, match=r"heatmap says something else(?s:.)*another title"):
+        assert_looks_as(figure, BASELINES / "heatmap", tmp_path)
+    figure = map_figure(run)
+    figure.axes[0].collections[0].set_cmap("magma")  # the words stay the same
+    with pytest.raises(AssertionError, match="images not close"):
+        assert_looks_as(figure, BASELINES / "heatmap", tmp_path)
+
+
+def test_text_leaves_no_trace_in_what_is_drawn(run: Run) -> None:
+    figure, longer = map_figure(run), map_figure(run)
+    longer.axes[0].set_ylabel("much longer\nthan it was")
+    for one in (figure, longer):
+        without_text(one)
+    np.testing.assert_array_equal(pixels(figure), pixels(longer))
+
+
+def test_measures_are_named_with_their_units(draw: Callable[[str], Figure]) -> None:
+    for name in ("heatmap", "difference"):
+        axes = draw(name).axes[0]
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("width [units]", "height [m]")
+
+
+def test_seeds_of_one_treatment_share_a_band(seeds: list[Run]) -> None:
+    figure = KINDS["curves"].function()(seeds)
     assert [len(axes.collections) for axes in figure.axes] == [1, 1, 1], "one band in each panel"
     assert "3 seeds" in figure.axes[0].get_legend().get_texts()[0].get_text()
-    same(figure, "bands", tmp_path)
 
 
-def test_noise_is_shown_where_it_was_measured(verified_run: Run, run: Run, tmp_path: Path) -> None:
+def test_noise_is_shown_where_it_was_measured(verified_run: Run, run: Run) -> None:
     title = map_figure(verified_run).axes[0].get_title(loc="left")
     assert "3 verified" in title
     assert "scatters by ±0.1 " in title, "the standard deviation of 0, 0.1 and 0.2 below the archive's value"
     assert "verified" not in map_figure(run).axes[0].get_title(loc="left")
     figure = KINDS["pareto"].function()(verified_run, cost="order")
     assert "verified" in " ".join(text.get_text() for text in figure.axes[0].get_legend().get_texts())
-    same(map_figure(verified_run), "verified", tmp_path)
 
 
 def archives() -> dict[str, Archive]:
@@ -142,14 +245,6 @@ def archives() -> dict[str, Archive]:
     for archive in made.values():
         archive.add(np.arange(60), np.arange(60), columns, [None] * 60)
     return made
-
-
-@pytest.mark.parametrize("name", archives())
-def test_every_kind_of_archive_has_a_map(name: str, tmp_path: Path) -> None:
-    archive = archives()[name]
-    figure = new_figure(6.0, 4.6 if len(archive.axes) == 2 else 2.4)
-    heatmap(archive, figure.add_subplot(), name)
-    same(figure, f"map_{name}", tmp_path)
 
 
 @pytest.mark.parametrize("name", archives())

@@ -1,0 +1,56 @@
+"""A space of three genes, and evaluators that look numbers up."""
+
+import time
+from typing import Any
+
+import networkx
+import numpy as np
+
+from evaluators import Metric, SingleEvaluator
+from qd.candidates import Candidates, Results
+from search_spaces import Choice, Integer, Invalid, SearchSpace, Struct
+
+
+class Space(SearchSpace):
+    """A place on a square, and a colour."""
+
+    def __init__(self, side: int = 30) -> None:
+        self.genes = Struct(x=Integer(0, side - 1), y=Integer(0, side - 1), colour=Choice("red", "blue"))
+
+    def module_graph(self, genotype: Any) -> networkx.DiGraph:
+        graph = networkx.DiGraph()
+        graph.add_node("x", label="x", kind=genotype["colour"], size=genotype["x"], layer=0)
+        return graph
+
+
+class Table(SingleEvaluator):
+    """Looks up a number, and fails or takes its time where the run file says so."""
+
+    metrics = {
+        "score": Metric("points", 0, 2),
+        "width": Metric("units", 0, 30),
+        "height": Metric("m", 0, 30),
+        "order": Metric("", 0, 60, "minimise"),
+    }
+
+    def __init__(self, failing: float = 0.0, milliseconds: float = 0.0) -> None:
+        self.failing, self.milliseconds = failing, milliseconds
+
+    def evaluate_one(self, genotype: Any, seed: int) -> dict[str, float]:
+        time.sleep(self.milliseconds / 1000)
+        luck = seed / 2**53
+        x, y = genotype["x"], genotype["y"]
+        if luck < self.failing:
+            raise RuntimeError("no luck today")
+        if x == y:
+            raise Invalid(f"{x} and {y} are equal")
+        return {"score": luck + (genotype["colour"] == "red"), "width": x, "height": y, "order": x + y}
+
+
+class Trained(Table):
+    """Gives weights as well: three times the evaluation's id."""
+
+    def evaluate(self, candidates: Candidates) -> Results:
+        results = super().evaluate(candidates)
+        results.weights = {id: {"w": np.full(3, id, dtype=np.float32)} for id in results.evaluation_ids.tolist()}
+        return results
