@@ -12,24 +12,32 @@ import torch
 from torch import Tensor, nn
 
 from qd.candidates import Candidates, Purpose, Results, Status
-from qd.metrics.compute import active_parameters, macs, parameters
-from qd.metrics.routing import expert_entropy, predict, specialisation
+from qd.metrics.active_parameters import ActiveParameters
+from qd.metrics.expert_entropy import ExpertEntropy
+from qd.metrics.joined import JoinedMetrics
+from qd.metrics.macs import MACs
+from qd.metrics.parameters import Parameters
+from qd.metrics.specialisation import Specialisation
+from qd.metrics.subject import Subject
 from qd.training import StackSize, Trained, TrainingOptions, train_population
 from qd.training.device import find_device, pin_threads
 from qd.training.memory import MOST
-from search_spaces import Genotype, Invalid, Metric, SearchSpace
+from search_spaces import Invalid, Metric, SearchSpace
 
-from .base import Evaluator
 from .data import ImageData, Part, split, split_sizes
 from .data.digits import Digits
 from .data.fashion_mnist import FashionMNIST, find
+from .networks import NetworkEvaluator
 from .task_data import Examples, PartName, Preprocessing, TaskData
 
 LICENCES = {"digits": "CC BY 4.0 (UCI, through scikit-learn)", "fashion_mnist": "MIT (Zalando SE)"}
 """Of the data, for the model card of a network that was trained on it."""
 
+MEASURED = (Parameters, ActiveParameters, MACs, ExpertEntropy, Specialisation)
+"""Metrics of every network, beside those that the run file adds."""
 
-class ImageClassification(Evaluator):
+
+class ImageClassification(NetworkEvaluator):
     """Trains each candidate on images and measures it on the validation split; verification scores the test split.
 
     Args:
@@ -53,11 +61,7 @@ class ImageClassification(Evaluator):
     metrics = {
         "val_accuracy": Metric("", 0, 1, "maximise"),
         "val_loss": Metric("nat", 0, math.inf, "minimise"),
-        "parameters": Metric("", 0, math.inf, "minimise"),
-        "active_parameters": Metric("", 0, math.inf, "minimise"),
-        "macs": Metric("MAC/example", 0, math.inf, "minimise"),
-        "expert_entropy": Metric("", 0, 1, "maximise"),
-        "specialisation": Metric("", 0, 1, "maximise"),
+        **JoinedMetrics.of(*MEASURED).metrics,
         "train_seconds": Metric("s", 0, math.inf, "minimise", time=True),
     }
 
@@ -81,6 +85,7 @@ class ImageClassification(Evaluator):
     ) -> None:
         self.options = TrainingOptions(epochs, batch_size, optimiser, learning_rate, weight_decay, schedule, bfloat16)
         self.device = find_device(device)
+        self.measured = JoinedMetrics.of(*MEASURED)
         if stack < 1:
             raise ValueError(f"stack: expected at least 1, got {stack}")
         if stack_megabytes is not None and stack_megabytes < 1:
@@ -109,8 +114,6 @@ class ImageClassification(Evaluator):
         return Preprocessing(mean.astype(np.float32), float(np.sqrt(((images - mean) ** 2).mean())))
 
     def bind(self, space: SearchSpace) -> None:
-        if type(space).build is SearchSpace.build:
-            raise ValueError(f"{type(space).__name__} has no build(), so there is no network to train")
         super().bind(space)
         if self.reproducible:
             self.stack_size = StackSize(self.stack_size.most, bytes=0)
@@ -150,28 +153,17 @@ class ImageClassification(Evaluator):
             return Results.without_metrics(candidate, Status.INVALID, str(result))
         started = time.perf_counter()
         network = result.network
-        measured = self._measure(candidate.genotypes[0], network, *self._scored(candidate.purpose))
+        examples = self._scored(candidate.purpose)
+        subject = Subject(candidate.genotypes[0], self.space, self.task, lambda: network, lambda: examples)
+        measured = {**self._scores(subject), **self.measure(subject), "train_seconds": result.seconds}
         weights = {name: tensor.numpy(force=True) for name, tensor in network.state_dict().items()}
-        return Results.ok(
-            candidate,
-            {**measured, "train_seconds": result.seconds},
-            result.seconds + time.perf_counter() - started,
-            {int(candidate.evaluation_ids[0]): weights},
-        )
+        seconds = result.seconds + time.perf_counter() - started
+        return Results.ok(candidate, measured, seconds, {int(candidate.evaluation_ids[0]): weights})
 
-    def _measure(self, genotype: Genotype, network: nn.Module, inputs: Tensor, labels: Tensor) -> dict[str, float]:
-        network.eval()
-        outputs, routing = predict(network, inputs)
-        layers = list(routing.values())
+    def _scores(self, subject: Subject) -> dict[str, float]:
         return {
-            "val_accuracy": float((outputs.argmax(1) == labels).double().mean()),
-            "val_loss": float(nn.functional.cross_entropy(outputs, labels)),
-            "parameters": parameters(network),
-            "active_parameters": active_parameters(network, routing),
-            "macs": macs(network, inputs[:1], routing),
-            "expert_entropy": expert_entropy(layers),
-            "specialisation": specialisation(layers, labels.numpy(force=True)),
-            **self.space.measure(genotype, network, outputs),
+            "val_accuracy": float((subject.outputs.argmax(1) == subject.targets).double().mean()),
+            "val_loss": float(nn.functional.cross_entropy(subject.outputs, subject.targets)),
         }
 
     def _scored(self, purpose: Purpose) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from qd.candidates import Candidates, Results
-from qd.metrics.rewiring import modularities_above_chance
+from qd.metrics.modularity_above_chance import modularities_above_chance
 from qd.metrics.topology_cache import hash_keys, topology_keys
 from search_spaces import Metric, SearchSpace, Task
 from search_spaces.retina.genotype import CONNECTIONS, INPUTS, NODES

@@ -14,15 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from qd.candidates import Candidates, Purpose, Results, Status
-from qd.metrics.compute import macs, parameters
-from qd.metrics.routing import predict
+from qd.metrics.joined import JoinedMetrics
+from qd.metrics.macs import MACs
+from qd.metrics.parameters import Parameters
+from qd.metrics.subject import Subject
 from qd.training import TrainingOptions, build_seeded, train_alone
 from qd.training.device import find_device, pin_threads
-from search_spaces import Genotype, Invalid, Metric, SearchSpace
+from search_spaces import Genotype, Invalid, Metric
 from search_spaces.library.composition import Composition
 from search_spaces.module_library import ModuleLibrary
 
-from ..base import Evaluator
+from ..networks import NetworkEvaluator
 from ..task_data import Examples, PartName, Preprocessing, TaskData
 from .tasks import LICENCES, ImageTask, Sizes, TaskParts, load, locate, task_of
 from .tasks import Examples as Images
@@ -35,8 +37,11 @@ KEPT = 32
 ROWS = 500
 """Examples that go through frozen stages at once."""
 
+MEASURED = (Parameters, MACs)
+"""Metrics of every network, beside those that the run file adds."""
 
-class TaskStream(Evaluator):
+
+class TaskStream(NetworkEvaluator):
     """Trains each candidate on one task of a sequence and measures it on its validation examples.
 
     `qd stream` goes through the sequence, a run for each task, and lets the library grow in between. Verification alone
@@ -64,8 +69,7 @@ class TaskStream(Evaluator):
     metrics = {
         "val_accuracy": Metric("", 0, 1, "maximise"),
         "val_loss": Metric("nat", 0, math.inf, "minimise"),
-        "parameters": Metric("", 0, math.inf, "minimise"),
-        "macs": Metric("MAC/example", 0, math.inf, "minimise"),
+        **JoinedMetrics.of(*MEASURED).metrics,
         "train_seconds": Metric("s", 0, math.inf, "minimise", time=True),
     }
 
@@ -98,6 +102,7 @@ class TaskStream(Evaluator):
             raise ValueError(f"split_seed: expected at least 0, got {split_seed}")
         self.options = TrainingOptions(epochs, batch_size, optimiser, learning_rate, weight_decay, schedule)
         self.device = find_device(device)
+        self.measured = JoinedMetrics.of(*MEASURED)
         self.tasks, self.image_task = tasks, tasks[index]
         self.task = task_of(self.image_task, shrink)
         if min(self.task.input_shape) < 1:
@@ -113,11 +118,6 @@ class TaskStream(Evaluator):
         assert self.task is not None
         images = self._parts.train.images
         return Preprocessing(np.full(self.task.input_shape, images.mean(), np.float32), float(images.std()))
-
-    def bind(self, space: SearchSpace) -> None:
-        if type(space).build is SearchSpace.build:
-            raise ValueError(f"{type(space).__name__} has no build(), so there is no network to train")
-        super().bind(space)
 
     def evaluate(self, candidates: Candidates) -> Results:
         pin_threads()
@@ -152,16 +152,13 @@ class TaskStream(Evaluator):
             network, seconds = self._train(genotype, int(candidate.seeds[0]), batch.shared_seed, batch.fidelity)
         except Invalid as error:
             return Results.without_metrics(candidate, Status.INVALID, str(error))
-        inputs, labels = self._test if candidate.purpose is Purpose.VERIFICATION else self._validation
-        network.eval()
-        outputs, routing = predict(network, inputs)
+        examples = self._test if candidate.purpose is Purpose.VERIFICATION else self._validation
+        subject = Subject(genotype, self.space, self.task, lambda: network, lambda: examples)
         measured = {
-            "val_accuracy": float((outputs.argmax(1) == labels).double().mean()),
-            "val_loss": float(nn.functional.cross_entropy(outputs, labels)),
-            "parameters": parameters(network),
-            "macs": macs(network, inputs[:1], routing),
+            "val_accuracy": float((subject.outputs.argmax(1) == subject.targets).double().mean()),
+            "val_loss": float(nn.functional.cross_entropy(subject.outputs, subject.targets)),
+            **self.measure(subject),
             "train_seconds": seconds,
-            **self.space.measure(genotype, network, outputs),
         }
         weights = {name: tensor.numpy(force=True) for name, tensor in network.state_dict().items()}
         spent = time.perf_counter() - started

@@ -1,5 +1,6 @@
 """The run file: strict models, YAML, dotted overrides. Everything is checked before anything is created."""
 
+from .earlier import from_log
 from .messages import dotted, explain
 from .models import (
     ArchiveConfig,
@@ -33,6 +34,7 @@ __all__ = [
     "check",
     "dotted",
     "explain",
+    "from_log",
     "load",
     "override",
     "parse",

@@ -219,16 +219,6 @@ class BudgetConfig(Model):
         return self
 
 
-class LatencyConfig(Model):
-    """Times every network: the median of `repeats` batches, after `warm_up` of them."""
-
-    device: str = "cpu"
-    batch: Annotated[int, Field(ge=1)] = 1
-    threads: Annotated[int, Field(ge=1)] = 1
-    warm_up: Annotated[int, Field(ge=0)] = 5
-    repeats: Annotated[int, Field(ge=1)] = 30
-
-
 class RunFile(Model):
     """All that defines a run."""
 
@@ -239,10 +229,25 @@ class RunFile(Model):
     executor: ExecutorConfig = ExecutorConfig()
     search: SearchConfig = SearchConfig()
     log: LogConfig = LogConfig()
-    latency: LatencyConfig | None = None
+    metrics: list[Component] = []
+    """Measured of every network, beside what the evaluator measures by itself."""
     imported: list[Any] = []
     """Genotypes that are proposed first."""
     budget: BudgetConfig
+
+    @model_validator(mode="before")
+    @classmethod
+    def _moved(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "latency" in value:
+            given = value["latency"] if isinstance(value["latency"], dict) else {}
+            arguments = "".join(f", {key}: {item}" for key, item in given.items())
+            raise ValueError(f"latency: is one of the metrics now; write metrics: [{{kind: latency{arguments}}}]")
+        return value
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _by_kind(cls, value: Any) -> Any:
+        return [{"kind": one} if isinstance(one, str) else one for one in value] if isinstance(value, list) else value
 
     @field_validator("log", mode="before")
     @classmethod

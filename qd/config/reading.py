@@ -14,8 +14,8 @@ from ..errors import UsageError
 from .messages import explain
 from .models import RunFile
 
-SHORT_FORMS = {"objective": "metric", "log": "keep"}
-"""Keys that may be written as one word, and the key that the word then stands for."""
+SHORT_FORMS = {"objective": "metric", "log": "keep", "metrics": "kind"}
+"""Keys that may be written as one word, or as a list of them, and the key that a word then stands for."""
 
 
 def load(path: Path, overrides: Mapping[str, Any] | Sequence[str] = ()) -> RunFile:
@@ -113,13 +113,16 @@ def _put(data: dict[str, Any], key: str, value: Any, name: str) -> None:
     here: Any = data
     for depth, part in enumerate(parts):
         last = depth == len(parts) - 1
+        inside = not last or isinstance(value, Mapping)
         if isinstance(here, list):
             if not part.isdigit() or int(part) >= len(here):
                 raise UsageError(f"{name}: {key}: expected an index below {len(here)}, got {part!r}")
             index: Any = int(part)
+            if inside and depth and parts[depth - 1] in SHORT_FORMS and isinstance(here[index], str):
+                here[index] = {SHORT_FORMS[parts[depth - 1]]: here[index]}  # of which `metrics[0].batch=1` is a part
         elif isinstance(here, dict):
             index = part
-            if part in SHORT_FORMS and isinstance(here.get(part), str) and (not last or isinstance(value, Mapping)):
+            if part in SHORT_FORMS and isinstance(here.get(part), str) and inside:
                 here[part] = {SHORT_FORMS[part]: here[part]}  # of which `archive.objective.low=0` is a part
             elif not last and not isinstance(here.get(part), (dict, list)):
                 here[part] = {}

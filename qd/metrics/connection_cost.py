@@ -8,10 +8,15 @@ before.
 
 from __future__ import annotations
 
+import math
+
 import networkx
 import numpy as np
 from numba import njit
 
+from search_spaces import Metric
+
+from .graph_metric import GraphMetric
 from .pruning import connections_on_paths
 
 SINGULAR = 1e-9
@@ -39,6 +44,20 @@ def connection_cost(graph: networkx.DiGraph) -> float:
     edges = np.array(ordered, dtype=np.int64).reshape(-1, 2)
     kept = connections_on_paths(edges, np.ones((1, len(edges)), dtype=np.bool_), inputs, outputs)
     return float(connection_costs(edges, kept, line_places(layers, inputs | outputs), inputs | outputs)[0])
+
+
+class ConnectionCost(GraphMetric):
+    """Connection cost of the module graph, without modules on no path from the first layer to the last.
+
+    Args:
+        name: of the metric.
+    """
+
+    def __init__(self, name: str = "connection_cost") -> None:
+        super().__init__(name, Metric("", 0, math.inf, "minimise"))
+
+    def of(self, graph: networkx.DiGraph) -> float:
+        return connection_cost(graph)
 
 
 def line_places(layers: np.ndarray, fixed: np.ndarray) -> np.ndarray:

@@ -2,55 +2,71 @@
 
 from __future__ import annotations
 
+import copy
+import math
 import statistics
 import time
-from dataclasses import dataclass
+from typing import Annotated
 
 import torch
-from torch import nn
+from pydantic import Field
+from torch import Tensor, nn
 
-from search_spaces import Task
+from search_spaces import Metric
 
-
-@dataclass(frozen=True)
-class LatencyOptions:
-    """What is timed.
-
-    Args:
-        device: "cpu", "cuda", "cuda:1".
-        batch: examples in a batch, at least 1.
-        threads: of torch, on the CPU, at least 1.
-        warm_up: batches before the first that is timed, at least 0.
-        repeats: batches that are timed, at least 1; the median counts.
-    """
-
-    device: str = "cpu"
-    batch: int = 1
-    threads: int = 1
-    warm_up: int = 5
-    repeats: int = 30
+from ..training.device import find_device
+from .base import NetworkMetric
+from .subject import Subject
 
 
-@torch.inference_mode()
-def latency(network: nn.Module, task: Task, options: LatencyOptions) -> float:
+class Latency(NetworkMetric):
     """Median milliseconds of a forward pass over one batch of random inputs.
 
-    The network is moved to the device, and left there in evaluation mode.
+    Args:
+        device: where it is timed, whatever it was trained on: "cpu", "cuda", "cuda:1"; "auto" takes a GPU if there is
+            one.
+        batch: examples in a batch.
+        threads: of torch, on the CPU.
+        warm_up: batches before the first that is timed.
+        repeats: batches that are timed; the median counts.
+        name: of the metric, for a second one beside the first.
     """
-    device = torch.device(options.device)
-    network.to(device).eval()
-    inputs = torch.randn(options.batch, *task.input_shape, generator=torch.Generator().manual_seed(0)).to(device)
-    before = torch.get_num_threads()
-    torch.set_num_threads(options.threads)
-    try:
-        for _ in range(options.warm_up):
-            network(inputs)
-        return statistics.median(_seconds(network, inputs) for _ in range(options.repeats)) * 1000
-    finally:
-        torch.set_num_threads(before)
+
+    def __init__(
+        self,
+        device: str = "cpu",
+        batch: Annotated[int, Field(ge=1)] = 1,
+        threads: Annotated[int, Field(ge=1)] = 1,
+        warm_up: Annotated[int, Field(ge=0)] = 5,
+        repeats: Annotated[int, Field(ge=1)] = 30,
+        name: str = "latency",
+    ) -> None:
+        self.device = find_device(device)
+        self.batch, self.threads, self.warm_up, self.repeats, self.name = batch, threads, warm_up, repeats, name
+        unit = "ms" if batch == 1 else f"ms/{batch} examples"
+        self.metrics = {name: Metric(unit, 0, math.inf, "minimise", time=True)}
+
+    def measure(self, subject: Subject) -> dict[str, float]:
+        assert subject.task is not None
+        network = subject.network
+        if any(tensor.device != self.device for tensor in network.state_dict().values()):
+            network = copy.deepcopy(network).to(self.device)
+        inputs = torch.randn(self.batch, *subject.task.input_shape, generator=torch.Generator().manual_seed(0))
+        return {self.name: self._median(network, inputs.to(self.device))}
+
+    @torch.inference_mode()
+    def _median(self, network: nn.Module, inputs: Tensor) -> float:
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        try:
+            for _ in range(self.warm_up):
+                network(inputs)
+            return statistics.median(_seconds(network, inputs) for _ in range(self.repeats)) * 1000
+        finally:
+            torch.set_num_threads(before)
 
 
-def _seconds(network: nn.Module, inputs: torch.Tensor) -> float:
+def _seconds(network: nn.Module, inputs: Tensor) -> float:
     _wait(inputs.device)
     started = time.perf_counter()
     network(inputs)

@@ -26,6 +26,10 @@ import networkx
 import numpy as np
 from numba import njit
 
+from search_spaces import Metric
+
+from .graph_metric import GraphMetric
+
 LEAST_GAIN = 1e-5
 """A split must raise Q by more than this."""
 
@@ -43,6 +47,20 @@ def modularity(graph: networkx.DiGraph) -> float:
     edges, node_count = numbered_edges(graph)
     present = np.ones((1, len(edges)), dtype=np.bool_)
     return float(modularities(edges, present, node_count)[0])
+
+
+class Modularity(GraphMetric):
+    """Directed modularity of the module graph. A space's own `modularity` may be another; then give this a `name`.
+
+    Args:
+        name: of the metric.
+    """
+
+    def __init__(self, name: str = "modularity") -> None:
+        super().__init__(name, Metric("", -0.5, 1))
+
+    def of(self, graph: networkx.DiGraph) -> float:
+        return modularity(graph)
 
 
 def modularities(edges: np.ndarray, present: np.ndarray, node_count: int) -> np.ndarray:

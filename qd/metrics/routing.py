@@ -1,16 +1,19 @@
 """How the routers of a network use their experts.
 
-Any module whose class has a method `route` counts as routed, whoever wrote it. Axes: B examples, E experts, C classes.
+Any module whose class has a method `route` counts as routed, whoever wrote it. Axes: B examples, E experts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+Routing = Mapping[str, np.ndarray]
+"""The gates (B, E) of each routed module by its name, as `predict` returns them."""
 
 
 class RoutedModule(Protocol):
@@ -69,53 +72,23 @@ def _recorder(module: RoutedModule, parts: list[np.ndarray]) -> Callable[..., No
     return record
 
 
-def expert_entropy(layers: Sequence[np.ndarray]) -> float:
-    """How evenly experts are used: H(E) / log(number of experts), the mean over routed layers.
-
-    An example counts once in a layer, shared among experts by normalised gate weight. In [0, 1]; 0 without a layer.
-
-    Args:
-        layers: gates (B, E) of each routed layer.
-    """
-    return _mean(_evenness(_normalised(gates_BE).mean(0)) for gates_BE in layers)
+def use_of_experts(gates_BE: np.ndarray) -> np.ndarray:
+    """Share of examples that chose each expert: (E,) in [0, 1]."""
+    return (gates_BE > 0).mean(0)
 
 
-def specialisation(layers: Sequence[np.ndarray], classes: np.ndarray) -> float:
-    """How much the choice of expert says about the class: 2·I(E;C) / (H(E) + H(C)), the mean over routed layers.
-
-    The normalised mutual information of experts (weighted as in `expert_entropy`) and classes. In [0, 1]; 0 without a
-    layer, and for a layer that uses a single expert.
-
-    Args:
-        layers: gates (B, E) of each routed layer.
-        classes: (B,) integers from 0.
-    """
-    membership_BC = np.eye(int(classes.max()) + 1)[classes]
-    return _mean(_mutual_information(_normalised(gates_BE).T @ membership_BC / len(classes)) for gates_BE in layers)
-
-
-def _normalised(gates_BE: np.ndarray) -> np.ndarray:
+def shared(gates_BE: np.ndarray) -> np.ndarray:
+    """Each example's share among the experts, by gate weight: (B, E), rows add up to 1."""
     return gates_BE / gates_BE.sum(1, keepdims=True)
 
 
-def _evenness(share_E: np.ndarray) -> float:
-    return _entropy(share_E) / np.log(len(share_E)) if len(share_E) > 1 else 0.0
-
-
-def _mutual_information(joint_EC: np.ndarray) -> float:
-    experts, classes = _entropy(joint_EC.sum(1)), _entropy(joint_EC.sum(0))
-    if experts == 0:
-        return 0.0
-    return 2 * (experts + classes - _entropy(joint_EC.ravel())) / (experts + classes)
-
-
-def _entropy(share: np.ndarray) -> float:
-    """In nats."""
+def entropy(share: np.ndarray) -> float:
+    """Of a distribution, in nats."""
     used = share[share > 0]
     return float(-(used * np.log(used)).sum())
 
 
-def _mean(values: Iterable[float]) -> float:
+def mean_of_layers(values: Iterable[float]) -> float:
     """The mean, 0 of nothing, without what rounding adds beyond [0, 1]."""
     listed = list(values)
     return float(np.clip(np.mean(listed), 0, 1)) if listed else 0.0

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from evaluators import Evaluator
+from evaluators.networks import NetworkEvaluator
 from search_spaces import SearchSpace
 
 from .. import registry as plugins
 from ..config import Component, RunFile
 from ..errors import UsageError
+from ..metrics.base import MetricError, NetworkMetric
+from .measured import Measured
 
 T = TypeVar("T")
+
+METRICS = "qd.metrics"
+"""Where the kinds of metrics are."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class Components:
 
     Args:
         space: of the run.
-        evaluator: of the run; it times networks too where the run file says so.
+        evaluator: of the run, which measures the run file's `metrics` too.
         digests: {dotted path: SHA-256 of its file} of the plug-ins.
     """
 
@@ -40,12 +46,14 @@ class Components:
         self.evaluator.reproducible = config.search.order == "id"
         try:
             self.evaluator.bind(self.space)
+        except MetricError as error:
+            raise UsageError(f"metrics: {error}") from error
         except ValueError as error:
             raise UsageError(f"evaluator: {error}") from error
 
 
 def build_components(config: RunFile, folder: Path | None) -> Components:
-    """Find and construct both.
+    """Find and construct space, evaluator and metrics.
 
     Args:
         config: the run file.
@@ -58,7 +66,19 @@ def build_components(config: RunFile, folder: Path | None) -> Components:
 
     space = _build(config.space, "search_spaces", SearchSpace, "space", folder, digests)
     evaluator = _build(config.evaluator, "evaluators", Evaluator, "evaluator", folder, digests)
-    return Components(space, _with_latency(config, evaluator), digests)
+    metrics = [
+        _build(one, METRICS, NetworkMetric, f"metrics[{index}]", folder, digests)
+        for index, one in enumerate(config.metrics)
+    ]
+    try:
+        return Components(space, _measuring(evaluator, metrics), digests)
+    except ValueError as error:
+        raise UsageError(f"metrics: {error}") from error
+
+
+def is_metric(name: str) -> bool:
+    """Whether a run file may have it in its `metrics` by this name."""
+    return name in plugins.list_names(METRICS) and plugins.built_in(name, METRICS, NetworkMetric) is not None
 
 
 def build_evaluator(config: RunFile, folder: Path | None) -> Evaluator:
@@ -79,13 +99,11 @@ def _build(component: Component, room: str, base: type[T], key: str, folder: Pat
     return plugins.construct(found, component.arguments, key)
 
 
-def _with_latency(config: RunFile, evaluator: Evaluator) -> Evaluator:
-    if config.latency is None:
+def _measuring(evaluator: Evaluator, metrics: Sequence[NetworkMetric]) -> Evaluator:
+    """The evaluator, which measures these too."""
+    if not metrics or not isinstance(getattr(evaluator, "metrics", None), Mapping):  # the door refuses the latter
         return evaluator
-    from ..metrics.latency import LatencyOptions  # torch, which a table does not need
-    from ..metrics.timed import Timed
-
-    try:
-        return Timed(evaluator, LatencyOptions(**config.latency.model_dump()))
-    except ValueError as error:
-        raise UsageError(f"latency: {error}") from error
+    if isinstance(evaluator, NetworkEvaluator):
+        evaluator.measure_also(metrics)
+        return evaluator
+    return Measured(evaluator, metrics)

@@ -18,7 +18,7 @@ from ..emitters.kinds import KINDS
 from ..errors import UsageError, suggest
 from ..search.problem import Problem, WeightedEmitter, emitter_names
 from ..search.seeds import stream_seed
-from .components import build_components
+from .components import build_components, is_metric
 
 METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 MOST_METRICS = 500
@@ -54,8 +54,8 @@ def _prepare(config: RunFile, folder: Path | None, centroids: Sequence[Sequence[
     space, evaluator = components.space, components.evaluator
     if not isinstance(getattr(space, "genes", None), Gene):
         raise UsageError(f"space: {config.space.kind} declares no `genes`, such as Struct(width=Choice(16, 32))")
-    _check_latency(config, evaluator)
     metrics = _metrics(space, evaluator)
+    _check_named(config, metrics)
     definitions = {metric: definition for metric, (definition, _) in metrics.items()}
     archive = make_archive(config.archive, definitions, centroids=centroids)
     _check_times(config, metrics)
@@ -68,12 +68,6 @@ def _prepare(config: RunFile, folder: Path | None, centroids: Sequence[Sequence[
     emitters = _emitters(config, space, evaluator, archive, definitions)
     plugin_folder = folder if components.digests else None
     return Problem(config, space, evaluator, metrics, archive, emitters, components.digests, plugin_folder)
-
-
-def _check_latency(config: RunFile, evaluator: Evaluator) -> None:
-    named = [config.archive.objective.metric, *(axis.metric for axis in config.archive.measures)]
-    if "latency" in named and "latency" not in getattr(evaluator, "metrics", {}):
-        raise UsageError("archive: the metric 'latency' needs a line of its own: latency: {device: cpu, batch: 1}")
 
 
 def _metrics(space: SearchSpace, evaluator: Evaluator) -> dict[str, tuple[Metric, str]]:
@@ -101,12 +95,23 @@ def _metrics(space: SearchSpace, evaluator: Evaluator) -> dict[str, tuple[Metric
     return metrics
 
 
+def _named(config: RunFile) -> dict[str, str]:
+    """{key: metric} of objective and measures."""
+    named = {f"archive.measures[{index}]": axis.metric for index, axis in enumerate(config.archive.measures)}
+    return {"archive.objective": config.archive.objective.metric, **named}
+
+
+def _check_named(config: RunFile, metrics: Mapping[str, tuple[Metric, str]]) -> None:
+    """Say of a metric that nobody reports where the run file could add it; what is unknown, the archive refuses."""
+    for key, name in _named(config).items():
+        if name not in metrics and is_metric(name):
+            raise UsageError(f"{key}: no metric {name!r} is reported; write metrics: [{name}] to have it measured")
+
+
 def _check_times(config: RunFile, metrics: Mapping[str, tuple[Metric, str]]) -> None:
     if config.search.order != "id":
         return
-    used = {"archive.objective": config.archive.objective.metric}
-    used.update({f"archive.measures[{index}]": axis.metric for index, axis in enumerate(config.archive.measures)})
-    for key, metric in used.items():
+    for key, metric in _named(config).items():
         if metrics[metric][0].time:
             raise UsageError(
                 f"{key}: {metric!r} is a time and differs between equal runs, and `order: id` promises equal logs;"

@@ -22,7 +22,7 @@ from search_spaces import Metric, SearchSpace
 
 from ..archives import Archive, Axis, CellArchive, GridArchive, Objective, make_archive
 from ..candidates import Status
-from ..config import RunFile, check
+from ..config import RunFile, from_log
 from ..errors import UsageError, suggest
 from ..notebook import Network, ReadableGenotype, run_html
 from ..registry import construct, find, is_plugin
@@ -59,7 +59,7 @@ class Run:
         self.project_accepted = project_accepted
         self.folder = RunFolder(path)
         self._connection: sqlite3.Connection | None = _open(self.folder.log)
-        self.config: RunFile = check(self.meta("run_file"), str(self.folder.log))
+        self.config: RunFile = from_log(self.meta("run_file"), str(self.folder.log))
         """What defined the run, defaults filled in."""
 
     def __repr__(self) -> str:

@@ -20,7 +20,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from evaluators.image_classification import ImageClassification
-from qd.metrics.compute import macs
+from qd.metrics.macs import macs
 from qd.metrics.routing import predict
 from qd.training import StackSize, build_seeded, minibatches, train_population
 from qd.training.alone import auxiliary_loss, train_alone

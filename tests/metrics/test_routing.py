@@ -3,7 +3,9 @@ import pytest
 import torch
 from torch import nn
 
-from qd.metrics.routing import expert_entropy, predict, specialisation
+from qd.metrics.expert_entropy import expert_entropy
+from qd.metrics.routing import predict
+from qd.metrics.specialisation import specialisation
 from search_spaces.shelf import MixtureOfExperts
 
 EVEN = np.eye(4)[[0, 1, 2, 3] * 5]

@@ -7,7 +7,7 @@ import pytest
 
 from evaluators import Evaluator
 from evaluators.retina import Retina as RetinaEvaluator
-from qd.metrics.rewiring import modularity_above_chance
+from qd.metrics.modularity_above_chance import modularity_above_chance
 from qd.testing import EvaluatorConformance
 from qd.testing.batches import make_candidates
 from search_spaces import SearchSpace, Vector

@@ -1,37 +1,20 @@
-"""Parameters and arithmetic of a network, with experts counted by their use.
-
-Axes: B examples, E experts.
-"""
+"""Multiply-accumulate operations of a network, with experts counted by their use."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from .routing import routed_modules
+from search_spaces import Metric
 
-Routing = Mapping[str, np.ndarray]
-"""The gates (B, E) of each routed module by its name, as `routing.predict` returns them."""
-
-
-def parameters(network: nn.Module) -> int:
-    """Number of all parameters."""
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def active_parameters(network: nn.Module, routing: Routing) -> float:
-    """Parameters that take part in an example, on average: all outside the experts, and the chosen experts."""
-    idle = 0.0
-    for name, module in routed_modules(network).items():
-        sizes_E = np.array([parameters(expert) for expert in module.experts])
-        idle += float((1 - _use(routing[name])) @ sizes_E)
-    return parameters(network) - idle
+from .base import NetworkMetric
+from .routing import Routing, routed_modules, use_of_experts
+from .subject import Subject
 
 
 @torch.no_grad()
@@ -52,13 +35,23 @@ def macs(network: nn.Module, example: Tensor, routing: Routing) -> float:
         meter.remove()
         flops = float(counter.flops - sum(meter.flops.values()))
         for name, module in routed_modules(network).items():
-            for expert, use in zip(module.experts, _use(routing[name]), strict=True):
+            for expert, use in zip(module.experts, use_of_experts(routing[name]), strict=True):
                 if expert not in meter.flops:  # the network runs chosen experts alone, and did not choose this one
                     before = counter.flops
                     expert(meter.inputs[name])
                     meter.flops[expert] = counter.flops - before
                 flops += use * meter.flops[expert]
     return flops / 2
+
+
+class MACs(NetworkMetric):
+    """Multiply-accumulates per example, on average over the validation examples."""
+
+    metrics = {"macs": Metric("MAC/example", 0, math.inf, "minimise")}
+    needs = "examples"
+
+    def measure(self, subject: Subject) -> dict[str, float]:
+        return {"macs": macs(subject.network, subject.inputs[:1], subject.routing)}
 
 
 class _FlopCounter(TorchDispatchMode):
@@ -105,8 +98,3 @@ class _ExpertMeter:
 
     def _leave(self, expert: nn.Module, *_: Any) -> None:
         self.flops[expert] += self._counter.flops
-
-
-def _use(gates_BE: np.ndarray) -> np.ndarray:
-    """Share of examples that chose each expert: (E,) in [0, 1]."""
-    return (gates_BE > 0).mean(0)

@@ -7,10 +7,15 @@ import torch
 
 import qd
 from qd.errors import UsageError
-from qd.metrics.latency import LatencyOptions, latency
-from search_spaces import Task
+from qd.metrics.latency import Latency
+from qd.metrics.subject import Subject
+from search_spaces import Choice, SearchSpace, Task
 
 TASK = Task((1, 8, 8), 10)
+
+
+class Space(SearchSpace):
+    genes = Choice(1)
 
 
 class Watched(torch.nn.Module):
@@ -30,8 +35,13 @@ def test_it_is_the_median_of_the_repeats_after_the_warm_up(monkeypatch):
     monkeypatch.setattr("qd.metrics.latency.time.perf_counter", lambda: next(times))
     network = Watched()
     before = torch.get_num_threads()
-    found = latency(network, TASK, LatencyOptions(batch=4, threads=before + 1, warm_up=2, repeats=3))
-    assert found == pytest.approx(3.0)
+
+    def examples():
+        raise AssertionError("latency needs no examples")
+
+    metric = Latency(batch=4, threads=before + 1, warm_up=2, repeats=3, name="slow")
+    found = metric.measure(Subject(1, Space(), TASK, lambda: network, examples))
+    assert found == {"slow": pytest.approx(3.0)}
     assert network.calls == [((4, 1, 8, 8), before + 1, False)] * 5
     assert torch.get_num_threads() == before
 
@@ -39,7 +49,7 @@ def test_it_is_the_median_of_the_repeats_after_the_warm_up(monkeypatch):
 LATENCY = {
     "space": {"kind": "sparse_moe"},
     "evaluator": {"kind": "image_classification", "data": "digits", "epochs": 1, "train_examples": 100},
-    "latency": {"batch": 16, "repeats": 5},
+    "metrics": [{"kind": "latency", "batch": 16, "repeats": 5}],
     "archive": {
         "objective": "val_accuracy",
         "measures": [{"metric": "latency", "low": 1e-6, "high": 10_000, "bins": 10, "scale": "log"}],
@@ -56,7 +66,6 @@ def test_a_map_over_latency_is_a_line_of_the_run_file(workbench):
     assert run.metrics["latency"].time
     frame = run.evaluations()
     assert min(frame["latency"].tolist()) > 0
-    assert run.config.dump()["latency"] == {"device": "cpu", "batch": 16, "threads": 1, "warm_up": 5, "repeats": 5}
     assert run.elites().shape[0] >= 1
     assert {"val_accuracy", "macs"} < set(run.metrics)
 
@@ -65,20 +74,15 @@ def test_a_map_over_latency_is_a_line_of_the_run_file(workbench):
     ("changes", "message"),
     [
         ({"search": {"order": "id"}}, "'latency' is a time and differs between equal runs"),
-        ({"latency": None}, "the metric 'latency' needs a line of its own: latency: {device: cpu, batch: 1}"),
-        ({"latency": {"device": "tpu"}}, "latency: device: expected auto, cpu, cuda"),
-        ({"latency": {"repeats": 0}}, "latency.repeats: input should be greater than or equal to 1, got 0"),
-        ({"latency": {"bacth": 1}}, "latency.bacth: unknown key; did you mean 'batch'?"),
+        ({"metrics": []}, r"measures\[0\]: no metric 'latency' is reported; write metrics: \[latency\]"),
+        ({"metrics": [{"kind": "latency", "device": "tpu"}]}, r"metrics\[0\]: device: expected auto, cpu, cuda"),
+        ({"metrics": [{"kind": "latency", "repeats": 0}]}, r"metrics\[0\].repeats: input should be greater than or"),
+        ({"metrics": [{"kind": "latency", "bacth": 1}]}, r"metrics\[0\].bacth: unknown key; did you mean 'batch'\?"),
     ],
 )
 def test_latency_refuses(workbench, changes, message):
     with pytest.raises(UsageError, match=message):
         qd.run(workbench.write(**LATENCY | changes), out="run")
-
-
-def test_a_table_has_no_network_to_time(workbench):
-    with pytest.raises(UsageError, match="latency: Table has no task, so there is no network to time"):
-        qd.run(workbench.write(latency={}), out="run")
 
 
 def test_an_evaluator_may_report_a_latency_of_its_own(workbench):

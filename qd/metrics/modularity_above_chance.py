@@ -7,10 +7,17 @@ become a -> d and c -> b, again and again, never with an edge given twice or fro
 
 from __future__ import annotations
 
+import hashlib
+from typing import Annotated
+
 import networkx
 import numpy as np
 from numba import njit
+from pydantic import Field
 
+from search_spaces import Metric
+
+from .graph_metric import GraphMetric
 from .modularity import modularities, new_workspace, numbered_edges, split_graph
 
 SWAPS_PER_EDGE = 10
@@ -22,6 +29,24 @@ def modularity_above_chance(graph: networkx.DiGraph, seed: int, samples: int = 2
     edges, node_count = numbered_edges(graph)
     present = np.ones((1, len(edges)), dtype=np.bool_)
     return float(modularities_above_chance(edges, present, node_count, np.array([seed], dtype=np.uint64), samples)[0])
+
+
+class ModularityAboveChance(GraphMetric):
+    """Directed modularity of the module graph, minus that of random graphs with the same degrees.
+
+    Args:
+        samples: random graphs that it is set against; they follow from the graph, so that nothing is random.
+        name: of the metric.
+    """
+
+    def __init__(self, samples: Annotated[int, Field(ge=1)] = 20, name: str = "modularity_above_chance") -> None:
+        super().__init__(name, Metric("", -1.5, 1.5))
+        self.samples = samples
+
+    def of(self, graph: networkx.DiGraph) -> float:
+        edges, node_count = numbered_edges(graph)
+        digest = hashlib.blake2b(f"{node_count} {edges.tolist()}".encode(), digest_size=7).digest()
+        return modularity_above_chance(graph, int.from_bytes(digest), self.samples)
 
 
 def modularities_above_chance(

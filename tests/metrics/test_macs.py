@@ -3,7 +3,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qd.metrics.compute import active_parameters, macs, parameters
+from qd.metrics.active_parameters import active_parameters
+from qd.metrics.macs import macs
+from qd.metrics.parameters import parameters
 from qd.metrics.routing import predict
 from search_spaces.shelf import MixtureOfExperts
 

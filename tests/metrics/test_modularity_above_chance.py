@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from qd.metrics.modularity import modularity, numbered_edges
-from qd.metrics.rewiring import modularities_above_chance, modularity_above_chance, rewire
+from qd.metrics.modularity_above_chance import modularities_above_chance, modularity_above_chance, rewire
 
 
 def two_blocks() -> nx.DiGraph:

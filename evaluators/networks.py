@@ -1,0 +1,43 @@
+"""What evaluators that train networks have in common: the metrics of networks that they measure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qd.metrics.base import NetworkMetric
+from qd.metrics.joined import JoinedMetrics
+from qd.metrics.subject import Subject
+from search_spaces import SearchSpace
+
+from .base import Evaluator
+
+
+class NetworkEvaluator(Evaluator):
+    """Trains networks, and measures each while it has it in hand.
+
+    What it measures of every network is listed in `measured`, and declared among its `metrics`; the run file's
+    `metrics` are added to both.
+    """
+
+    measured: JoinedMetrics
+    """Metrics of networks, the space's own apart; set in `__init__`."""
+
+    def measure_also(self, more: Sequence[NetworkMetric]) -> None:
+        """Measure these too; called before `bind`.
+
+        Raises:
+            ValueError: a name would be reported twice.
+        """
+        self.measured = self.measured.extended(more, self.metrics)
+        self.metrics = {**self.metrics, **self.measured.metrics}
+
+    def bind(self, space: SearchSpace) -> None:
+        if type(space).build is SearchSpace.build:
+            raise ValueError(f"{type(space).__name__} has no build(), so there is no network to train")
+        super().bind(space)
+        self.measured.bind(space, self.task)
+
+    def measure(self, subject: Subject) -> dict[str, float]:
+        """Return the listed metrics of a network, and the space's own."""
+        own = self.space.measure(subject.genotype, subject.network, subject.outputs)
+        return {**self.measured.measure(subject), **own}

@@ -1,0 +1,22 @@
+"""Run files as the logs of earlier versions hold them, put into today's keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .models import RunFile
+from .reading import check
+
+
+def from_log(data: Mapping[str, Any], name: str) -> RunFile:
+    """Validate the run file that a log holds, also one that an earlier version wrote.
+
+    Raises:
+        UsageError: one line for every offending key.
+    """
+    data = dict(data)
+    latency = data.pop("latency", None)  # a section of its own until metrics became a list
+    if latency is not None:
+        data["metrics"] = [{"kind": "latency", **latency}]
+    return check(data, name)

@@ -1,0 +1,91 @@
+"""A list of metrics that are measured together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from search_spaces import Metric, SearchSpace, Task
+
+from .base import MetricError, NetworkMetric
+from .subject import Subject
+
+
+class JoinedMetrics:
+    """Several metrics of networks as one: no name stands twice, and each reports what it declares.
+
+    Args:
+        listed: in the order of their columns.
+        taken: names that somebody else reports.
+
+    Raises:
+        ValueError: a name would be reported twice.
+    """
+
+    def __init__(self, listed: Sequence[NetworkMetric], taken: Collection[str] = ()) -> None:
+        self.listed = tuple(listed)
+        self.metrics: dict[str, Metric] = {}
+        for one in self.listed:
+            for name in one.metrics:
+                if name in taken or name in self.metrics:
+                    raise ValueError(
+                        f"{name!r} is reported already, and {type(one).__name__} would report it again; leave it out,"
+                        " or give it another `name` where it takes one"
+                    )
+            self.metrics.update(one.metrics)
+
+    @classmethod
+    def of(cls, *kinds: type[NetworkMetric]) -> JoinedMetrics:
+        """Metrics of these kinds, as they are without arguments."""
+        return cls([kind() for kind in kinds])
+
+    def extended(self, more: Sequence[NetworkMetric], reported: Collection[str]) -> JoinedMetrics:
+        """These and more; one of the same kind and names takes the place of that which is there.
+
+        Args:
+            more: what is added.
+            reported: all names that are reported now, these metrics' own included.
+
+        Raises:
+            ValueError: a name would be reported twice.
+        """
+        kept = [one for one in self.listed if not any(_alike(one, other) for other in more)]
+        return JoinedMetrics([*kept, *more], set(reported) - self.metrics.keys())
+
+    def bind(self, space: SearchSpace, task: Task | None) -> None:
+        """Bind each of them.
+
+        Raises:
+            MetricError: one cannot measure networks of this space, or for this task.
+        """
+        for one in self.listed:
+            names = ", ".join(one.metrics)
+            if one.needs != "genotype":
+                if task is None:
+                    raise MetricError(f"{names} needs a network, and the evaluator builds none (it has no `task`)")
+                if type(space).build is SearchSpace.build:
+                    raise MetricError(f"{names} needs a network, and {type(space).__name__} has no build()")
+            try:
+                one.bind(space, task)
+            except ValueError as error:
+                raise MetricError(f"{names}: {error}") from error
+
+    def measure(self, subject: Subject) -> dict[str, float]:
+        """Return what all of them report.
+
+        Raises:
+            ValueError: one reports other names than it declares.
+        """
+        measured: dict[str, float] = {}
+        for one in self.listed:
+            found = one.measure(subject)
+            if found.keys() != one.metrics.keys():
+                raise ValueError(
+                    f"{type(one).__name__}.measure must report {', '.join(one.metrics)}, got"
+                    f" {', '.join(found) or 'nothing'}"
+                )
+            measured.update(found)
+        return measured
+
+
+def _alike(one: NetworkMetric, other: NetworkMetric) -> bool:
+    return type(one) is type(other) and one.metrics.keys() == other.metrics.keys()

@@ -1,0 +1,81 @@
+"""A candidate as metrics see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from search_spaces import Genotype, SearchSpace, Task
+
+if TYPE_CHECKING:
+    import networkx
+    from torch import Tensor, nn
+
+
+class Subject:
+    """What is measured. Each part is worked out when it is first asked for, once for all metrics.
+
+    Args:
+        genotype: of the candidate.
+        space: that it belongs to.
+        task: of the networks; None where none is built.
+        network: gives the network, trained.
+        examples: gives inputs (B, *task.input_shape) and targets, those of `inputs` and `targets`.
+    """
+
+    def __init__(
+        self,
+        genotype: Genotype,
+        space: SearchSpace,
+        task: Task | None,
+        network: Callable[[], nn.Module],
+        examples: Callable[[], tuple[Tensor, Tensor]],
+    ) -> None:
+        self.genotype, self.space, self.task = genotype, space, task
+        self._network, self._examples = network, examples
+
+    @cached_property
+    def graph(self) -> networkx.DiGraph:
+        """The module graph of the genotype, as `SearchSpace.module_graph` describes it."""
+        graph = self.space.module_graph(self.genotype)
+        if graph is None:
+            raise ValueError(f"{type(self.space).__name__}.module_graph() gives None for this genotype")
+        return graph
+
+    @cached_property
+    def network(self) -> nn.Module:
+        """The network, in evaluation mode, on the device where it was trained."""
+        return self._network().eval()
+
+    @property
+    def inputs(self) -> Tensor:
+        """(B, *task.input_shape) validation examples, on the network's device; in a verification those for the test."""
+        return self._parts[0]
+
+    @property
+    def targets(self) -> Tensor:
+        """(B,) int64 classes or (B, outputs) floats, of the inputs."""
+        return self._parts[1]
+
+    @property
+    def outputs(self) -> Tensor:
+        """(B, task.outputs): what the network gives for the inputs."""
+        return self._predicted[0]
+
+    @property
+    def routing(self) -> Mapping[str, np.ndarray]:
+        """The gates (B, E) of each routed module, by its name (see `routing.py`); empty where none is routed."""
+        return self._predicted[1]
+
+    @cached_property
+    def _parts(self) -> tuple[Tensor, Tensor]:
+        return self._examples()
+
+    @cached_property
+    def _predicted(self) -> tuple[Tensor, dict[str, np.ndarray]]:
+        from .routing import predict  # torch, which the genotype does not need
+
+        return predict(self.network, self.inputs)
