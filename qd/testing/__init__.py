@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .emitters import EmitterConformance
     from .evaluators import EvaluatorConformance
     from .executors import ExecutorConformance
+    from .metrics import MetricConformance
     from .spaces import SpaceConformance
     from .stacks import StackConformance
 
@@ -30,6 +31,7 @@ __all__ = [
     "EmitterConformance",
     "EvaluatorConformance",
     "ExecutorConformance",
+    "MetricConformance",
     "SpaceConformance",
     "StackConformance",
 ]
@@ -39,6 +41,7 @@ _HOMES = {
     "EmitterConformance": "emitters",
     "EvaluatorConformance": "evaluators",
     "ExecutorConformance": "executors",
+    "MetricConformance": "metrics",
     "SpaceConformance": "spaces",
     "StackConformance": "stacks",
 }
