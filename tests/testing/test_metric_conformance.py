@@ -104,7 +104,7 @@ class Counts(Norm):
     calls = itertools.count()
 
     def measure(self, subject):
-        return {"norm": next(self.calls)}
+        return {"norm": float(next(self.calls))}
 
 
 class Draws(Norm):
