@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from qd.candidates import Candidates, Results, Status
 from search_spaces import Genotype, Invalid, Metric, SearchSpace, Task
 
 if TYPE_CHECKING:
+    from qd.metrics.base import NetworkMetric
     from qd.surrogates.base import Guide
 
     from .task_data import TaskData  # it needs torch, which a table does not
@@ -50,6 +51,14 @@ class Evaluator(ABC):
         Raises:
             Invalid: a genotype cannot stand for an architecture.
         """
+
+    def measure_also(self, more: Sequence[NetworkMetric]) -> bool:
+        """Take on the metrics of networks that the run file lists, before `bind`; raise `ValueError` on a name twice.
+
+        Returns False where they are none of its business: then the engine measures them, from the weights and the
+        `task_data()` that it gives. One that has trained networks in hand derives from `networks.NetworkEvaluator`.
+        """
+        return False
 
     def task_data(self) -> TaskData | None:
         """Return the data behind `task`, for export, parity checks and longer training; None: it is not to be had."""

@@ -22,14 +22,10 @@ class NetworkEvaluator(Evaluator):
     measured: JoinedMetrics
     """Metrics of networks, the space's own apart; set in `__init__`."""
 
-    def measure_also(self, more: Sequence[NetworkMetric]) -> None:
-        """Measure these too; called before `bind`.
-
-        Raises:
-            ValueError: a name would be reported twice.
-        """
+    def measure_also(self, more: Sequence[NetworkMetric]) -> bool:
         self.measured = self.measured.extended(more, self.metrics)
         self.metrics = {**self.metrics, **self.measured.metrics}
+        return True
 
     def bind(self, space: SearchSpace) -> None:
         if type(space).build is SearchSpace.build:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from evaluators import Evaluator
-from evaluators.networks import NetworkEvaluator
 from search_spaces import SearchSpace
 
 from .. import registry as plugins
@@ -103,7 +102,4 @@ def _measuring(evaluator: Evaluator, metrics: Sequence[NetworkMetric]) -> Evalua
     """The evaluator, which measures these too."""
     if not metrics or not isinstance(getattr(evaluator, "metrics", None), Mapping):  # the door refuses the latter
         return evaluator
-    if isinstance(evaluator, NetworkEvaluator):
-        evaluator.measure_also(metrics)
-        return evaluator
-    return Measured(evaluator, metrics)
+    return evaluator if evaluator.measure_also(metrics) else Measured(evaluator, metrics)
