@@ -26,7 +26,7 @@ class Evaluator(ABC):
     """
 
     metrics: Mapping[str, Metric]
-    """What it reports, on the class or set in `__init__`. Names match [a-z][a-z0-9_]{0,62}."""
+    """What it reports, on the class or set in `__init__`. Names match `[a-z][a-z0-9_]{0,62}`."""
 
     task: Task | None = None
     """What its networks take in and give out; None where no network is built."""
