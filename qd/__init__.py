@@ -5,7 +5,9 @@
     run = qd.run("scripts/runs/fashion_moe.yaml", budget={"evaluations": 100})
     run.elites()  # a pandas frame, the best first
 
-Everything here the command line does too, and the other way round.
+Every command of the command line has a function here: `qd export` is `qd.export`, `qd library build` is
+`qd.library.build`; `import` is a word of Python's own, so that `qd import` is `qd.import_into`. What they say to people
+goes through `logging`, under the name "qd": `logging.basicConfig(level="INFO")` shows it.
 """
 
 from __future__ import annotations
@@ -14,26 +16,85 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .analysis.comparison import compare
+    from .analysis.importance import importance
+    from .analysis.looking import elites, show
+    from .dashboard.server import serve
+    from .environment import __version__
+    from .exporting.elites import export
+    from .exporting.load import load
+    from .exporting.train import train
+    from .plots.drawing import map, plot
+    from .reporting.page import report
+    from .runs.doctor import doctor
     from .runs.launch import resume, run
+    from .runs.listing import evaluators, spaces
     from .runs.verify import verify
     from .store.run import Run, open_run
+    from .transfer import libraries as library
     from .transfer.seeding import import_into
+    from .transfer.stream import stream
 
-__version__ = "0.1.0"
-__all__ = ["Run", "import_into", "open_run", "resume", "run", "verify"]
+__all__ = [
+    "Run",
+    "__version__",
+    "compare",
+    "doctor",
+    "elites",
+    "evaluators",
+    "export",
+    "import_into",
+    "importance",
+    "library",
+    "load",
+    "map",
+    "open_run",
+    "plot",
+    "report",
+    "resume",
+    "run",
+    "serve",
+    "show",
+    "spaces",
+    "stream",
+    "train",
+    "verify",
+]
 
 _HOMES = {
-    "run": ".runs.launch",
-    "resume": ".runs.launch",
-    "open_run": ".store.run",
     "Run": ".store.run",
-    "verify": ".runs.verify",
+    "__version__": ".environment",
+    "compare": ".analysis.comparison",
+    "doctor": ".runs.doctor",
+    "elites": ".analysis.looking",
+    "evaluators": ".runs.listing",
+    "export": ".exporting.elites",
     "import_into": ".transfer.seeding",
+    "importance": ".analysis.importance",
+    "library": ".transfer.libraries",
+    "load": ".exporting.load",
+    "map": ".plots.drawing",
+    "open_run": ".store.run",
+    "plot": ".plots.drawing",
+    "report": ".reporting.page",
+    "resume": ".runs.launch",
+    "run": ".runs.launch",
+    "serve": ".dashboard.server",
+    "show": ".analysis.looking",
+    "spaces": ".runs.listing",
+    "stream": ".transfer.stream",
+    "train": ".exporting.train",
+    "verify": ".runs.verify",
 }
 
 
 def __getattr__(name: str) -> Any:
     # Imported when asked for: a plug-in that imports `qd.candidates` must not pay for pandas and pyribs.
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name], __name__), name)
-    raise AttributeError(f"module 'qd' has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'qd' has no attribute {name!r}")
+    home = import_module(_HOMES[name], __name__)
+    return home if name == "library" else getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

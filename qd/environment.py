@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+__version__ = "0.1.0"
+"""Of this package; pyproject.toml says the same."""
 PACKAGES = (
     "qdnas",
     "ribs",

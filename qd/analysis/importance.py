@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..errors import UsageError
 from ..store.run import Run
 from ..surrogates.attribution import Effects, Groups, gene_groups, module_groups
 from ..surrogates.forest import Forest
+from .looking import opened
 
 FEWEST = 30
 """Evaluated candidates below which no forest tells genes apart."""
@@ -90,7 +92,7 @@ class Ranking:
 
 
 def importance(
-    run: Run,
+    run: Run | Path | str,
     metric: str | None = None,
     *,
     bootstraps: int = 20,
@@ -106,7 +108,7 @@ def importance(
     genes are inferred from the log, so that no plug-in is imported.
 
     Args:
-        run: with a log of all.
+        run: a run with a log of all, or its folder.
         metric: default: the objective.
         bootstraps: at least 2; they are where the uncertainty comes from.
         seed: of the bootstraps.
@@ -115,6 +117,7 @@ def importance(
     Raises:
         UsageError: no such metric, a log of what was accepted alone, too few candidates, or a metric without variance.
     """
+    run = opened(run)
     metric = metric or run.archive.objective.metric
     run.require_metric(metric)
     if bootstraps < 2:

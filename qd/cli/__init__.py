@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from ..errors import QdError
 from . import (
@@ -60,6 +61,24 @@ for command in (
     app.command()(getattr(command, command.__name__.rpartition(".")[2]))
 app.command("import")(import_.import_)
 app.add_typer(library.app, name="library")
+
+
+def commands() -> dict[str, TyperCommand]:
+    """{words: command} of all that there are, such as "run" and "library build"."""
+
+    def within(group: TyperGroup, before: str) -> dict[str, TyperCommand]:
+        found: dict[str, TyperCommand] = {}
+        for name, command in group.commands.items():
+            if isinstance(command, TyperGroup):
+                found |= within(command, f"{before}{name} ")
+            else:
+                assert isinstance(command, TyperCommand)
+                found[before + name] = command
+        return found
+
+    whole = typer.main.get_command(app)
+    assert isinstance(whole, TyperGroup)
+    return within(whole, "")
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ def doctor(
 
     Example: `qd doctor --address auto`
     """
-    from ..runs.doctor import examine
+    from ..runs.doctor import doctor as examine
 
     found = examine(address)
     if json:

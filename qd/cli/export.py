@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ..errors import UsageError
 from .output import note
 
 
@@ -41,15 +40,21 @@ def export(
 
     Example: `qd export results/first --best --to best_network`
     """
-    given = [best, id is not None, cell is not None, where is not None, pareto is not None]
-    if sum(given) != 1:
-        raise UsageError("say which networks: one of --best, --id N, --cell I,J, --where SQL, --pareto A,B")
-    from ..analysis.selection import Selection
-    from ..export import export as take_home
+    from ..exporting import export as take_home
 
-    selection = Selection(best=best, id=id, cell=cell, where=where, pareto=pareto)
-    ids = take_home(folder, selection, to, formats=format, plugins=plugins, licence=licence)
-    if selection.is_one:
+    ids = take_home(
+        folder,
+        to,
+        best=best,
+        id=id,
+        cell=cell,
+        where=where,
+        pareto=pareto,
+        formats=format,
+        plugins=plugins,
+        licence=licence,
+    )
+    if where is None and pareto is None:
         note(f"exported {ids[0]} to {to}; how to load it: {to / 'README.md'}")
     else:
         note(f"exported {len(ids)} networks to {to}: {', '.join(map(str, ids[:20]))}{' …' if len(ids) > 20 else ''}")

@@ -33,9 +33,9 @@ def importance(
     Example: `qd importance results/first --metric val_accuracy --out importance.svg`
     """
     from ..analysis.importance import importance as rank
+    from ..plots.drawing import check_out
     from ..plots.style import FORMATS
     from ..store.run import open_run
-    from .plot import check_out
 
     if out is not None:
         check_out(out, FORMATS)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from ..errors import UsageError, suggest
 from .output import note, number, print_json, stdout
 
 if TYPE_CHECKING:
@@ -45,9 +44,9 @@ def build(
 
     Example: `qd library build results/reuse-001 --to results/modules`
     """
-    from ..transfer.library import build_library
+    from ..transfer import libraries
 
-    added = build_library(sources, to, top=top, plugins=plugins)
+    added = libraries.build(sources, to, top=top, plugins=plugins)
     for record in added:
         note(f"{record.name}: {record.input} to {record.output}, {record.parameters:,} parameters")
     note(f"{len(added)} modules added: {to}\nnext: qd library list {to}")
@@ -59,18 +58,18 @@ def list_(folder: Folder, json: Json = False) -> None:
 
     Example: `qd library list results/modules`
     """
-    from ..transfer.library import open_library
+    from ..transfer import libraries
 
-    library = open_library(folder)
+    records = libraries.list(folder)
     if json:
-        print_json([_data(record) for record in library])
+        print_json([_data(record) for record in records])
         return
     table = Table(box=None)
     for heading in ("module", "takes", "gives", "task"):
         table.add_column(heading)
     for heading in ("accuracy", "parameters"):
         table.add_column(heading, justify="right")
-    for record in library:
+    for record in records:
         cells = (str(record.input), str(record.output), record.task, number(record.accuracy))
         table.add_row(record.name, *cells, f"{record.parameters:,}")
     stdout().print(table)
@@ -84,12 +83,9 @@ def show(
 
     Example: `qd library show results/modules mnist_conv1_3f2a9c1b`
     """
-    from ..transfer.library import open_library
+    from ..transfer import libraries
 
-    library = open_library(folder)
-    if name not in library.records:
-        raise UsageError(f"{folder}: there is no module {name!r}{suggest(name, list(library.records))}")
-    data = _data(library.records[name])
+    data = _data(libraries.show(folder, name))
     if json:
         print_json(data)
         return

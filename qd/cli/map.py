@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from .output import note
-from .plot import check_out
 
 
 def map(
@@ -28,6 +27,7 @@ def map(
 
     Example: `qd map results/first --out map.svg --measures macs,expert_entropy --objective val_loss`
     """
+    from ..plots.drawing import check_out
     from ..plots.heatmap import FORMATS, chosen_archive, map_of
     from ..plots.style import save
     from ..store.run import open_run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,9 +13,6 @@ from ..errors import UsageError, suggest
 from ..plots import KINDS
 from .counter import Counter
 from .output import note
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 LISTED = "".join(f"\n\n- `{name}`: {kind.about} ({', '.join(kind.formats)})" for name, kind in KINDS.items())
 
@@ -41,9 +38,8 @@ def plot(  # noqa: D103 - what it does is said below, with the list of kinds
         bool, typer.Option("--accepted-only", help="Of a `log: accepted`, draw other measures from what it has kept.")
     ] = False,
 ) -> None:
-    from ..plots.style import save
-    from ..store.folder import write_atomically
-    from ..store.run import open_run
+    from ..plots.drawing import check_out
+    from ..plots.drawing import plot as draw_and_write
 
     chosen = KINDS.get(kind)
     if chosen is None:
@@ -62,17 +58,10 @@ def plot(  # noqa: D103 - what it does is said below, with the list of kinds
     _check_options(kind, draw, options)
     if chosen.takes == "run" and len(folders) > 1:
         raise UsageError(f"qd plot {kind}: takes one run, got {len(folders)}")
-    runs = [open_run(folder, accepted_only) for folder in folders]
     with Counter("pictures") as progress:
         if "progress" in inspect.signature(draw).parameters:
             options["progress"] = progress
-        picture: Figure | str | bytes = draw(runs if chosen.takes == "runs" else runs[0], **options)
-    if isinstance(picture, str):
-        write_atomically(out, picture.encode())
-    elif isinstance(picture, bytes):
-        write_atomically(out, picture)
-    else:
-        save(picture, out)
+        draw_and_write(kind, *folders, out=out, accepted_only=accepted_only, **options)
     note(f"drawn: {out}")
 
 
@@ -81,14 +70,6 @@ plot.__doc__ = f"""Draw a picture of a run, from its log alone.
 
 Example: `qd plot pareto results/first --cost macs --out front.svg`
 """
-
-
-def check_out(out: Path, formats: tuple[str, ...]) -> None:
-    """Raise `UsageError` where a picture of this kind cannot be written to the file."""
-    if out.suffix not in formats:
-        raise UsageError(f"--out {out}: expected a file that ends in {', '.join(formats)}")
-    if not out.parent.is_dir():
-        raise UsageError(f"--out {out}: there is no folder {out.parent}")
 
 
 def _ids(draw: Callable[..., Any], ids: list[int]) -> dict[str, Any]:

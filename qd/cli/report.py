@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ..errors import UsageError
 from .counter import Counter
 from .output import note
 
@@ -22,14 +21,8 @@ def report(
 
     Example: `qd report results/first`
     """
-    from ..report import write_report
-    from ..store.run import open_run
+    from ..reporting import report as write
 
-    if out is not None and out.suffix != ".html":
-        raise UsageError(f"--out {out}: expected a file that ends in .html")
-    if out is not None and not out.parent.is_dir():
-        raise UsageError(f"--out {out}: there is no folder {out.parent}")
-    run = open_run(folder)
     with Counter("sections") as progress:
-        path = write_report(run, out, progress)
+        path = write(folder, out, progress)
     note(f"report: {path}")

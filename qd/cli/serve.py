@@ -9,8 +9,6 @@ from typing import Annotated
 
 import typer
 
-from .output import note
-
 NICENESS = 10
 """How far it steps back behind other processes: a search on the same machine comes first."""
 
@@ -26,12 +24,8 @@ def serve(
 
     Example: `qd serve results --port 8050`
     """
-    from ..dashboard import Server
+    from ..dashboard.server import serve as answer
 
-    server = Server(results, host, port)
-    if server.token:
-        note(f"listening on {host}, which others can reach: whoever has the token in this address may look")
-    note(f"open {server.link}")
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
-    server.serve()
+    answer(results, host, port)

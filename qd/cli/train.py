@@ -34,7 +34,7 @@ def train(
 
     Example: `qd train best_network --epochs 100 --to final_network`
     """
-    from ..export.train import train as train_longer
+    from ..exporting.train import train as train_longer
 
     with Counter("epochs") as progress:
         tested = train_longer(

@@ -14,6 +14,8 @@ from .app import make_app
 from .gate import is_loopback, new_token
 from .results import Results
 
+logger = logging.getLogger(__name__)
+
 
 class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"  # one connection for many requests: a page makes dozens
@@ -64,3 +66,21 @@ class Server:
     def stop(self) -> None:
         """End `serve`."""
         self._server.shutdown()
+
+
+def serve(results: Path | str = "results", host: str = "127.0.0.1", port: int = 8050) -> None:
+    """Serve the runs of a folder as web pages, until Ctrl-C; what to open is logged.
+
+    Args:
+        results: a folder of runs.
+        host: address to listen on; any but loopback asks for a token.
+        port: 0 takes a free one.
+
+    Raises:
+        UsageError: there is no such folder, or the address is taken or not this machine's.
+    """
+    server = Server(results, host, port)
+    if server.token:
+        logger.info(f"listening on {host}, which others can reach: whoever has the token in this address may look")
+    logger.info(f"open {server.link}")
+    server.serve()

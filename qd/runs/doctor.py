@@ -57,7 +57,7 @@ class Diagnosis:
         return {"well": not self.problems, **asdict(self)}
 
 
-def examine(address: str | None = None) -> Diagnosis:
+def doctor(address: str | None = None) -> Diagnosis:
     """Look at this machine, and at a cluster where an address is given; without one, Ray is not started.
 
     Args:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__, environment
+from .. import environment
 from ..archives import CVTArchive
 from ..config import RunFile, check, load, override
 from ..errors import UsageError, suggest
@@ -329,7 +329,7 @@ def _make_log(file: Path, folder: RunFolder, config: RunFile, parts: Problem) ->
             "task": vars(parts.evaluator.task) if parts.evaluator.task else None,
             "genes": repr(parts.space.genes),
             "centroids": parts.archive.centroids.tolist() if isinstance(parts.archive, CVTArchive) else None,
-            "version": __version__,
+            "version": environment.__version__,
             "ending": None,
         }
         return Log.create(folder.log, parts.metrics, meta)

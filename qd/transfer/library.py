@@ -11,11 +11,11 @@ from evaluators.task_data import TaskData
 
 from ..analysis.selection import Selection, choose
 from ..errors import UsageError
-from ..export.architecture import FILE, Architecture
-from ..export.folder import give_weights
-from ..export.load import load
-from ..export.train import parts_of
-from ..export.weights import kept_weights, weights_again
+from ..exporting.architecture import FILE, Architecture
+from ..exporting.folder import give_weights
+from ..exporting.load import load
+from ..exporting.train import parts_of
+from ..exporting.weights import kept_weights, weights_again
 from ..runs.launch import prepare_again
 from ..search.problem import Problem
 from ..store.run import Run, open_run

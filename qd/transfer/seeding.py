@@ -17,7 +17,7 @@ from search_spaces.genes.complete import complete
 from .. import registry as plugin_room
 from ..config import load, parse
 from ..errors import UsageError
-from ..export.architecture import FILE, Architecture
+from ..exporting.architecture import FILE, Architecture
 from ..store.folder import write_atomically
 from ..store.run import open_run
 

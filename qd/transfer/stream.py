@@ -18,11 +18,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..config import RunFile, load
 from ..errors import UsageError
-from ..export.architecture import Architecture
-from ..export.folder import give_weights
-from ..export.formats import as_function
-from ..export.parity import outputs_of
-from ..export.weights import kept_weights, weights_again
+from ..exporting.architecture import Architecture
+from ..exporting.folder import give_weights
+from ..exporting.formats import as_function
+from ..exporting.parity import outputs_of
+from ..exporting.weights import kept_weights, weights_again
 from ..runs.campaign import Job, Report, perform
 from ..runs.launch import prepare_again
 from ..store.folder import write_atomically
@@ -99,7 +99,7 @@ class StreamResult:
 
 def stream(
     file: Path | str,
-    out: Path | str,
+    out: Path | str | None = None,
     *,
     top: int = 1,
     alone: bool = True,
@@ -112,7 +112,7 @@ def stream(
 
     Args:
         file: a run file with `space: {kind: module_library}` and `evaluator: {kind: task_stream, tasks: [...]}`.
-        out: the folder of everything; what is there is gone on with.
+        out: the folder of everything; what is there is gone on with. Default: results/<run file>.
         top: modules of the best so many elites enter the library.
         alone: whether each task is also searched without a library, for the forward transfer.
         overrides: "budget.evaluations=50" strings.
@@ -125,7 +125,7 @@ def stream(
         UsageError: bad input; nothing was created.
         QdError: a search failed; what was done is kept.
     """
-    out = Path(out).resolve()
+    out = Path(out or Path("results") / Path(file).stem).resolve()
     config = load(Path(file), list(overrides))
     names = _check(config, str(file), out)
     library = out / LIBRARY

@@ -109,7 +109,7 @@ def test_a_card_that_torch_cannot_use_is_told(
 
 
 def test_without_an_address_ray_is_not_even_imported() -> None:
-    script = "import sys; from qd.runs.doctor import examine; examine(); print('ray' in sys.modules)"
+    script = "import sys; from qd.runs.doctor import doctor; doctor(); print('ray' in sys.modules)"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     answer = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert answer.stdout == "False\n"

@@ -6,10 +6,9 @@ import pytest
 import torch
 
 import qd
-from qd.analysis.selection import Selection
 from qd.errors import UsageError
-from qd.export.elites import export
-from qd.export.load import load
+from qd.exporting.elites import export
+from qd.exporting.load import load
 from qd.transfer.library import build_library, open_library
 from search_spaces.module_library import ModuleLibrary
 
@@ -94,7 +93,7 @@ def test_other_networks_are_cut_before_their_heads(networks, tmp_path):
     """A mixture of experts, out of its run and out of its export; both are the same."""
     best = qd.open_run(networks).archive.best
     assert best is not None
-    export(networks, Selection(id=best.candidate), tmp_path / "exported", formats="safetensors")
+    export(networks, tmp_path / "exported", id=best.candidate, formats="safetensors")
     added = build_library([tmp_path / "exported"], tmp_path / "library")
     assert [(record.input.kind, record.output.kind) for record in added] == [("image", "vector"), ("vector", "scores")]
     assert build_library([networks], tmp_path / "library") == []

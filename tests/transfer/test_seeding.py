@@ -11,7 +11,7 @@ import yaml
 import qd
 from qd.config import load
 from qd.errors import UsageError
-from qd.export.architecture import Architecture
+from qd.exporting.architecture import Architecture
 from qd.transfer.seeding import import_into
 
 WIDER = '''

@@ -13,7 +13,7 @@ import ray
 from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from ... import __version__
+from ...environment import __version__
 from ...errors import QdError
 from .cluster import Cluster
 from .inbox import Inbox

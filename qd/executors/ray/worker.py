@@ -14,8 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from evaluators import Evaluator
 
-from ... import __version__
 from ...candidates import Candidates, Results, Weights
+from ...environment import __version__
 from ..base import evaluate
 from .plugin_files import PluginFiles
 

@@ -9,7 +9,8 @@ import yaml
 
 import qd
 from qd.errors import QdError
-from qd.report import report_html, write_report
+from qd.reporting import report as write_report
+from qd.reporting import report_html
 
 NASTY = """
 from evaluators import Metric, SingleEvaluator

@@ -13,11 +13,10 @@ import torch
 
 import qd
 from evaluators.image_classification import ImageClassification
-from qd.analysis.selection import Selection
 from qd.errors import QdError, UsageError
-from qd.export import export, load
-from qd.export import train as train_module
-from qd.export.train import train
+from qd.exporting import export, load
+from qd.exporting import train as train_module
+from qd.exporting.train import train
 from qd.training import TrainingOptions, build_seeded, train_alone
 from search_spaces.sparse_moe import SparseMoE
 
@@ -28,7 +27,7 @@ ALONE = "safetensors"
 def best(digits_run, tmp_path, monkeypatch) -> Path:
     """The folder of an export, which is in the working directory."""
     monkeypatch.chdir(tmp_path)
-    export(digits_run, Selection(best=True), "best", formats=ALONE)
+    export(digits_run, "best", best=True, formats=ALONE)
     return Path("best")
 
 

@@ -137,9 +137,7 @@ def _loading(architecture: Architecture) -> str:
         ways.append(("torch alone", "from load import with_torch\n\nscores = with_torch()(raw)"))
     if "safetensors" in architecture.formats:
         plugin = ", plugins=...)  # the folder of its space" if architecture.is_plugin else ")"
-        ways.append(
-            ("`qd`, for training it further", f'from qd.export import load\n\nnetwork = load("this folder"{plugin}')
-        )
+        ways.append(("`qd`, for training it further", f'import qd\n\nnetwork = qd.load("this folder"{plugin}'))
     text = "\n\n".join(f"With {what}:\n\n```python\n{code}\n```" for what, code in ways)
     files = [
         "`load.py` (in this folder) takes raw inputs, as the data set has them, and applies `preprocessing.json`."

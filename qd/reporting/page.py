@@ -10,6 +10,8 @@ from importlib import resources
 from pathlib import Path
 
 from .. import environment
+from ..analysis.looking import opened
+from ..errors import UsageError
 from ..store.folder import write_atomically
 from ..store.run import Run
 from .sections import SECTIONS
@@ -18,18 +20,26 @@ Progress = Callable[[int, int], None]
 """Called with how many sections are done, and of how many."""
 
 
-def write_report(run: Run, path: Path | None = None, progress: Progress = lambda done, of: None) -> Path:
+def report(run: Run | Path | str, out: Path | str | None = None, progress: Progress = lambda done, of: None) -> Path:
     """Write a run's report; the file appears whole or not at all.
 
     Args:
-        run: any run, also one that goes on.
-        path: where to; default: report.html in the run's folder.
+        run: any run, also one that goes on, or its folder.
+        out: where to; default: report.html in the run's folder.
         progress: called after every section.
 
     Returns:
         Where it was written.
+
+    Raises:
+        UsageError: the folder holds no run, or the file cannot be made there.
     """
-    path = path or run.folder.path / "report.html"
+    run = opened(run)
+    path = run.folder.path / "report.html" if out is None else Path(out)
+    if path.suffix != ".html":
+        raise UsageError(f"--out {path}: expected a file that ends in .html")
+    if not path.parent.is_dir():
+        raise UsageError(f"--out {path}: there is no folder {path.parent}")
     write_atomically(path, report_html(run, progress).encode())
     return path
 
@@ -57,4 +67,4 @@ def report_html(run: Run, progress: Progress = lambda done, of: None) -> str:
 
 def asset(name: str) -> str:
     """A file that lies beside this one."""
-    return resources.files("qd.report").joinpath(name).read_text()
+    return resources.files("qd.reporting").joinpath(name).read_text()

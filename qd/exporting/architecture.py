@@ -9,8 +9,8 @@ from typing import Any
 
 from search_spaces import Genotype, Invalid, SearchSpace, Task
 
-from .. import __version__
 from .. import registry as plugins
+from ..environment import __version__
 from ..errors import QdError, UsageError
 from ..store.run import Run
 

@@ -27,19 +27,29 @@ logger = logging.getLogger(__name__)
 
 def export(
     folder: Path | str,
-    selection: Selection,
     to: Path | str,
     *,
+    best: bool = False,
+    id: int | None = None,
+    cell: str | None = None,
+    where: str | None = None,
+    pareto: str | None = None,
     formats: str | None = None,
     plugins: Path | str | None = None,
     licence: str = LICENCE,
 ) -> list[int]:
     """Take networks of a run home, each checked against the trained network in every format.
 
+    Which candidates is said by one of `best`, `id`, `cell`, `where` and `pareto`.
+
     Args:
         folder: the run's.
-        selection: which candidates.
-        to: the folder to make; for a selection of several, one folder in it for each, named by id.
+        to: the folder to make; with `where` and `pareto` one folder in it for each network, named by id.
+        best: the best elite; the best verified one where some were verified.
+        id: a candidate, which need not be an elite.
+        cell: bins along the axes, such as "3,7".
+        where: an SQL condition over elites, as of `qd elites`.
+        pareto: metrics, such as "val_accuracy,macs": the elites that no other elite beats in all of them.
         formats: some of "safetensors,onnx,torch"; default: all, or weights alone where the evaluator trains no network
             of torch.
         plugins: where dotted paths are looked up; default: where they were when the run began.
@@ -52,6 +62,9 @@ def export(
         UsageError: bad input, or nothing fits; nothing was made.
         QdError: damaged weights, or a format that computes something else; nothing was made.
     """
+    if sum([best, *(given is not None for given in (id, cell, where, pareto))]) != 1:
+        raise UsageError("say which networks: one of --best, --id N, --cell I,J, --where SQL, --pareto A,B")
+    selection = Selection(best=best, id=id, cell=cell, where=where, pareto=pareto)
     to = Path(to)
     names = None if formats is None else check_formats(formats)
     run = open_run(folder)
@@ -59,20 +72,18 @@ def export(
     ids = choose(run, selection)
     collector = _Collector(run, plugins, licence)
     with appearing(to) as temporary:
-        for id in ids:
-            place = temporary if selection.is_one else temporary / str(id)
+        for candidate in ids:
+            place = temporary if selection.is_one else temporary / str(candidate)
             place.mkdir(exist_ok=True)
-            one = collector.collect(id)
+            one = collector.collect(candidate)
             parity = one.write(place, names or list(FORMATS))
             if one.network is None and names is not None:
                 raise UsageError(f"{run.folder.path}: its evaluator has no task, so there is no network to write")
             for remark in one.remarks:
-                logger.info(f"{id}: {remark}")
+                logger.info(f"{candidate}: {remark}")
             if parity:
-                worst = max(parity.differences.values())
-                logger.info(
-                    f"{id}: {', '.join(parity.differences)} compared; largest difference of an output {worst:.1g}"
-                )
+                compared, worst = ", ".join(parity.differences), max(parity.differences.values())
+                logger.info(f"{candidate}: {compared} compared; largest difference of an output {worst:.1g}")
     return ids
 
 

@@ -13,10 +13,10 @@ import torch
 from safetensors.numpy import load_file
 
 import qd
-from qd.analysis.selection import Selection, undominated
+from qd.analysis.selection import undominated
 from qd.errors import QdError, UsageError
-from qd.export import export, load
-from qd.export.formats import FORMATS, Safetensors
+from qd.exporting import export, load
+from qd.exporting.formats import FORMATS, Safetensors
 
 NETWORKS = '''
 import numpy as np
@@ -128,9 +128,9 @@ def test_an_exported_network_computes_what_was_evaluated(run, workbench, qd_comm
 
 def test_any_elite_is_exported_by_its_id_or_its_cell(run, workbench):
     for _, row in run.elites().iterrows():
-        export("run", Selection(id=row["id"]), f"home_{row['id']}", formats=ALONE)
+        export("run", f"home_{row['id']}", id=row["id"], formats=ALONE)
         assert mean_output(f"home_{row['id']}", workbench) == pytest.approx(row["score"], abs=1e-6)
-        export("run", Selection(cell=f"{row['cell'][0]}"), f"cell_{row['id']}", formats=ALONE)
+        export("run", f"cell_{row['id']}", cell=f"{row['cell'][0]}", formats=ALONE)
         weights = load_file(f"cell_{row['id']}/weights.safetensors")
         for name, tensor in load(f"home_{row['id']}", workbench.folder).state_dict().items():
             np.testing.assert_array_equal(weights[name], tensor.numpy())
@@ -146,7 +146,7 @@ def test_a_condition_exports_a_folder_for_each(run, workbench, qd_command):
 
 def test_a_trade_off_exports_what_no_other_beats(run, workbench):
     frame = run.elites()
-    ids = export("run", Selection(pareto="score,width"), "home", formats=ALONE)
+    ids = export("run", "home", pareto="score,width", formats=ALONE)
     assert 1 <= len(ids) < 9
     for row in frame.to_dict("records"):
         better = frame[(frame["score"] >= row["score"]) & (frame["width"] <= row["width"]) & (frame["id"] != row["id"])]
@@ -173,7 +173,7 @@ def test_a_candidate_that_is_no_elite_is_made_again(workbench):
     run = networks(workbench, bins=3)
     frame = run.evaluations()
     other = next(row for row in frame.to_dict("records") if row["id"] not in set(run.elites()["id"]))
-    export("run", Selection(id=other["id"]), "home", formats=ALONE)
+    export("run", "home", id=other["id"], formats=ALONE)
     assert mean_output("home", workbench) == pytest.approx(other["score"], abs=1e-6)
 
 
@@ -322,7 +322,7 @@ class Trap:
 
 
 def test_a_pickle_in_place_of_weights_is_refused_and_never_loaded(run, workbench, qd_command):
-    export("run", Selection(best=True), "home", formats=ALONE)
+    export("run", "home", best=True, formats=ALONE)
     for path in (run.folder.weights_path(run.archive.best.evaluation), Path("home/weights.safetensors")):
         path.write_bytes(pickle.dumps({"0.weight": Trap()}))
     answer = qd_command("export", "run", "--best", "--to", "other")
@@ -336,7 +336,7 @@ def test_a_pickle_in_place_of_weights_is_refused_and_never_loaded(run, workbench
 
 
 def test_a_damaged_export_is_told(run, workbench):
-    export("run", Selection(best=True), "home", formats=ALONE)
+    export("run", "home", best=True, formats=ALONE)
     shutil.copytree("home", "good")
 
     def expect(kind, message, **change):

@@ -17,10 +17,10 @@ import torch
 from evaluators.retina import patterns
 from evaluators.task_data import Examples, Preprocessing, TaskData
 from qd import registry as plugins
-from qd.export import load
-from qd.export.architecture import Architecture
-from qd.export.folder import Export
-from qd.export.formats import FORMATS, OPSET, as_function
+from qd.exporting import load
+from qd.exporting.architecture import Architecture
+from qd.exporting.folder import Export
+from qd.exporting.formats import FORMATS, OPSET, as_function
 from search_spaces import Genotype, Metric, SearchSpace, Task
 
 IMAGES = Task((1, 8, 8), 10)

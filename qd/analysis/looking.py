@@ -1,0 +1,44 @@
+"""What `qd show` and `qd elites` look at, for Python: from the log alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas
+
+from ..store.run import Run, open_run
+
+
+def opened(run: Run | Path | str, accepted_only: bool = False) -> Run:
+    """The run itself, or the one whose folder is given; `accepted_only` is that of `open_run`."""
+    return run if isinstance(run, Run) else open_run(run, accepted_only)
+
+
+def show(run: Run | Path | str) -> dict[str, Any]:
+    """Summarise a run, also while it goes on: what `Run.summary` gives.
+
+    Args:
+        run: a run, or its folder.
+
+    Raises:
+        UsageError: the folder holds no run.
+    """
+    return opened(run).summary()
+
+
+def elites(
+    run: Run | Path | str, where: str | None = None, sort: str | None = None, limit: int | None = None
+) -> pandas.DataFrame:
+    """The elites of a run, the best first: what `Run.elites` gives.
+
+    Args:
+        run: a run, or its folder.
+        where: an SQL condition over metrics, id, operator and emitter.
+        sort: a metric to sort by; default: the objective.
+        limit: this many at most.
+
+    Raises:
+        UsageError: the folder holds no run, the condition is bad, or no such metric was logged.
+    """
+    return opened(run).elites(where, sort, limit)
