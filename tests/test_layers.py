@@ -32,7 +32,7 @@ FLOORS: list[set[str]] = [  # from the ground up; `X/*` stands for whatever in X
     {"evaluators/*", "qd/analysis", "qd/executors"},
     {"qd/plots", "qd/search"},
     {"qd/notebook", "qd/runs"},
-    {"qd/export", "qd/report", "qd/dashboard"},
+    {"qd/exporting", "qd/reporting", "qd/dashboard"},
     {"qd/transfer"},
     {"qd", "qd/testing"},
     {"qd/cli"},
@@ -45,10 +45,6 @@ EXCEPTIONS: dict[tuple[str, str], str] = {  # file and file that it may import a
     ("qd.store.run", "qd.notebook"): "display, to be attached from above",
     ("qd.store.run", "qd.analysis.history"): "computing, to be moved out of reading",
     ("qd.store.run", "qd.analysis.calibration"): "computing, to be moved out of reading",
-    ("qd.executors.ray.pool", "qd"): "the version, to be moved to the ground floor",
-    ("qd.executors.ray.worker", "qd"): "the version, to be moved to the ground floor",
-    ("qd.export.architecture", "qd"): "the version, to be moved to the ground floor",
-    ("qd.runs.launch", "qd"): "the version, to be moved to the ground floor",
 }
 
 CONCRETE = {"search_spaces/*", "search_spaces/shelf", "evaluators/*", "evaluators/data"}
@@ -68,7 +64,7 @@ NOT_FOR_LOOKING = CONCRETE | {
     "evaluators",
     "qd/emitters",
     "qd/executors",
-    "qd/export",
+    "qd/exporting",
     "qd/runs",
     "qd/search",
     "qd/training",

@@ -84,14 +84,13 @@ def test_its_verifications_and_weights_are_there(old):
 
 
 @pytest.mark.parametrize("old", RUNS, indirect=True)
-def test_it_goes_on(old):
-    lines: list[str] = []
+def test_it_goes_on(old, logged):
     before = qd.open_run(old)
     budget, elites = before.config.budget.evaluations, before.archive.elites
     verified = before.query("SELECT COUNT(*) FROM evaluations WHERE purpose = 'verification'")[0][0]
     before.close()
-    after = qd.resume(old, plugins=FIXTURES, say=lines.append)
-    assert not [line for line in lines if "changed" in line]
+    after = qd.resume(old, plugins=FIXTURES)
+    assert not [line for line in logged.messages if "changed" in line]
     assert after.meta("ending") == "budget used"
     assert after.count == budget + verified
     assert len(after.archive) >= len(elites)
