@@ -63,9 +63,9 @@ class ModuleLibrary(SearchSpace):
     For every stage a genotype names a module of the library, frozen or tuned, or a new one of a given size. Before a
     library module stands a stitch: `none` (what does not fit is pooled, cut off or filled with zeros), a `linear` or
     `affine` map of the channels, or `relative` representations (From Bricks to Bridges, Cannistraci et al., arXiv
-    2310.01211; see `modules/stitch.py`). Each stitch joins any two neighbours and each stage offers only modules of its
-    kind, so that an ill-typed composition cannot be written down. A module that does the work of several stages, such
-    as all of a network but its head, stands in the first of them; the others are passed over.
+    2310.01211; see `search_spaces/library/stitch.py`). Each stitch joins any two neighbours and each stage offers only
+    modules of its kind, so that an ill-typed composition cannot be written down. A module that does the work of several
+    stages, such as all of a network but its head, stands in the first of them; the others are passed over.
 
     Without a library all modules are new.
 
@@ -199,8 +199,8 @@ class ModuleLibrary(SearchSpace):
         from torch import nn
 
         from .library.composition import Stage
+        from .library.layers import build_layers
         from .library.stitch import make_stitch
-        from .shelf.layers import build_layers
 
         position, genes, record = placed
         name = position.name
@@ -240,7 +240,7 @@ def _choices(record: ModuleRecord) -> dict[str, Choice]:
 def _new_layers(position: Position, genes: Genotype, shape: tuple[int, ...], task: Task) -> list:
     import math
 
-    from .shelf.layers import convolution, dense, head
+    from .library.layers import convolution, dense, head
 
     if position.gives == "features":
         return convolution(shape[0], genes["size"], pool=min(shape[1:]) > 1)

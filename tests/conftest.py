@@ -315,7 +315,7 @@ def library(tmp_path: Path) -> Any:
 
     from search_spaces.library import Interface, Library, TrainedModule, build_architecture
     from search_spaces.library.input_statistics import InputStatistics
-    from search_spaces.shelf.layers import build_layers, convolution, dense, head
+    from search_spaces.library.layers import build_layers, convolution, dense, head
 
     pixels = np.asarray(load_digits(return_X_y=True)[0], np.float32)
     digits = torch.from_numpy(pixels[:200].reshape(-1, 1, 8, 8))

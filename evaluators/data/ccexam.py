@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from search_spaces.shelf.layers import Layer, dense, head
+from search_spaces.library.layers import Layer, dense, head
 
 from .packages import FetchError, Package, data_folder
 

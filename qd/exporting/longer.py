@@ -19,8 +19,8 @@ from evaluators.task_data import Examples
 from ..errors import QdError, UsageError
 from ..store.folder import write_atomically
 from ..training import TrainingOptions, minibatches
-from ..training.alone import Loss, auxiliary_loss, loss_function
-from ..training.optimiser import make_optimiser, set_learning_rates
+from ..training.losses import Loss
+from ..training.step import step_of_network
 
 OPTIMISER = "optimiser/"
 NETWORK = "network/"
@@ -66,12 +66,9 @@ class LongTraining:
         self._identity = json.dumps(identity, sort_keys=True)
         device = next(network.parameters()).device
         self._inputs = torch.from_numpy(examples.inputs).to(device)
-        self._targets = torch.from_numpy(examples.targets).to(device)
-        parameters = list(network.parameters())
-        self._optimiser = make_optimiser(
-            [(tensor, [0] * len(tensor) if tensor.ndim else [0]) for tensor in parameters], [schedule.options]
-        )
+        targets = torch.from_numpy(examples.targets).to(device)
         self.steps = schedule.options.steps(len(self._inputs))
+        self._take = step_of_network(network, self._inputs, targets, schedule.options, schedule.loss, self.steps)
         self._per_epoch = self.steps // schedule.options.epochs
         self.epoch = 0
         """How many are done."""
@@ -91,7 +88,7 @@ class LongTraining:
             for step, rows in enumerate(islice(batches, done, None), start=done):
                 if should_stop():
                     return False
-                self._step(step, rows)
+                self._take(step, rows)
                 if (step + 1) % self._per_epoch == 0 or step + 1 == self.steps:
                     self.epoch += 1
                     self._generator = torch.default_generator.get_state()
@@ -100,24 +97,9 @@ class LongTraining:
                     self.network.train()
         return True
 
-    def _step(self, step: int, rows: Tensor) -> None:
-        set_learning_rates(self._optimiser, step, self.steps)
-        with self._schedule.options.autocast(self._inputs.device):
-            total = loss_function(self._schedule.loss)(self.network(self._inputs[rows]), self._targets[rows])
-            extra = auxiliary_loss(self.network)
-            if extra is not None:
-                total = total + extra
-        self._optimiser.zero_grad()
-        total.backward()
-        self._optimiser.step()
-        for module in self.network.modules():
-            after_step: Any = getattr(module, "after_step", None)
-            if after_step is not None:
-                after_step(step, self.steps)
-
     def _save(self) -> None:
         tensors = {f"{NETWORK}{name}": tensor for name, tensor in self.network.state_dict().items()}
-        for index, values in self._optimiser.state_dict()["state"].items():
+        for index, values in self._take.optimiser.state_dict()["state"].items():
             tensors.update({f"{OPTIMISER}{index}/{name}": value for name, value in values.items() if value is not None})
         tensors[GENERATOR] = self._generator
         contents = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
@@ -146,6 +128,6 @@ class LongTraining:
             if path.startswith(OPTIMISER):
                 index, name = path.removeprefix(OPTIMISER).split("/")
                 state.setdefault(int(index), {})[name] = value
-        self._optimiser.load_state_dict({**self._optimiser.state_dict(), "state": state})
+        self._take.optimiser.load_state_dict({**self._take.optimiser.state_dict(), "state": state})
         self._generator = tensors[GENERATOR]
         self.epoch = int(metadata["epoch"])

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from .batches import minibatches
-from .optimiser import make_optimiser, set_learning_rates
+from .losses import Loss
 from .options import TrainingOptions
-
-Loss = Literal["cross_entropy", "mean_squared_error"]
+from .step import step_of_network
 
 
 def build_seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
@@ -20,11 +18,6 @@ def build_seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return build()
-
-
-def loss_function(loss: Loss) -> Callable[[Tensor, Tensor], Tensor]:
-    """The task's loss as a function of outputs (B, O) and targets, its mean over the minibatch."""
-    return nn.functional.cross_entropy if loss == "cross_entropy" else nn.functional.mse_loss
 
 
 def train_alone(
@@ -53,31 +46,9 @@ def train_alone(
         seed: of what the network itself draws while it is trained (dropout, say), in [0, 2**53).
     """
     network.train()
-    task_loss = loss_function(loss)
-    changing: list[Any] = [module for module in network.modules() if hasattr(module, "after_step")]
-    parameters = list(network.parameters())
-    optimiser = make_optimiser(
-        [(tensor, [0] * len(tensor) if tensor.ndim else [0]) for tensor in parameters], [options]
-    )
     steps = options.steps(len(inputs), fidelity)
+    take = step_of_network(network, inputs, targets, options, loss, steps)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         for step, rows in enumerate(minibatches(len(inputs), options.batch_size, steps, shared_seed, inputs.device)):
-            set_learning_rates(optimiser, step, steps)
-            with options.autocast(inputs.device):
-                total = task_loss(network(inputs[rows]), targets[rows])
-                extra = auxiliary_loss(network)
-                if extra is not None:
-                    total = total + extra
-            optimiser.zero_grad()
-            total.backward()
-            optimiser.step()
-            for module in changing:
-                module.after_step(step, steps)
-
-
-def auxiliary_loss(network: nn.Module) -> Tensor | None:
-    """The sum of what the network's modules hold as `auxiliary_loss` after a forward pass; None where there is none."""
-    losses = [getattr(module, "auxiliary_loss", None) for module in network.modules()]
-    given = [loss for loss in losses if loss is not None]
-    return torch.stack(given).sum() if given else None
+            take(step, rows)

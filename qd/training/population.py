@@ -18,9 +18,10 @@ from search_spaces.base import Genotype, Invalid, SearchSpace, Stack, Task
 
 from .alone import build_seeded, train_alone
 from .batches import minibatches
+from .losses import Loss
 from .memory import StackSize
-from .optimiser import make_optimiser, set_learning_rates
 from .options import TrainingOptions
+from .step import step_of_stack
 from .vmapped import Unstackable, VmapStack, structure
 
 
@@ -169,7 +170,7 @@ def train_stack(
     inputs: Tensor,
     targets: Tensor,
     options: Sequence[TrainingOptions],
-    loss: str,
+    loss: Loss,
     shared_seed: int,
     fidelity: float = 1.0,
 ) -> None:
@@ -180,35 +181,15 @@ def train_stack(
         inputs: (examples, *input_shape).
         targets: (examples,) int64 classes, or (examples, outputs) floats.
         options: K; learning rate and decay may differ, what `TrainingOptions.shape` gives may not.
-        loss: "cross_entropy" or "mean_squared_error".
+        loss: the task's loss.
         shared_seed: orders the minibatches.
         fidelity: share of the epochs, in (0, 1].
     """
     stack.train()
-    optimiser = make_optimiser(stack.owned(), options)
     steps = options[0].steps(len(inputs), fidelity)
-    after_step = getattr(stack, "after_step", None)
+    take = step_of_stack(stack, inputs, targets, options, loss, steps)
     for step, rows in enumerate(minibatches(len(inputs), options[0].batch_size, steps, shared_seed, inputs.device)):
-        set_learning_rates(optimiser, step, steps)
-        with options[0].autocast(inputs.device):
-            total = stacked_loss(stack(inputs[rows]), targets[rows], loss).sum()
-            if stack.auxiliary_loss is not None:
-                total = total + stack.auxiliary_loss.sum()
-        optimiser.zero_grad()
-        total.backward()
-        optimiser.step()
-        if after_step:
-            after_step(step, steps)
-
-
-def stacked_loss(outputs_KBO: Tensor, targets: Tensor, loss: str) -> Tensor:
-    """The task's loss of each of K networks, its mean over the minibatch: (K,)."""
-    size, examples = outputs_KBO.shape[:2]
-    if loss == "mean_squared_error":
-        return (outputs_KBO - targets).square().flatten(1).mean(1)
-    # classes on axis 1, as cross_entropy has it for more than two axes: five times as fast as (K·B, O)
-    losses_KB = nn.functional.cross_entropy(outputs_KBO.mT, targets.expand(size, examples), reduction="none")
-    return losses_KB.mean(1)
+        take(step, rows)
 
 
 def _signature(space: SearchSpace, job: _Job) -> Hashable:

@@ -10,7 +10,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from search_spaces.base import Owned
 
-from .alone import auxiliary_loss
+from .losses import auxiliary_loss
 
 TOLERANCE = 1e-4
 """Largest difference of a network's outputs, stacked and alone, as a share of the largest output."""

@@ -194,7 +194,7 @@ def _stages(network: Composition, inputs: Tensor) -> list[_Part]:
 def _body_and_head(network: Any, architecture: Architecture, inputs: Tensor) -> list[_Part]:
     from torch import nn
 
-    from search_spaces.shelf.layers import head
+    from search_spaces.library.layers import head
 
     last = network.head
     network.head = nn.Identity()
@@ -218,7 +218,7 @@ def _foreign(name: str) -> list[TrainedModule]:
     from evaluators.data.ccexam import NETWORKS
     from evaluators.task_stream.tasks import ImageTask, Sizes, locate
     from evaluators.task_stream.tasks import load as load_examples
-    from search_spaces.shelf.layers import build_layers
+    from search_spaces.library.layers import build_layers
 
     if name and name not in NETWORKS:
         raise UsageError(f"{FOREIGN}:{name}: expected one of {', '.join(f'{FOREIGN}:{known}' for known in NETWORKS)}")

@@ -23,8 +23,9 @@ from evaluators.image_classification import ImageClassification
 from qd.metrics.macs import macs
 from qd.metrics.routing import predict
 from qd.training import StackSize, build_seeded, minibatches, train_population
-from qd.training.alone import auxiliary_loss, train_alone
+from qd.training.alone import train_alone
 from qd.training.device import pin_threads
+from qd.training.step import step_of_network
 from qd.training.vmapped import Unstackable, VmapStack
 from search_spaces import SearchSpace
 from search_spaces.conv_blocks import ConvBlocks
@@ -107,7 +108,7 @@ def _measure(mix: Mix) -> list[Figure]:
 
 
 def _plain(mix: Mix, genotypes: Sequence[Any], fused: bool) -> list[torch.nn.Module]:
-    """What a person would write: no stacks, nothing of the trainer's."""
+    """What a person would write: no stacks, and torch's own optimiser."""
     inputs, labels = mix.evaluator._training
     options = mix.evaluator.options
     steps = options.steps(len(inputs))
@@ -115,17 +116,10 @@ def _plain(mix: Mix, genotypes: Sequence[Any], fused: bool) -> list[torch.nn.Mod
     for seed, genotype in enumerate(genotypes):
         network = build_seeded(lambda genotype=genotype: mix.space.build(genotype, mix.evaluator.data.task), seed)
         optimiser = torch.optim.Adam(network.parameters(), options.learning_rate, fused=fused or None)
-        changing: list[Any] = [module for module in network.modules() if hasattr(module, "after_step")]
+        optimiser.param_groups[0]["options"] = options
+        take = step_of_network(network, inputs, labels, options, "cross_entropy", steps, optimiser)
         for step, rows in enumerate(minibatches(len(inputs), options.batch_size, steps, 0)):
-            optimiser.param_groups[0]["lr"] = options.learning_rate_at(step, steps)
-            loss = torch.nn.functional.cross_entropy(network(inputs[rows]), labels[rows])
-            extra = auxiliary_loss(network)
-            loss = loss if extra is None else loss + extra
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            for module in changing:
-                module.after_step(step, steps)
+            take(step, rows)
         networks.append(network)
     return networks
 

@@ -5,7 +5,7 @@ Axes: K networks, B examples, O outputs, P parameters of all networks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from ..base import Owned, Task
 from ..shelf.convolution import BlockSpec, ConvNetwork, MergeablePointwise, blend_after
 from ..shelf.convolution.stack import ConvKernel, ConvLayout
-from ..shelf.feed_forward.stack import copy_state
+from ..shelf.stack import StackOfViews
 
 
-class ConvBlocksStack(nn.Module):
+class ConvBlocksStack(StackOfViews):
     """All parameters lie in one vector, network after network.
 
     Args:
@@ -32,7 +32,6 @@ class ConvBlocksStack(nn.Module):
         self.layout = ConvLayout(self.templates, task.input_shape, task.outputs)
         self.parameters_P = nn.Parameter(torch.zeros(self.layout.parameters))
         self.blend = 0.0
-        self.auxiliary_loss: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, *input_shape) → (K, B, O)."""
@@ -48,8 +47,7 @@ class ConvBlocksStack(nn.Module):
                 if isinstance(module, MergeablePointwise):
                     module.blend = self.blend
         outputs = [
-            torch.func.functional_call(network, self._named(index), (x,))
-            for index, network in enumerate(self.templates)
+            torch.func.functional_call(network, self.named(index), (x,)) for index, network in enumerate(self.templates)
         ]
         return torch.stack(outputs)
 
@@ -57,17 +55,11 @@ class ConvBlocksStack(nn.Module):
         sizes = [sum(shape.numel() for _, shape in places.values()) for places in self.layout.places]
         return [(self.parameters_P, np.repeat(np.arange(len(sizes)), sizes).tolist())]
 
-    def load(self, network: int, state: Mapping[str, Tensor]) -> None:
-        copy_state(self._named(network), state)
-
-    def unstack(self, network: int) -> dict[str, Tensor]:
-        return {name: view.detach().clone() for name, view in self._named(network).items()}
-
     def after_step(self, step: int, steps: int) -> None:
         """Bring mergeable activations nearer to the identity."""
         self.blend = blend_after(step, steps)
 
-    def _named(self, network: int) -> dict[str, Tensor]:
+    def named(self, network: int) -> dict[str, Tensor]:
         return {
             name: self.parameters_P[start : start + shape.numel()].view(shape)
             for name, (start, shape) in self.layout.places[network].items()

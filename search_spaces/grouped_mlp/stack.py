@@ -5,7 +5,7 @@ Axes: K networks, B examples, U units of one layer of all networks, O outputs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, groupby, pairwise
 
 import torch
@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from ..base import Owned
 from ..shelf.feed_forward import ACTIVATIONS
-from ..shelf.feed_forward.stack import copy_state
 from ..shelf.grouped import GroupSpec, Rewiring
 from ..shelf.grouped.stack import LinkedGroup, StackedGroups
+from ..shelf.stack import StackOfViews
 
 
-class GroupedMLPStack(nn.Module):
+class GroupedMLPStack(StackOfViews):
     """A layer holds the units of all its networks, sorted by activation, and after them the heads of shallower ones.
 
     Args:
@@ -37,7 +37,6 @@ class GroupedMLPStack(nn.Module):
     ) -> None:
         super().__init__()
         self.outputs = outputs
-        self.auxiliary_loss: Tensor | None = None
         self.layers: list[StackedGroups] = []
         self.runs: list[list[tuple[str, int]]] = []
         """Of each layer: activations and how many units of each."""
@@ -106,18 +105,12 @@ class GroupedMLPStack(nn.Module):
     def owned(self) -> list[Owned]:
         return [pair for layer in self.layers for pair in layer.owned()]
 
-    def load(self, network: int, state: Mapping[str, Tensor]) -> None:
-        copy_state(self._named(network), state)
-
-    def unstack(self, network: int) -> dict[str, Tensor]:
-        return {name: view.detach().clone() for name, view in self._named(network).items()}
-
     def after_step(self, step: int, steps: int) -> None:
         """Prune and regrow."""
         for layer in self.layers:
             layer.after_step(step, steps)
 
-    def _named(self, network: int) -> dict[str, Tensor]:
+    def named(self, network: int) -> dict[str, Tensor]:
         views: dict[str, Tensor] = {}
         for layer, index in self._places[network]:
             views.update(self.layers[layer].named(index))

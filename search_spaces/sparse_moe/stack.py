@@ -6,17 +6,19 @@ Axes: K networks, B examples, W width, O outputs.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ..base import Owned, Task
 from ..genes import Genotype
-from ..shelf.feed_forward.stack import LayerSpec, StackedMixture, activate_rows, copy_state
+from ..shelf.feed_forward.stack import activate_rows
+from ..shelf.mixture.stack import LayerSpec, StackedMixture
+from ..shelf.stack import StackOfViews
 
 
-class SparseMoEStack(nn.Module):
+class SparseMoEStack(StackOfViews):
     """Inside, networks are sorted by depth, the deepest first: a layer's networks are the first so many.
 
     Args:
@@ -45,7 +47,6 @@ class SparseMoEStack(nn.Module):
             self.layers.append(StackedMixture(width, specs))
         self.parts = nn.ModuleList(self.layers)  # registers them; `layers` keeps their type
         self.back = torch.argsort(torch.tensor(self.order))
-        self.auxiliary_loss: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, *input_shape) → (K, B, O)."""
@@ -74,13 +75,7 @@ class SparseMoEStack(nn.Module):
             own.extend((tensor, [self.order[row] for row in rows]) for tensor, rows in layer.owned())
         return own
 
-    def load(self, network: int, state: Mapping[str, Tensor]) -> None:
-        copy_state(self._named(network), state)
-
-    def unstack(self, network: int) -> dict[str, Tensor]:
-        return {name: view.detach().clone() for name, view in self._named(network).items()}
-
-    def _named(self, network: int) -> dict[str, Tensor]:
+    def named(self, network: int) -> dict[str, Tensor]:
         row = self.row_of[network]
         views: dict[str, Tensor] = {"stem.weight": self.stem_weight[row], "stem.bias": self.stem_bias[row, 0]}
         for layer in self.layers:

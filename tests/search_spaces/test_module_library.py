@@ -12,6 +12,7 @@ from search_spaces import Invalid, Task
 from search_spaces import library as on_disk
 from search_spaces.library import Library
 from search_spaces.library import stitch as stitches
+from search_spaces.library.input_statistics import InputStatistics
 from search_spaces.library.stitch import make_stitch
 from search_spaces.module_library import LEVELS, STITCHES, ModuleLibrary
 
@@ -306,7 +307,7 @@ def test_records_survive_the_disk(library):
 def test_inputs_like_a_modules_own_are_the_likeliest():
     rng = np.random.default_rng(0)
     images = torch.from_numpy(rng.random((200, 1, 8, 8), dtype=np.float32))
-    statistics = on_disk.InputStatistics.of(images[:100])
+    statistics = InputStatistics.of(images[:100])
     own = statistics.log_likelihood(images[100:])
     assert own > statistics.log_likelihood(images[100:] + 0.5) and own > statistics.log_likelihood(images[100:] * 2)
     drawn = statistics.draw(500, 0)

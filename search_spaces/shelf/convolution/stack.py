@@ -128,7 +128,7 @@ class ConvLayout:
 
 
 class ConvKernel(torch.autograd.Function):
-    """Networks of `convolution.ConvNetwork` on the CPU, by `convolution_kernel`.
+    """Networks of `convolution.ConvNetwork` on the CPU, by `kernel`.
 
     A backward pass has to come before the next forward pass, whose maps take the place of these.
     """

@@ -1,6 +1,6 @@
 """The links of many groups of units in one pass, forward and backward: each group a product of its own true size.
 
-No padding, and no weight that is not there. For CPUs; `stacked_grouped.links` says the same in plain torch for other
+No padding, and no weight that is not there. For CPUs; `stack.links` says the same in plain torch for other
 devices, and a test holds the two together.
 
 Axes: B examples, U units of the layer's groups, V units of the layer before (those of all networks, one after the

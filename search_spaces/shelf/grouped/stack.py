@@ -46,7 +46,7 @@ class LinkedGroup:
 
 
 class GroupLayout:
-    """Where groups, weights and sources lie; constants of a stack. See `group_kernel` for the arrays."""
+    """Where groups, weights and sources lie; constants of a stack. See `kernel` for the arrays."""
 
     def __init__(self, groups: Sequence[LinkedGroup]) -> None:
         self.groups = tuple(groups)
@@ -146,7 +146,7 @@ class StackedGroups(nn.Module):
 
 
 class GroupKernel(torch.autograd.Function):
-    """`links` on the CPU, by `group_kernel`."""
+    """`links` on the CPU, by `kernel`."""
 
     @staticmethod
     def forward(ctx: Any, h_VB: Tensor, weight_P: Tensor, bias_U: Tensor, layout: GroupLayout) -> Tensor:

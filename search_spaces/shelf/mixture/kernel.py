@@ -1,7 +1,7 @@
 """Mixtures of experts of many networks in one pass over the processor's caches, forward and backward.
 
 Only the chosen experts compute, each on just the examples that chose it, in matrix products of its own true size: no
-padding, nothing gated away. A dense layer is a mixture of one expert without a router. For CPUs; `stacked.mixture` says
+padding, nothing gated away. A dense layer is a mixture of one expert without a router. For CPUs; `stack.mixture` says
 the same in plain torch for other devices, and a test holds the two together.
 
 Axes: R rows (one network's layer each), B examples, W width, G experts of all rows one after the other, U hidden units

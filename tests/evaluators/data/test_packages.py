@@ -94,7 +94,7 @@ def test_files_of_another_data_set_are_refused(tmp_path):
 
 def weights_of(network: ccexam.Pretrained) -> dict[str, torch.Tensor]:
     """Weights under the names of the network's own file."""
-    from search_spaces.shelf.layers import build_layers
+    from search_spaces.library.layers import build_layers
 
     found = {}
     for layers, names in network.parts.values():
@@ -108,7 +108,7 @@ def weights_of(network: ccexam.Pretrained) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("name", list(ccexam.NETWORKS))
 def test_foreign_networks_are_cut_into_modules(client, name):
-    from search_spaces.shelf.layers import build_layers
+    from search_spaces.library.layers import build_layers
 
     network = ccexam.NETWORKS[name]
     with pytest.raises(ValueError, match=rf"{name}.pth: there is no such file. Run `python -m evaluators.data.ccexam`"):
