@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import shutil
-import subprocess
 import sys
 import tempfile
 import urllib.request
@@ -14,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .idx_images import FILES
+from .packages import FetchError, run_client
 
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 OFFICIAL_ADDRESS = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion"
@@ -33,10 +33,6 @@ SHA256 = dict(
 )
 """Of the unpacked files. Debian packs them without gzip's name and date, so the official MD5 sums of the packed files
 do not hold for its package; the bytes inside are the same."""
-
-
-class FetchError(Exception):
-    """One way to get the files did not work; says why."""
 
 
 def fetch(target: Path) -> list[str]:
@@ -62,7 +58,7 @@ def from_debian(work: Path) -> Path:
         raise FetchError("apt-get and dpkg-deb are not both there")
     print(f"Fetching Fashion-MNIST: Debian's package {PACKAGE}, 31 MB", file=sys.stderr)
     try:
-        _run(["apt-get", "download", PACKAGE], work)
+        run_client(["apt-get", "download", PACKAGE], work)
     except FetchError:
         # No package lists, or outdated ones: fetch lists of our own, which needs no root.
         print("apt's package lists do not lead to it; fetching fresh lists first, 10 to 80 MB", file=sys.stderr)
@@ -70,10 +66,10 @@ def from_debian(work: Path) -> Path:
         (lists / "partial").mkdir(parents=True)
         (cache / "archives" / "partial").mkdir(parents=True)
         own = ["-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={cache}"]
-        _run(["apt-get", *own, "update"], work)
-        _run(["apt-get", *own, "download", PACKAGE], work)
+        run_client(["apt-get", *own, "update"], work)
+        run_client(["apt-get", *own, "download", PACKAGE], work)
     package = next(work.glob(f"{PACKAGE}_*.deb"))
-    _run(["dpkg-deb", "-x", str(package), str(work / "unpacked")], work)
+    run_client(["dpkg-deb", "-x", str(package), str(work / "unpacked")], work)
     return work / "unpacked" / DEBIAN_FOLDER.relative_to("/")
 
 
@@ -102,10 +98,3 @@ def move_checked(source: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         (source / f"{name}.gz").replace(target / f"{name}.gz")
-
-
-def _run(command: list[str], folder: Path) -> None:
-    result = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if result.returncode:
-        lines = (result.stderr or result.stdout).strip().splitlines()
-        raise FetchError(f"`{' '.join(command)}` ended with status {result.returncode}: {lines[-1] if lines else ''}")

@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import importlib.metadata
 import io
-import os
 import pickle
 import struct
 import sys
@@ -18,8 +17,13 @@ from typing import Any, NamedTuple
 
 from search_spaces.nas_bench_graph import LINKS, OPERATIONS, NASBenchGraph
 
-from .nas_bench_graph_download import FOLDER, PACKAGE, VERSION, fetch
+from .packages import FetchError, Package, data_folder
 
+PACKAGE = Package(
+    "pypi", "nas-bench-graph", "1.4.0", "f6ea43836262f1ee8d60c35bbbd20aa2536ee1f8492025e3b0b90096f5afc6ad", megabytes=6
+)
+FOLDER = "nas_bench_graph/light"
+"""Where the files lie in the package."""
 SHA256 = {
     "arxiv": "7ee21a7653297a806c0ed1be3efe6ecc06acc84e48e942da0bfde0e5d287debe",
     "citeseer": "99c7f79b73372636305bf73fb32a58b63c57bd1871a152dd62ec72d984c8c50f",
@@ -32,8 +36,8 @@ SHA256 = {
 }
 """Of each data set's file, `<name>.bench`. (A ninth, proteins, has other operations.)"""
 WAYS = (
-    f"Install the extra: pip install 'qdnas[{PACKAGE}]'; or run `python -m evaluators.data.nas_bench_graph`, which"
-    f" downloads the package {PACKAGE} {VERSION} (6 MB) and unpacks its tables; or name a folder that holds"
+    f"Install the extra: pip install 'qdnas[{PACKAGE.name}]'; or run `python -m evaluators.data.nas_bench_graph`, which"
+    f" takes the tables out of the package {PACKAGE}; or name a folder that holds"
     " <data set>.bench files by the evaluator's key `folder`."
 )
 
@@ -50,8 +54,8 @@ class Entry(NamedTuple):
 
 
 def cache_folder() -> Path:
-    """Where fetched files are kept: below `$XDG_CACHE_HOME`, or `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qdnas" / "nas_bench_graph"
+    """Where fetched files are kept."""
+    return data_folder("nas_bench_graph")
 
 
 def find(data: str, folder: str | None = None) -> Path:
@@ -68,7 +72,7 @@ def find(data: str, folder: str | None = None) -> Path:
         return named.resolve()
     places = [cache_folder() / name]
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # the package is looked into, never imported
-        places.append(Path(str(importlib.metadata.distribution(PACKAGE).locate_file(f"{FOLDER}/{name}"))))
+        places.append(Path(str(importlib.metadata.distribution(PACKAGE.name).locate_file(f"{FOLDER}/{name}"))))
     for place in places:
         if place.is_file():
             return place
@@ -133,9 +137,10 @@ def main() -> int:
         return 0
     except ValueError:
         pass  # not there yet
-    reason = fetch(SHA256, cache_folder())
-    if reason is not None:
-        print(f"The tables of NAS-Bench-Graph could not be fetched ({reason}). {WAYS}", file=sys.stderr)
+    try:
+        PACKAGE.fetch([f"{FOLDER}/{data}.bench" for data in SHA256], cache_folder())
+    except FetchError as error:
+        print(f"The tables of NAS-Bench-Graph could not be fetched ({error}). {WAYS}", file=sys.stderr)
         return 1
     print(f"The tables of NAS-Bench-Graph are in {cache_folder()}", file=sys.stderr)
     return 0

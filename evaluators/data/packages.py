@@ -20,7 +20,7 @@ from typing import Literal
 
 
 class FetchError(Exception):
-    """A package could not be had; says why."""
+    """Files could not be had in one way; says why."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ class Package:
 
     def _download(self, work: Path) -> Path:
         if self.registry == "npm":
-            _run(["npm", "pack", f"{self.name}@{self.version}", "--silent"], work)
+            run_client(["npm", "pack", f"{self.name}@{self.version}", "--silent"], work)
         else:
             wanted = ["--no-deps", "--only-binary", ":all:", f"{self.name}=={self.version}"]
-            _run([sys.executable, "-m", "pip", "download", "-q", *wanted], work)
+            run_client([sys.executable, "-m", "pip", "download", "-q", *wanted], work)
         found = [path for path in work.iterdir() if path.is_file()]
         if len(found) != 1:
             raise FetchError(f"{self}: expected one archive, got {', '.join(path.name for path in found) or 'none'}")
@@ -96,7 +96,12 @@ def _read(archive: Path, member: str) -> bytes:
         return file.read()
 
 
-def _run(command: list[str], folder: Path) -> None:
+def run_client(command: list[str], folder: Path) -> None:
+    """Run a registry's client in a folder.
+
+    Raises:
+        FetchError: it is not there, or fails.
+    """
     if shutil.which(command[0]) is None:
         raise FetchError(f"{command[0]} is not there")
     result = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)

@@ -33,16 +33,16 @@ def data() -> tuple[torch.Tensor, torch.Tensor]:
     return inputs, inputs[:, :3].argmax(1)
 
 
-def seeded(network: type[nn.Module]) -> nn.Module:
+def seeded() -> Counting:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        return network()
+        return Counting()
 
 
 def test_equals_what_a_person_would_write_to_the_bit(data):
     inputs, targets = data
     options = TrainingOptions(2, 10, "adam", 0.01, 0.02, "cosine")
-    network = seeded(Counting)
+    network = seeded()
     expected = copy.deepcopy(network)
     take = step_of_network(network, inputs, targets, options, "cross_entropy", 8)
     optimiser = torch.optim.Adam(expected.parameters(), 0.01, weight_decay=0.02, fused=True)
@@ -60,11 +60,12 @@ def test_equals_what_a_person_would_write_to_the_bit(data):
 
 
 def test_an_optimiser_of_ones_own_follows_the_schedule(data):
-    network = seeded(Counting)
+    inputs, targets = data
+    network = seeded()
     options = TrainingOptions(1, 10, learning_rate=0.5, schedule="cosine")
     optimiser = torch.optim.SGD(network.parameters(), 1.0)
     optimiser.param_groups[0]["options"] = options
-    take = step_of_network(network, *data, options, "cross_entropy", 4, optimiser)
+    take = step_of_network(network, inputs, targets, options, "cross_entropy", 4, optimiser)
     take(2, torch.arange(10))
     assert optimiser.param_groups[0]["lr"] == pytest.approx(0.25)
 
