@@ -25,7 +25,7 @@ from scripts.layers import (
 FLOORS: list[set[str]] = [  # from the ground up; `X/*` stands for whatever in X has no name of its own here
     {"qd/errors", "qd/environment", "search_spaces/genes"},
     {"qd/candidates", "qd/config", "search_spaces"},
-    {"qd/registry", "qd/archives", "qd/training", "search_spaces/built_in", "search_spaces/shelf"},
+    {"qd/registry", "qd/archives", "qd/training", "search_spaces/shelf"},
     {"qd/metrics", "qd/surrogates", "search_spaces/library", "evaluators/task_data"},
     {"evaluators", "qd/emitters", "search_spaces/*"},
     {"evaluators/data", "qd/store"},
@@ -55,7 +55,6 @@ ENGINE_EXCEPTIONS: dict[tuple[str, str], str] = {
     ("qd.runs.doctor", "evaluators.data.places"): "which data sets this machine has",
     ("qd.transfer.library", "evaluators.data.ccexam"): "trained networks of a package, for a library of modules",
     ("qd.transfer.library", "evaluators.task_stream.tasks"): "what those networks saw",
-    ("qd.transfer.library", "search_spaces.shelf.layers"): "the head that a network is cut before",
     ("qd.transfer.stream", "evaluators.task_stream.tasks"): "a stream reads the tasks of the evaluator task_stream",
 }
 
