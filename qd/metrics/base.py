@@ -11,6 +11,8 @@ from search_spaces import Metric, SearchSpace, Task
 if TYPE_CHECKING:
     from .subject import Subject
 
+Needs = Literal["genotype", "network", "examples"]
+
 
 class MetricError(ValueError):
     """A metric is not for networks of this space, or for this task or evaluator."""
@@ -27,7 +29,7 @@ class NetworkMetric(ABC):
     """What it reports, on the class or set in `__init__`. Names match [a-z][a-z0-9_]{0,62}. What is measured with a
     clock says `time=True`, so that it is no axis under `order: id`."""
 
-    needs: Literal["genotype", "network", "examples"] = "network"
+    needs: Needs = "network"
     """What of a `Subject` it looks at: the genotype and the module graph alone; also the network, whatever its weights
     are; or also what the trained network makes of examples. The less, the more evaluators it goes with."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import get_args
 
 from search_spaces import Metric, SearchSpace, Task
 
-from .base import MetricError, NetworkMetric
+from .base import MetricError, Needs, NetworkMetric
 from .subject import Subject
 
 
@@ -25,6 +26,7 @@ class JoinedMetrics:
         self.listed = tuple(listed)
         self.metrics: dict[str, Metric] = {}
         for one in self.listed:
+            _check_declared(one)
             for name in one.metrics:
                 if name in taken or name in self.metrics:
                     raise ValueError(
@@ -78,13 +80,19 @@ class JoinedMetrics:
         measured: dict[str, float] = {}
         for one in self.listed:
             found = one.measure(subject)
-            if found.keys() != one.metrics.keys():
-                raise ValueError(
-                    f"{type(one).__name__}.measure must report {', '.join(one.metrics)}, got"
-                    f" {', '.join(found) or 'nothing'}"
-                )
-            measured.update(found)
+            if not isinstance(found, Mapping) or found.keys() != one.metrics.keys():
+                got = ", ".join(found) or "nothing" if isinstance(found, Mapping) else repr(found)
+                raise ValueError(f"{type(one).__name__}.measure must report {', '.join(one.metrics)}, got {got}")
+            measured.update({name: float(value) for name, value in found.items()})
         return measured
+
+
+def _check_declared(one: NetworkMetric) -> None:
+    kind, declared = type(one).__name__, getattr(one, "metrics", None)
+    if not declared or not isinstance(declared, Mapping):
+        raise ValueError(f"{kind} declares no metrics = {{name: Metric(...)}}, got {declared!r}")
+    if one.needs not in get_args(Needs):
+        raise ValueError(f"{kind}.needs: expected {', '.join(get_args(Needs))}, got {one.needs!r}")
 
 
 def _alike(one: NetworkMetric, other: NetworkMetric) -> bool:
