@@ -60,7 +60,7 @@ def test_it_gives_the_same_log_inline_resumed_and_in_workers(workbench, log_tabl
     file = workbench.write(**settings(workbench.module))
     whole = qd.run(file, out="whole")
     assert len(whole.archive) > 2
-    assert whole.evaluations()["depth"].nunique() > 2
+    assert len(set(whole.evaluations()["depth"])) > 2
     assert whole.meta("digests").keys() == {f"{workbench.module}:Depth"}
     expected = without_times(log_tables(whole.folder.path, resumed=True))
 

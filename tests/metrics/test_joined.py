@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from torch import nn
 
@@ -36,7 +38,7 @@ class Answer(NetworkMetric):
     metrics = {"answer": Metric()}
     needs = "genotype"
 
-    def __init__(self, answer=42):
+    def __init__(self, answer: Any = 42):
         self.answer = answer
 
     def measure(self, subject):
