@@ -13,7 +13,7 @@ from search_spaces import Genotype, Invalid, Metric, SearchSpace, Task
 
 if TYPE_CHECKING:
     from qd.metrics.base import NetworkMetric
-    from qd.surrogates.base import Guide
+    from qd.surrogates.base import Surrogate
 
     from .task_data import TaskData  # it needs torch, which a table does not
 
@@ -64,8 +64,8 @@ class Evaluator(ABC):
         """Return the data behind `task`, for export, parity checks and longer training; None: it is not to be had."""
         return None
 
-    def guide(self) -> Guide | None:
-        """Return a model of the objective for `{kind: guided, guide: own}`; None: there is none.
+    def surrogate(self) -> Surrogate | None:
+        """Return a model of the objective for `{kind: guided, surrogate: own}`; None: there is none.
 
         It is asked for once the space is bound. It may look at training and validation data, never at test data.
         """

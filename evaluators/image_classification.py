@@ -27,11 +27,10 @@ from search_spaces import Invalid, Metric, SearchSpace
 from .data import ImageData, Part, split, split_sizes
 from .data.digits import Digits
 from .data.fashion_mnist import FashionMNIST, find
+from .data.licences import LICENCES
 from .networks import NetworkEvaluator
 from .task_data import Examples, PartName, Preprocessing, TaskData
 
-LICENCES = {"digits": "CC BY 4.0 (UCI, through scikit-learn)", "fashion_mnist": "MIT (Zalando SE)"}
-"""Of the data, for the model card of a network that was trained on it."""
 
 MEASURED = (Parameters, ActiveParameters, MACs, ExpertEntropy, Specialisation)
 """Metrics of every network, beside those that the run file adds."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 class QdError(Exception):
-    """Something a person can mend; the message says how."""
+    """Something a person can fix; the message says how."""
 
     exit_status = 1
 

@@ -23,7 +23,7 @@ from scripts.layers import (
 )
 
 FLOORS: list[set[str]] = [  # from the ground up; `X/*` stands for whatever in X has no name of its own here
-    {"qd/errors", "qd/environment", "search_spaces/genes"},
+    {"qd/errors", "qd/environment", "qd/wording", "search_spaces/genes"},
     {"qd/candidates", "qd/config", "search_spaces"},
     {"qd/registry", "qd/archives", "qd/training", "search_spaces/shelf"},
     {"qd/metrics", "qd/surrogates", "search_spaces/library", "evaluators/task_data"},

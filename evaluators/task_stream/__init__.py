@@ -24,13 +24,14 @@ from search_spaces import Genotype, Invalid, Metric
 from search_spaces.library.composition import Composition
 from search_spaces.module_library import ModuleLibrary
 
+from ..data.licences import LICENCES
 from ..networks import NetworkEvaluator
 from ..task_data import Examples, PartName, Preprocessing, TaskData
-from .tasks import LICENCES, ImageTask, Sizes, TaskParts, load, locate, task_of
 from .tasks import Examples as Images
+from .tasks import ImageTask, Sizes, TaskParts, load, locate, task_of
 
 if TYPE_CHECKING:
-    from qd.surrogates.base import Guide
+    from qd.surrogates.base import Surrogate
 
 KEPT = 32
 """Outputs of frozen stages for all training examples are kept for so many different rows of stages."""
@@ -137,13 +138,13 @@ class TaskStream(NetworkEvaluator):
             task.name, examples, score, self.options, self.preprocessing, task.class_names, LICENCES[task.data]
         )
 
-    def guide(self) -> Guide | None:
+    def surrogate(self) -> Surrogate | None:
         if not isinstance(self.space, ModuleLibrary) or self.space.library is None:
             return None
-        from .surrogate import CompositionGuide
+        from .surrogate import CompositionSurrogate
 
         assert self.task is not None
-        return CompositionGuide(self.space, self.task, *self._training)
+        return CompositionSurrogate(self.space, self.task, *self._training)
 
     def _row(self, candidate: Candidates, batch: Candidates) -> Results:
         started = time.perf_counter()

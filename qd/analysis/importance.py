@@ -16,7 +16,7 @@ from search_spaces.genes.infer import infer_genes
 
 from ..errors import UsageError
 from ..store.run import Run
-from ..surrogates.attribution import Effects, Groups, gene_groups, module_groups
+from ..surrogates.attribution import Attribution, Groups, gene_groups, module_groups
 from ..surrogates.forest import Forest
 from .looking import opened
 
@@ -104,7 +104,7 @@ def importance(
     The question is AutoBuild's (Mills et al. 2024, arXiv 2403.13293): which modules make architectures good. Its answer
     deviates: AutoBuild takes the norms of a graph network's embeddings, aligned with the target by a soft rank
     correlation; here a random forest learns the metric from the genes, and importance is the share of its variance
-    that a gene decides (Sobol's total index, see `Effects`), with intervals over bootstraps of the candidates. The
+    that a gene decides (Sobol's total index, see `Attribution`), with intervals over bootstraps of the candidates. The
     genes are inferred from the log, so that no plug-in is imported.
 
     Args:
@@ -136,15 +136,15 @@ def importance(
     def ranked(groups: Groups) -> list[Importance]:
         found = []
         for name, part in groups.items():
-            totals = np.clip([one.effects.total(part) for one in samples], 0, 1)  # beyond is sampling error
-            alone = np.clip([one.effects.alone(part) for one in samples], 0, totals)
+            totals = np.clip([one.attribution.total(part) for one in samples], 0, 1)  # beyond is sampling error
+            alone = np.clip([one.attribution.alone(part) for one in samples], 0, totals)
             strongest = _strongest(part, columns, rows, values)
             found.append(Importance(name, _share(totals), _share(alone), *strongest))
         return sorted(found, key=lambda one: -one.total.mean)
 
     genes = ranked(by_gene)
     pairs = combinations([one.name for one in genes[:PAIRED]], 2)
-    together = [_interaction(a, b, by_gene, [one.effects for one in samples]) for a, b in pairs]
+    together = [_interaction(a, b, by_gene, [one.attribution for one in samples]) for a, b in pairs]
     return Ranking(
         metric,
         len(values),
@@ -187,7 +187,7 @@ def _varying(groups: Groups, rows: np.ndarray) -> Groups:
 class _Sample(NamedTuple):
     """What one bootstrap gave."""
 
-    effects: Effects
+    attribution: Attribution
     explained: float
 
 
@@ -197,13 +197,13 @@ def _bootstrap(rows: np.ndarray, columns: Sequence[Column], values: np.ndarray, 
     forest = Forest()
     forest.fit(rows[drawn], values[drawn])
     errors = forest.predict(rows[rest]).mean - values[rest]
-    return _Sample(Effects(forest, rows[drawn], columns, rng), float(1 - (errors**2).mean() / values.var()))
+    return _Sample(Attribution(forest, rows[drawn], columns, rng), float(1 - (errors**2).mean() / values.var()))
 
 
-def _interaction(first: str, second: str, groups: Groups, samples: Sequence[Effects]) -> Importance:
+def _interaction(first: str, second: str, groups: Groups, samples: Sequence[Attribution]) -> Importance:
     a, b = groups[first], groups[second]
     both = np.concatenate([a, b])
-    beyond = [effects.alone(both) - effects.alone(a) - effects.alone(b) for effects in samples]
+    beyond = [attribution.alone(both) - attribution.alone(a) - attribution.alone(b) for attribution in samples]
     return Importance(f"{first} × {second}", _share(beyond))
 
 

@@ -35,7 +35,7 @@ class Verification:
     elites: pandas.DataFrame
 
     @cached_property
-    def corrected(self) -> Archive:
+    def verified_archive(self) -> Archive:
         """The same elites at the means of their objective and of their measures.
 
         This is the corrected archive of Flageat and Cully (Uncertain Quality-Diversity, arXiv 2302.00463). Who gave no
@@ -56,7 +56,7 @@ class Verification:
         answered = [row for row in rows if row["seeds"]]
         values = {name: np.array([row[name] for row in answered]) for name in ("objective", "mean", "drop")}
         ranks = [rankdata(-objective.sign * values[name], method="min") for name in ("objective", "mean")]
-        holders = {cell: elite.candidate for cell, elite in self.corrected.elites.items()}
+        holders = {cell: elite.candidate for cell, elite in self.verified_archive.elites.items()}
         kept = [holders.get(cell) == elite.candidate for cell, elite in self.before.elites.items()]
         return {
             "run": self.run.folder.name,
@@ -66,7 +66,7 @@ class Verification:
             "seeds": max(row["seeds"] for row in rows),
             "failed": sum(row["failed"] for row in rows),
             "archive": _numbers(self.before),
-            "corrected": _numbers(self.corrected),
+            "verified_archive": _numbers(self.verified_archive),
             "mean_drop": _number(values["drop"].mean()) if answered else None,
             "cells_kept": float(np.mean(kept)),
             "ranks_kept": float(np.mean(ranks[0] == ranks[1])) if answered else None,

@@ -10,7 +10,8 @@ import typer
 from rich.table import Table
 
 from ..errors import UsageError
-from .output import note, number, print_json, stdout
+from ..wording import number
+from .output import note, print_json, stdout
 
 if TYPE_CHECKING:
     from ..analysis.comparison import Comparison

@@ -7,7 +7,8 @@ from types import TracebackType
 
 from rich.live import Live
 
-from .output import console, duration, note
+from ..wording import duration
+from .output import console, note
 from .progress import SECONDS_BETWEEN_FRAMES, SECONDS_BETWEEN_LINES
 
 

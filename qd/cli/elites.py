@@ -13,7 +13,8 @@ from rich.table import Table
 from search_spaces.genes import to_json
 
 from ..errors import UsageError
-from .output import number, print_json, stdout
+from ..wording import number
+from .output import print_json, stdout
 
 if TYPE_CHECKING:
     from ..store.run import Run

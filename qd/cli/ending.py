@@ -26,7 +26,7 @@ def finish(run: Run) -> int:
     if sum(counts.values()) and not counts["ok"] + counts["invalid"]:
         cause = failures(run)[0]
         note(f"every evaluation failed; the most frequent error ({cause.count} times):\n\n{cause.example.strip()}\n")
-        note(f"Mend its cause, then: qd resume {folder.path} budget.evaluations={2 * sum(counts.values())}")
+        note(f"Fix its cause, then: qd resume {folder.path} budget.evaluations={2 * sum(counts.values())}")
         return 1
     if ending == Ending.INTERRUPTED:
         note(f"interrupted; go on with: qd resume {folder.path}")

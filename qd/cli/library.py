@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from .output import note, number, print_json, stdout
+from ..wording import number
+from .output import note, print_json, stdout
 
 if TYPE_CHECKING:
     from search_spaces.library import ModuleRecord

@@ -48,19 +48,3 @@ class _Notes(logging.Handler):
 def print_json(data: Any) -> None:
     """Data for programs, on stdout."""
     print(json.dumps(data, indent=2, allow_nan=False))
-
-
-def number(value: float | None) -> str:
-    """A number as people read it: 4 significant digits, thousands apart."""
-    if value is None:
-        return "–"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.4g}"
-
-
-def duration(seconds: float) -> str:
-    """3725 → "1:02:05"."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

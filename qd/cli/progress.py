@@ -12,7 +12,8 @@ from rich.table import Table
 
 from ..candidates import Status
 from ..config import BudgetConfig
-from .output import console, duration, note, number
+from ..wording import duration, number
+from .output import console, note
 
 if TYPE_CHECKING:
     from ..search.loop import Loop  # a command that only looks counts with this file's intervals

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from ..config import BudgetConfig
 from ..runs.campaign import Standing
-from .output import console, duration, note, number
+from ..wording import duration, number
+from .output import console, note
 from .progress import SECONDS_BETWEEN_FRAMES, SECONDS_BETWEEN_LINES
 
 ROWS_SHOWN = 24

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from .output import note, number, print_json, stdout
+from ..wording import number
+from .output import note, print_json, stdout
 
 if TYPE_CHECKING:
     from ..transfer.stream import StreamResult

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..store.run import Run
-from .output import duration, number
+from ..wording import duration, number
 
 
 def print_summary(run: Run, to: Console) -> None:
@@ -40,7 +40,7 @@ def print_summary(run: Run, to: Console) -> None:
     else:
         table.add_row(f"best {archive['objective']}", "no elite yet")
     for one in data.get("predictions", []):
-        table.add_row(f"predicted {one['metric']}", _calibration(one))
+        table.add_row(f"calibration of {one['metric']}", _calibration(one))
     to.print(table)
 
 

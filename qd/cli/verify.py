@@ -9,8 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ..wording import number
 from .counter import Counter
-from .output import number, print_json, stdout
+from .output import print_json, stdout
 
 if TYPE_CHECKING:
     from ..analysis.verification import Verification
@@ -79,8 +80,8 @@ def _map_table(data: dict[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="dim")
     table.add_column()
-    before, after = data["archive"], data["corrected"]
-    arrow = "{} → {} corrected"
+    before, after = data["archive"], data["verified_archive"]
+    arrow = "{} → {} verified"
     table.add_row("QD score", arrow.format(number(before["qd_score"]), number(after["qd_score"])))
     table.add_row("", f"normalised {before['normalised_qd_score']:.4f} → {after['normalised_qd_score']:.4f}")
     table.add_row("coverage", arrow.format(f"{before['coverage']:.1%}", f"{after['coverage']:.1%}"))

@@ -92,7 +92,7 @@ def make_app(results: Results, token: str | None) -> Dash:
 
 
 def told(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A problem that a person can mend is shown in the page."""
+    """A problem that a person can fix is shown in the page."""
 
     @functools.wraps(function)
     def guarded(*arguments: Any) -> Any:

@@ -15,7 +15,7 @@ from dash import dcc, html
 from ..analysis.lineage import Ancestor, lineage
 from ..analysis.spread import Spread
 from ..plots.architecture import architecture
-from ..plots.comparison import two_networks
+from ..plots.comparison import comparison
 from ..store.run import Run
 
 LEAST_SCALE = 0.68
@@ -57,7 +57,7 @@ def panel(run: Run, candidate: int, spreads: Mapping[str, Spread] | None, pinned
     if pinned is not None and pinned != candidate:
         parts += [
             html.H2(f"Candidates {pinned} and {candidate}"),
-            image(two_networks(run, [pinned, candidate]), f"comparison of {pinned} and {candidate}", "comparison"),
+            image(comparison(run, [pinned, candidate]), f"comparison of {pinned} and {candidate}", "comparison"),
         ]
     return parts
 

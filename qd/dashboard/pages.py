@@ -13,6 +13,7 @@ from ..analysis.history import history
 from ..archives import Archive
 from ..candidates import Status
 from ..store.run import Run
+from ..wording import duration
 from . import figures
 from .live import LiveRun
 from .preview import preview
@@ -171,7 +172,7 @@ def facts(live: LiveRun, run: Run) -> list[Any]:
         "evaluations": f"{sum(told.values()):,}",
         "failed": f"{failed:,}",
         "outside the map": f"{archive.outside:,}",
-        "search time": _duration(float(frame["seconds"].iloc[-1]) if len(frame) else 0.0),
+        "search time": duration(float(frame["seconds"].iloc[-1]) if len(frame) else 0.0),
     }
     return [html.Dl([html.Div([html.Dt(name), html.Dd(value)]) for name, value in shown.items()], className="facts")]
 
@@ -201,9 +202,3 @@ def causes(live: LiveRun) -> list[Any]:
 def problem(text: str) -> list[Any]:
     """What is wrong, and the way back."""
     return [html.P(dcc.Link("all runs", href="/")), html.Div(text, className="problem", role="alert")]
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

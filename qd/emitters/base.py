@@ -12,7 +12,7 @@ import numpy as np
 from search_spaces import Genotypes, Metric, SearchSpace
 
 from ..archives import Archive
-from ..surrogates.base import Guide, Prediction
+from ..surrogates.base import Prediction, Surrogate
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,13 @@ class Emitter(ABC):
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
 
-    def bind(self, metrics: Mapping[str, Metric], archive: Archive, guide: Callable[[], Guide | None]) -> None:
+    def bind(self, metrics: Mapping[str, Metric], archive: Archive, surrogate: Callable[[], Surrogate | None]) -> None:
         """Meet the rest of the run, before anything else; raise `ValueError` where it does not fit.
 
         Args:
             metrics: what is reported.
             archive: of the run, still empty.
-            guide: gives the evaluator's own guide, a new one with each call; None where it has none.
+            surrogate: gives the evaluator's own surrogate, a new one with each call; None where it has none.
         """
 
     @abstractmethod

@@ -10,7 +10,7 @@ from search_spaces.genes.encoding import Encoding
 from .base import Told
 
 
-class Answers:
+class Observations:
     """All candidates that have an answer, in the order in which they were told.
 
     Args:
@@ -59,7 +59,7 @@ class Answers:
         return self.encoding.encode(genotypes)
 
     def rows(self, first: int) -> np.ndarray:
-        """(first, D) float64, of the first so many answers."""
+        """(first, D) float64, of the first so many observations."""
         return np.stack(self._rows[:first])
 
     def objectives(self, first: int) -> np.ndarray:

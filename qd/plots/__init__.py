@@ -39,8 +39,8 @@ KINDS = {
     "curves": Kind("curves:curves", "QD score, coverage and best while the search went on", "runs"),
     "difference": Kind("difference:difference", "where the first of two runs is better than the second", "runs"),
     "operators": Kind("operators:operators", "what each emitter and operator brought, over time"),
-    "lineage": Kind("lineage:ancestry", "the ancestors of an elite"),
+    "lineage": Kind("lineage:lineage", "the ancestors of an elite"),
     "filling": Kind("filling:filling", "the archive filling, as an animation", formats=(".gif",)),
     "architecture": Kind("architecture:architecture", "the modules of a network, as a diagram", formats=(".svg",)),
-    "comparison": Kind("comparison:two_networks", "two networks, with what differs marked", formats=(".svg",)),
+    "comparison": Kind("comparison:comparison", "two networks, with what differs marked", formats=(".svg",)),
 }

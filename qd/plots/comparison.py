@@ -24,7 +24,7 @@ Row = tuple[list[str], bool]
 """Cells of a table, and whether they tell of a difference."""
 
 
-def two_networks(run: Run, ids: Sequence[int]) -> str:
+def comparison(run: Run, ids: Sequence[int]) -> str:
     """An SVG of two candidates' networks, one below the other, and tables of their metrics and genes.
 
     Raises:

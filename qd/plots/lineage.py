@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..analysis.lineage import lineage
+from ..analysis.lineage import lineage as ancestors_of
 from ..errors import UsageError
 from ..store.run import Run
 from .style import SERIES, new_figure, objective_label, plain, rule, title
 
 
-def ancestry(run: Run, id: int | None = None) -> Figure:
+def lineage(run: Run, id: int | None = None) -> Figure:
     """Ancestors by when they were proposed and how good they were; a link goes from a parent to its child.
 
     Args:
@@ -22,7 +22,7 @@ def ancestry(run: Run, id: int | None = None) -> Figure:
         UsageError: there is no such candidate, or no elite yet.
     """
     id = id if id is not None else best_candidate(run)
-    family = {one.id: one for one in lineage(run, id)}
+    family = {one.id: one for one in ancestors_of(run, id)}
     objective = run.archive.objective
     figure = new_figure(7.4, 4.8)
     axes = figure.add_subplot()

@@ -24,6 +24,7 @@ from ..plots.pareto import pareto
 from ..plots.small_multiples import PANELS, small_multiples
 from ..plots.style import encoded, short
 from ..store.run import Run
+from ..wording import duration, number
 
 ROWS = 4000
 """Elites in the table, the best; a page with more is slow."""
@@ -40,12 +41,12 @@ def head(run: Run) -> str:
     )
     ending = run.meta("ending") or "still searching, or stopped without an ending"
     facts = {
-        f"best {archive['objective']}": _number(archive["objective_best"]),
+        f"best {archive['objective']}": number(archive["objective_best"]),
         "coverage": f"{archive['coverage']:.1%}",
         "elites": f"{archive['elites']:,} of {archive['cells']:,}",
         "normalised QD score": f"{archive['normalised_qd_score']:.4f}",
         "evaluations ok": f"{counts['ok']:,}",
-        "search time": _duration(data["seconds"]),
+        "search time": duration(data["seconds"]),
     }
     boxes = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
     more = [f"space <code>{escape(data['space'])}</code>", f"evaluator <code>{escape(data['evaluator'])}</code>"]
@@ -92,7 +93,7 @@ def _links(run: Run, figure: Figure) -> str:
     for cell, elite in best_first[:ROWS]:
         pixels = axes.transData.transform(shapes[cell]) / inches * 100
         points = " ".join(f"{x:.2f},{100 - y:.2f}" for x, y in pixels)
-        told = f"{elite.candidate}: {archive.objective.metric} {_number(elite.objective)}"
+        told = f"{elite.candidate}: {archive.objective.metric} {number(elite.objective)}"
         parts.append(f'<a href="#elite-{elite.candidate}"><polygon points="{points}"><title>{escape(told)}</title>')
         parts.append("</polygon></a>")
     return f'<svg viewBox="0 0 100 100" preserveAspectRatio="none">{"".join(parts)}</svg>'
@@ -119,8 +120,8 @@ def diagrams(run: Run) -> str:
     parts = ["<h2>Networks: the best, and the corners of the map</h2>"]
     for what, elite in chosen:
         metrics = run.metrics_of(elite.evaluation)
-        axes = ", ".join(f"{axis.metric} {_number(metrics[axis.metric])}" for axis in run.archive.axes)
-        text = f"{what}: {run.archive.objective.metric} {_number(elite.objective)}, {axes}"
+        axes = ", ".join(f"{axis.metric} {number(metrics[axis.metric])}" for axis in run.archive.axes)
+        text = f"{what}: {run.archive.objective.metric} {number(elite.objective)}, {axes}"
         parts.append(f'<p><a href="#elite-{elite.candidate}">{elite.candidate}</a>, {escape(text)}</p>')
         parts.append(f'<div class="wide">{architecture(run, elite.candidate)}</div>')
     return "\n".join(parts)
@@ -163,7 +164,7 @@ def elites(run: Run) -> str:
     rows = []
     for row in frame.to_dict("records"):
         cells = [f'<td data-value="{row["id"]}">{row["id"]}</td>', f'<td class="text">{_cell(row["cell"])}</td>']
-        cells += [f'<td data-value="{row[name]!r}">{_number(row[name])}</td>' for name in names]
+        cells += [f'<td data-value="{row[name]!r}">{number(row[name])}</td>' for name in names]
         if found:
             cells.insert(3, _verified(found.get(row["id"], {}).get(objective)))
         cells.append(f'<td class="text">{escape(str(row["operator"]))}</td>')
@@ -231,7 +232,7 @@ def _verified(spread: Any) -> str:
     if spread is None:
         return '<td data-value="-Infinity">–</td>'
     deviation = f" ± {spread.deviation:.2g}" if math.isfinite(spread.deviation) else ""
-    return f'<td data-value="{spread.mean!r}">{_number(spread.mean)}{deviation}</td>'
+    return f'<td data-value="{spread.mean!r}">{number(spread.mean)}{deviation}</td>'
 
 
 def _cell(position: tuple[int, ...]) -> str:
@@ -240,15 +241,3 @@ def _cell(position: tuple[int, ...]) -> str:
 
 def _threshold(frame: Any, own: list[str]) -> str:
     return short(float(f"{float(frame[(own + own)[1]].median()):.2g}")).replace("k", "000")
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from evaluators.task_data import PartName, TaskData
 
-    from ..surrogates.base import Guide
+    from ..surrogates.base import Surrogate
 
 
 class Measured(Evaluator):
@@ -81,8 +81,8 @@ class Measured(Evaluator):
     def task_data(self) -> TaskData | None:
         return self.evaluator.task_data()
 
-    def guide(self) -> Guide | None:
-        return self.evaluator.guide()
+    def surrogate(self) -> Surrogate | None:
+        return self.evaluator.surrogate()
 
     def _subject(self, candidate: Candidates, weights: Weights | None) -> Subject:
         genotype, seed = candidate.genotypes[0], int(candidate.seeds[0])

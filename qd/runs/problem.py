@@ -149,7 +149,7 @@ def _emitters(
             raise UsageError(f"{where}.kind: unknown emitter {one.kind!r}{suggest(one.kind, sorted(KINDS))}")
         emitter = plugins.construct(KINDS[one.kind], one.arguments, where, ("kind", "weight"), space=space)
         try:
-            emitter.bind(metrics, archive, evaluator.guide)
+            emitter.bind(metrics, archive, evaluator.surrogate)
         except ValueError as error:
             raise UsageError(f"{where}: {error}") from error
         if emitter.remembers and config.log.keep != "all":

@@ -250,7 +250,7 @@ class Loop(ABC):
         raise QdError(
             f"the first {self._first_errors.total()} evaluations all failed;"
             f" the most frequent error ({times} times):\n\n{error}\n\n"
-            f"Mend its cause, then: qd resume {self._folder.path}"
+            f"Fix its cause, then: qd resume {self._folder.path}"
         )
 
     def _state(self) -> dict[str, Any]:

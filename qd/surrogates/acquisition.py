@@ -1,4 +1,4 @@
-"""What an archive is expected to gain from a candidate that was not evaluated."""
+"""Acquisition: which candidates are worth evaluating, by what the archive is expected to gain from each."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ SMALLEST = 1e-12
 """Deviations below count as this."""
 
 
-class ExpectedGain:
-    """Expected gain in QD score: how much a candidate would raise the elite of the cell that it falls into.
+class ExpectedImprovement:
+    """Expected improvement of the QD score: how much a candidate would raise the elite of the cell that it falls into.
 
     This is the expected joint improvement of elites of BOP-Elites (Kent, Gaier, Mouret & Branke, arXiv 2005.01320): the
     expected improvement over the elite of each cell, weighted by the probability that the candidate falls there. An
@@ -41,25 +41,25 @@ class ExpectedGain:
         self._cells, self._to_beat = cells.reshape(-1, POINTS), to_beat.reshape(-1, POINTS)
         self._likely = archive.to_beat(mean)[0]
         rows = np.arange(len(mean))
-        self.gains = np.zeros(len(mean))
+        self.values = np.zeros(len(mean))
         """(N,) float64."""
         self._update(rows)
 
     def choose(self, n: int) -> np.ndarray:
-        """(n,) int64: the candidates that gain most, together; at most N."""
+        """(n,) int64: those that improve the archive most, together; at most N."""
         chosen: list[int] = []
-        for _ in range(min(n, len(self.gains))):
-            row = int(self.gains.argmax())
+        for _ in range(min(n, len(self.values))):
+            row = int(self.values.argmax())
             chosen.append(row)
             same = self._cells == self._likely[row]
             self._to_beat[same] = np.maximum(self._to_beat[same], self._objective.mean[row])
             self._update(np.flatnonzero(same.any(axis=1)))
-            self.gains[chosen] = -np.inf
+            self.values[chosen] = -np.inf
         return np.array(chosen, dtype=np.int64)
 
     def _update(self, rows: np.ndarray) -> None:
         mean, deviation = (column[rows, None] for column in self._objective)
         above, deviation = mean - self._to_beat[rows], np.maximum(deviation, SMALLEST)
-        ratio = np.maximum(above / deviation, -40.0)  # beyond, the gain is 0; at minus infinity it would be 0 · ∞
-        gains = deviation * (ratio * norm.cdf(ratio) + norm.pdf(ratio))
-        self.gains[rows] = gains.mean(axis=1)
+        ratio = np.maximum(above / deviation, -40.0)  # beyond, it is 0; at minus infinity it would be 0 · ∞
+        improvements = deviation * (ratio * norm.cdf(ratio) + norm.pdf(ratio))
+        self.values[rows] = improvements.mean(axis=1)

@@ -19,7 +19,7 @@ ROWS = 1000
 """Put together to estimate a share; its standard error is about 0.03."""
 
 
-class Effects:
+class Attribution:
     """Shares of the variance of a forest's predictions: Sobol's indices over groups of columns.
 
     As in functional analysis of variance of hyperparameters (Hutter, Hoos & Leyton-Brown 2014), genes are taken to be

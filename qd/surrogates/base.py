@@ -1,4 +1,4 @@
-"""What a guide is: a model of the objective that says, before an evaluation, what it expects and how surely."""
+"""What a surrogate is: a model of the objective that says, before an evaluation, what it expects and how surely."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from search_spaces import Genotypes
 
 
 class Prediction(NamedTuple):
-    """What a guide expects, in columns over N.
+    """What a surrogate expects, in columns over N.
 
-    `mean` is NaN where the guide knows nothing: such candidates are chosen as plain variation chooses them.
+    `mean` is NaN where the surrogate knows nothing: such candidates are chosen as plain variation chooses them.
     """
 
     mean: np.ndarray
@@ -22,12 +22,12 @@ class Prediction(NamedTuple):
     """(N,) float64, at least 0: the standard deviation of what an evaluation would give; NaN where `mean` is."""
 
 
-class Guide(ABC):
+class Surrogate(ABC):
     """Predicts the objective of genotypes that were not evaluated.
 
-    An evaluator that knows more of its candidates than their genes say may give a guide of its own
-    (`Evaluator.guide`). Equal calls of `fit` and `predict` must give equal answers, to the bit, in any process: a
-    search that is resumed does not store its guide, but fits it again on what the log holds.
+    An evaluator that knows more of its candidates than their genes say may give a surrogate of its own
+    (`Evaluator.surrogate`). Equal calls of `fit` and `predict` must give equal answers, to the bit, in any process: a
+    search that is resumed does not store its surrogate, but fits it again on what the log holds.
     """
 
     @abstractmethod
@@ -44,5 +44,5 @@ class Guide(ABC):
         """Return what to expect of valid genotypes; before the first `fit`, what is known without any answer."""
 
     def describe(self) -> dict[str, Any]:
-        """Return what people may want to know of the fitted guide, as plain data; it stands in the log."""
+        """Return what people may want to know of the fitted surrogate, as plain data; it stands in the log."""
         return {}

@@ -1,4 +1,4 @@
-"""Composing trained modules: accuracy, and evaluations to 95% of the best, with and without a library and a guide.
+"""Composing trained modules: accuracy, and evaluations to 95% of the best, with and without a library and a surrogate.
 
 A library is made from six tasks (scripts/runs/reuse_library.yaml). Then, on a new task with 100 training examples
 (scripts/runs/reuse.yaml) and with equal evaluations: (a) new networks only, (b) random compositions, (c) `map_elites`
@@ -30,7 +30,7 @@ METHODS = {
     "(a) new networks": ("null", "{kind: map_elites, initial: 10}"),
     "(b) random compositions": ("LIBRARY", "{kind: random}"),
     "(c) map_elites": ("LIBRARY", "{kind: map_elites, initial: 10}"),
-    "(d) guided": ("LIBRARY", "{kind: guided, guide: own, initial: 0, pool: 4000, refit: 4}"),
+    "(d) guided": ("LIBRARY", "{kind: guided, surrogate: own, initial: 0, pool: 4000, refit: 4}"),
 }
 
 

@@ -16,7 +16,7 @@ from qd.analysis.calibration import calibration, predictions
 from qd.archives import Axis, GridArchive, Objective, UnstructuredArchive
 from qd.emitters import Told
 from qd.emitters.guided import Guided
-from qd.surrogates.base import Guide, Prediction
+from qd.surrogates.base import Prediction, Surrogate
 from search_spaces import Genotypes, Integer, SearchSpace, Struct
 
 OBJECTIVE = Objective("score", "maximise", 0, 1, "")
@@ -27,7 +27,7 @@ class Numbers(SearchSpace):
     genes = Struct(x=Integer(0, 100), y=Integer(0, 100), z=Integer(0, 100))
 
 
-class Half(Guide):
+class Half(Surrogate):
     """Knows that z is good, and nothing of genotypes with an even x."""
 
     fitted = 0
@@ -52,10 +52,10 @@ def measure(genotypes: list[dict[str, int]]) -> dict[str, np.ndarray]:
 class Bench:
     """An archive and an emitter that was told of random candidates."""
 
-    def __init__(self, answers: int = 60, guide: Guide | None = None, **arguments: Any) -> None:
+    def __init__(self, answers: int = 60, surrogate: Surrogate | None = None, **arguments: Any) -> None:
         self.archive = GridArchive(OBJECTIVE, AXES)
-        self.emitter = Guided(Numbers(), "own" if guide else "forest", initial=1, **arguments)
-        self.emitter.bind({}, self.archive, lambda: guide)
+        self.emitter = Guided(Numbers(), "own" if surrogate else "forest", initial=1, **arguments)
+        self.emitter.bind({}, self.archive, lambda: surrogate)
         self.emitter.restore({"proposed": 1, "fitted": 0, "pending": []})
         self.rng = np.random.default_rng(0)
         self.count = 0
@@ -117,8 +117,8 @@ def test_the_random_ones_come_first() -> None:
 
 
 def test_of_what_the_guide_knows_nothing_variation_takes_its_share() -> None:
-    guide = Half()
-    bench = Bench(guide=guide, explore=0)
+    surrogate = Half()
+    bench = Bench(surrogate=surrogate, explore=0)
     unknown, told = 0, []
     for proposals in [bench.ask(10) for _ in range(20)]:
         even = np.array([genotype["x"] % 2 == 0 for genotype in proposals.genotypes])
@@ -142,8 +142,8 @@ def test_a_guide_that_knows_something_beforehand_chooses_the_first_ones() -> Non
     assert set(proposals.forecast.metrics) == {"score"}
 
 
-def test_a_forest_needs_answers_first() -> None:
-    with pytest.raises(ValueError, match="initial: a forest knows nothing without answers; expected at least 1"):
+def test_a_forest_needs_observations_first() -> None:
+    with pytest.raises(ValueError, match="initial: a forest knows nothing without observations; expected at least 1"):
         Guided(Numbers(), initial=0)
 
 
@@ -161,7 +161,11 @@ def test_it_fits_again_as_answers_come() -> None:
     [
         (UnstructuredArchive(OBJECTIVE, AXES, 0.1), {}, "guided needs cells that are there from the start"),
         (GridArchive(OBJECTIVE, [Axis("score", 0, 1, 5, "linear", "")]), {}, "'score' is both"),
-        (GridArchive(OBJECTIVE, AXES), {"guide": "own"}, "the evaluator has no guide of its own; write guide: forest"),
+        (
+            GridArchive(OBJECTIVE, AXES),
+            {"surrogate": "own"},
+            "the evaluator has no surrogate of its own; write",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(archive: Any, arguments: dict[str, Any], message: str) -> None:
@@ -250,7 +254,7 @@ def test_show_tells_how_predictions_turned_out(workbench, qd_command) -> None:
     for one in data["predictions"]:
         assert one["count"] > 40
         assert 0 <= one["coverage_50"] <= one["coverage_90"] <= 1
-    assert "predicted score" in qd_command("show", "run").out
+    assert "calibration of score" in qd_command("show", "run").out
 
 
 def test_a_log_from_before_there_were_models_is_shown(workbench, qd_command) -> None:

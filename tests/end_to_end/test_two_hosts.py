@@ -1,4 +1,4 @@
-"""A search on two hosts, the link between them cut in mid-run and mended.
+"""A search on two hosts, the link between them cut in mid-run and fixed.
 
 The hosts are processes with network, mounts, process ids and host name of their own (Linux namespaces), joined by a
 pair of virtual network devices. Ray is started on each as docs/cluster.md says. A host ends with its first process,

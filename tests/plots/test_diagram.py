@@ -9,7 +9,7 @@ import pytest
 import qd
 from qd.errors import UsageError
 from qd.plots.architecture import architecture, compute_shares, diagram
-from qd.plots.comparison import changed_modules, gene_differences, two_networks
+from qd.plots.comparison import changed_modules, comparison, gene_differences
 from qd.plots.diagram_layout import layout
 from search_spaces.sparse_moe import SparseMoE
 
@@ -135,16 +135,16 @@ def test_only_what_differs_is_marked() -> None:
 def test_two_networks_of_a_run_are_compared(networks: Path) -> None:
     run = qd.open_run(networks)
     ids = run.elites()["id"].tolist()[:2]
-    svg = two_networks(run, ids)
+    svg = comparison(run, ids)
     ElementTree.fromstring(svg)
     words = texts(svg)
     for id in ids:
         assert f"candidate {id}" in words
         assert f"{run.metrics_of(run.evaluation_of(id))['val_accuracy']:.5g}" in words
     with pytest.raises(UsageError, match="a comparison needs two candidates, got 1"):
-        two_networks(run, ids[:1])
+        comparison(run, ids[:1])
     with pytest.raises(UsageError, match="there is no candidate 99999"):
-        two_networks(run, [ids[0], 99999])
+        comparison(run, [ids[0], 99999])
 
 
 def test_a_diagram_is_drawn_from_the_log(networks: Path) -> None:

@@ -81,7 +81,7 @@ def test_the_luckiest_of_twenty_is_unmasked(workbench):
     assert elite.objective > row["mean"] + 1.4 * row["spread"]
     summary = found.summary()
     assert summary["archive"]["qd_score"] == pytest.approx(elite.objective)
-    assert summary["corrected"]["qd_score"] == pytest.approx(row["mean"])
+    assert summary["verified_archive"]["qd_score"] == pytest.approx(row["mean"])
 
 
 def test_seeds_are_fresh_and_the_test_split_is_scored_by_verification_alone(workbench):
@@ -171,21 +171,21 @@ def test_elites_are_chosen(workbench):
     assert set(run.elites("place < 4")["id"]) <= set(found.elites["id"])
 
 
-def test_the_corrected_map_is_made_of_means(workbench):
+def test_the_verified_map_is_made_of_means(workbench):
     luck(workbench, bins=10, shift=2.0)  # when verified, all move up by one cell
     found = verify("run", seeds=4)
     spreads = verified(found.run)
-    corrected = found.corrected
+    means = found.verified_archive
     assert {elite.candidate for elite in found.before.elites.values()} == set(found.elites["id"])
     last = [row["id"] for row in found.elites.to_dict("records") if row["cell"][0] >= 8]
-    assert len(corrected) == 9  # the last two cells have become one
-    for cell, elite in corrected.elites.items():
+    assert len(means) == 9  # the last two cells have become one
+    for cell, elite in means.elites.items():
         assert elite.objective == spreads[elite.candidate]["score"].mean
         assert cell == min(9, found.run.archive.position(cell)[0])
-    assert corrected.elites[9].candidate in last
+    assert means.elites[9].candidate in last
     summary = found.summary()
     assert summary["cells_kept"] in (0.0, 0.1)  # at the border the elite may stay
-    assert summary["corrected"]["coverage"] == 0.9
+    assert summary["verified_archive"]["coverage"] == 0.9
     pairs = found.elites
     ranks = pairs[["objective", "mean"]].rank().to_numpy()
     assert summary["rank_correlation"] == pytest.approx(np.corrcoef(ranks.T)[0, 1])
@@ -199,7 +199,7 @@ def test_without_noise_nothing_drops(workbench):
     assert summary["mean_drop"] == 0
     assert summary["cells_kept"] == summary["ranks_kept"] == 1
     assert summary["rank_correlation"] is None  # all are equal: there is no order
-    assert summary["archive"] == summary["corrected"]
+    assert summary["archive"] == summary["verified_archive"]
 
 
 def test_the_noise_of_a_training_is_pooled(workbench):
@@ -223,7 +223,7 @@ def test_failures_are_counted(workbench):
     found = verify("run", seeds=2)
     failed = found.elites[found.elites["failed"] > 0]
     assert set(failed["id"]) <= {1}
-    assert len(found.corrected) == len(run.archive) - len(failed)
+    assert len(found.verified_archive) == len(run.archive) - len(failed)
     assert json.loads(json.dumps(found.records(), allow_nan=False))
 
 
@@ -243,7 +243,7 @@ def test_verify_from_the_command_line(workbench, qd_command):
     assert answer.status == 0
     assert "score of 4 verified elites (of 4), best first" in answer.out
     assert "QD score" in answer.out
-    assert "corrected" in answer.out
+    assert " verified" in answer.out
 
 
 @pytest.mark.parametrize(

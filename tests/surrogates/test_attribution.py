@@ -8,7 +8,7 @@ import pytest
 
 from qd.emitters import MapElites, Told
 from qd.emitters.bias import ImportanceBias
-from qd.surrogates.attribution import Effects, gene_groups, module_groups
+from qd.surrogates.attribution import Attribution, gene_groups, module_groups
 from qd.surrogates.forest import Forest
 from search_spaces import Choice, Integer, Repeat, SearchSpace, Struct, Variant, Vector
 from search_spaces.genes.encoding import Encoding
@@ -18,7 +18,7 @@ ENCODING = Encoding(GENES)
 GROUPS = gene_groups(ENCODING.columns)
 
 
-def effects(function: Any, together: bool = False) -> Effects:
+def attribution(function: Any, together: bool = False) -> Attribution:
     """Of a function of a, b, c in [0, 1] and d's option; `together` makes b follow a in the table."""
     rng = np.random.default_rng(0)
     genotypes = GENES.sample_many(1500, rng)
@@ -28,11 +28,11 @@ def effects(function: Any, together: bool = False) -> Effects:
     rows = ENCODING.encode(genotypes)
     forest = Forest(features=1.0)
     forest.fit(rows, values)
-    return Effects(forest, rows, ENCODING.columns, rng)
+    return Attribution(forest, rows, ENCODING.columns, rng)
 
 
 def test_a_sum_is_shared_by_its_terms_and_nothing_beyond() -> None:
-    found = effects(lambda a, b, c, d: 2 * a + b)  # variances 4 to 1
+    found = attribution(lambda a, b, c, d: 2 * a + b)  # variances 4 to 1
     assert found.total(GROUPS["a"]) == pytest.approx(0.8, abs=0.06)
     assert found.total(GROUPS["b"]) == pytest.approx(0.2, abs=0.06)
     assert found.total(GROUPS["c"]) == pytest.approx(0, abs=0.02)
@@ -41,7 +41,7 @@ def test_a_sum_is_shared_by_its_terms_and_nothing_beyond() -> None:
 
 
 def test_a_product_around_the_middle_is_interaction_alone() -> None:
-    found = effects(lambda a, b, c, d: (a - 0.5) * (b - 0.5))
+    found = attribution(lambda a, b, c, d: (a - 0.5) * (b - 0.5))
     both = np.concatenate([GROUPS["a"], GROUPS["b"]])
     assert found.alone(both) > 0.8
     for name in "ab":
@@ -50,20 +50,20 @@ def test_a_product_around_the_middle_is_interaction_alone() -> None:
 
 
 def test_genes_that_go_together_in_the_table_are_told_apart() -> None:
-    found = effects(lambda a, b, c, d: a, together=True)
+    found = attribution(lambda a, b, c, d: a, together=True)
     assert found.total(GROUPS["a"]) > 10 * found.total(GROUPS["b"])
     assert found.alone(GROUPS["a"]) + found.alone(GROUPS["b"]) < 1.1
 
 
 def test_the_options_of_a_choice_belong_together() -> None:
-    found = effects(lambda a, b, c, d: {"x": 0.0, "y": 1.0, "z": 2.0}[d])
+    found = attribution(lambda a, b, c, d: {"x": 0.0, "y": 1.0, "z": 2.0}[d])
     assert len(GROUPS["d"]) == 3
     assert found.total(GROUPS["d"]) == pytest.approx(1, abs=0.12)
     assert found.alone(GROUPS["d"]) == pytest.approx(1, abs=0.12)
 
 
 def test_without_variance_there_are_no_shares() -> None:
-    found = effects(lambda a, b, c, d: 1.0)
+    found = attribution(lambda a, b, c, d: 1.0)
     assert found.total(GROUPS["a"]) == found.alone(GROUPS["a"]) == 0
 
 

@@ -21,7 +21,7 @@ from .cluster import connect
 from .inbox import Inbox
 from .ledger import Ledger, Loss, Task
 from .options import RayConfig
-from .pacing import Tempo
+from .pacing import Pacing
 from .plugin_files import PluginFiles
 from .pool import Member, Pool
 from .reasons import explain
@@ -66,7 +66,7 @@ class RayExecutor(Executor):
         files = PluginFiles.read(plugins) if plugins else None
         self._config = config
         self._ledger = Ledger(config.max_attempts)
-        self._tempo = Tempo()
+        self._pacing = Pacing()
         self._inbox = Inbox()
         self._open = 0
         self._done: list[Results] = []
@@ -83,10 +83,10 @@ class RayExecutor(Executor):
     @property
     def slots(self) -> int:
         workers = len(self._pool.ready) or self._pool.wanted or 1
-        return self._tempo.tasks_ahead(workers)
+        return self._pacing.tasks_ahead(workers)
 
     def chunk(self, given: int) -> int:
-        return self._config.chunk or self._tempo.chunk(given)
+        return self._config.chunk or self._pacing.chunk(given)
 
     def submit(self, candidates: Candidates) -> None:
         self._open += len(candidates)
@@ -138,7 +138,7 @@ class RayExecutor(Executor):
     def _dispatch(self) -> None:
         """Give tasks to those who have the fewest; a suspect has its worker to itself."""
         ready = self._pool.ready
-        for load in range(self._tempo.depth):
+        for load in range(self._pacing.depth):
             for member in ready:
                 task = self._ledger.first
                 if task is None or (task.suspect and load):
@@ -159,7 +159,7 @@ class RayExecutor(Executor):
 
     def _answered(self, member: Member, task: Task, answer: Answer) -> None:
         self._finish(member, task)
-        self._tempo.note(len(task), answer.seconds, answer.idle)
+        self._pacing.note(len(task), answer.seconds, answer.idle)
         self._homes.update(dict.fromkeys(answer.weights, member))
         self._done.append(self._ledger.answered(task, answer.results))
 

@@ -23,7 +23,7 @@ MEMORY = 0.9
 """Weight of the past in the running averages."""
 
 
-class Tempo:
+class Pacing:
     """Running averages of the seconds that a task and a candidate take, and of how idle workers are.
 
     What the search calls a chunk is never cut, as a stack of networks trains faster than its parts; it grows where

@@ -97,7 +97,7 @@ def test_every_space_that_builds_networks_will_do():
     genotype = SparseMoE.genes.sample(np.random.default_rng(0))
     results = evaluator.evaluate(make_candidates([genotype]))
     assert set(results.metrics) == set(TaskStream.metrics)
-    assert evaluator.guide() is None
+    assert evaluator.surrogate() is None
 
     class Nothing(SearchSpace):
         genes = SparseMoE.genes
@@ -126,7 +126,7 @@ def test_more_examples_than_there_are_is_told():
         _ = evaluator._training
 
 
-class TestGuide:
+class TestSurrogate:
     @pytest.fixture
     def evaluator(self, space):
         evaluator = stream(ImageTask("digits", permutation=2))
@@ -140,7 +140,7 @@ class TestGuide:
     def test_knows_nothing_of_networks_that_are_all_new(self, evaluator, space):
         new = {position.name: position.plain() for position in space.positions}
         some = {**new, "conv1": {"kind": next(iter(space.positions[0].records)), "tuned": False, "stitch": "none"}}
-        prediction = evaluator.guide().predict([new, some])
+        prediction = evaluator.surrogate().predict([new, some])
         assert np.isnan(prediction.mean).tolist() == [True, False]
         assert np.isnan(prediction.deviation).tolist() == [True, False]
 
@@ -156,27 +156,27 @@ class TestGuide:
 
         families = ("digits", "noisy digits")
         for first, other in (families, families[::-1]):
-            own, foreign = evaluator.guide().predict([pair(first, first), pair(first, other)]).mean
+            own, foreign = evaluator.surrogate().predict([pair(first, first), pair(first, other)]).mean
             assert own > foreign
 
     def test_learns_from_answers(self, evaluator, space):
         """An objective that prefers tuned first modules, which no record tells."""
         genotypes = self.genotypes(space, 80)
         objectives = np.array([0.5 + 0.3 * genotype["conv1"].get("tuned", False) for genotype in genotypes])
-        guide = evaluator.guide()
-        guide.fit(genotypes[:60], objectives[:60])
-        prediction = guide.predict(genotypes[60:])
+        surrogate = evaluator.surrogate()
+        surrogate.fit(genotypes[:60], objectives[:60])
+        prediction = surrogate.predict(genotypes[60:])
         assert np.corrcoef(prediction.mean, objectives[60:])[0, 1] > 0.8
         assert (prediction.deviation > 0).all()
-        assert guide.describe()["kernel"]
+        assert surrogate.describe()["kernel"]
 
     def test_equal_calls_give_equal_answers(self, evaluator, space):
         genotypes = self.genotypes(space, 30)
         objectives = np.random.default_rng(0).random(20)
-        first, second = evaluator.guide(), evaluator.guide()
+        first, second = evaluator.surrogate(), evaluator.surrogate()
         first.fit(genotypes[:5], objectives[:5])  # is forgotten
-        for guide in (first, second):
-            guide.fit(genotypes[:20], objectives)
+        for surrogate in (first, second):
+            surrogate.fit(genotypes[:20], objectives)
         for one, other in zip(first.predict(genotypes), second.predict(genotypes), strict=True):
             np.testing.assert_array_equal(one, other)
 
@@ -194,7 +194,7 @@ def test_the_guide_chooses_from_the_first_evaluation_on_and_a_resume_fits_it_aga
             ],
             "outside": "clip",
         },
-        "emitters": [{"kind": "guided", "guide": "own", "initial": 0, "pool": 60, "explore": 0}],
+        "emitters": [{"kind": "guided", "surrogate": "own", "initial": 0, "pool": 60, "explore": 0}],
         "search": {"order": "id", "chunk": 2, "window": 2},
         "budget": {"evaluations": 14},
     }
