@@ -31,7 +31,6 @@ from .data.licences import LICENCES
 from .networks import NetworkEvaluator
 from .task_data import Examples, PartName, Preprocessing, TaskData
 
-
 MEASURED = (Parameters, ActiveParameters, MACs, ExpertEntropy, Specialisation)
 """Metrics of every network, beside those that the run file adds."""
 
