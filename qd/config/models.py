@@ -239,6 +239,8 @@ class RunFile(Model):
     @classmethod
     def _moved(cls, value: Any) -> Any:
         if isinstance(value, dict) and "latency" in value:
+            if value["latency"] is None:
+                raise ValueError("latency: is one of the metrics now; leave this key out")
             given = value["latency"] if isinstance(value["latency"], dict) else {}
             arguments = "".join(f", {key}: {item}" for key, item in given.items())
             raise ValueError(f"latency: is one of the metrics now; write metrics: [{{kind: latency{arguments}}}]")

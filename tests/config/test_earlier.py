@@ -1,27 +1,54 @@
-"""Run files of earlier versions, as their logs hold them."""
+"""Run files of earlier versions: those of logs are read, others are refused with what to write."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
 from qd.config import check, from_log
 from qd.errors import UsageError
 
-BASE = {
-    "space": {"kind": "retina"},
-    "evaluator": {"kind": "retina"},
-    "archive": {"objective": "x", "measures": [{"metric": "y", "low": 0, "high": 1, "bins": 2}]},
-    "budget": {"evaluations": 1},
+DATA: dict[str, Any] = {
+    "space": {"kind": "sparse_moe"},
+    "evaluator": {"kind": "image_classification"},
+    "archive": {"objective": "val_accuracy", "measures": [{"metric": "latency", "low": 0.1, "high": 9}]},
+    "budget": {"evaluations": 4},
 }
+LATENCY = {"device": "cpu", "batch": 16, "threads": 1, "warm_up": 5, "repeats": 5}
+
+
+def test_the_latency_of_an_old_log_is_a_metric():
+    config = from_log(DATA | {"latency": LATENCY}, "log.sqlite")
+    assert config.dump()["metrics"] == [{"kind": "latency", **LATENCY}]
+    assert from_log(DATA | {"latency": None}, "log.sqlite").metrics == []
+
+
+def test_a_log_of_today_is_read_as_it_is():
+    config = check(DATA | {"metrics": ["latency", {"kind": "latency", "batch": 4, "name": "four"}]}, "run.yaml")
+    assert from_log(config.dump(), "log.sqlite") == config
+
+
+@pytest.mark.parametrize(
+    ("given", "write"),
+    [
+        ({"batch": 16, "repeats": 5}, r"write metrics: \[\{kind: latency, batch: 16, repeats: 5\}\]"),
+        ({}, r"write metrics: \[\{kind: latency\}\]"),
+        (None, "leave this key out"),
+    ],
+)
+def test_the_section_latency_is_refused_with_what_to_write(given, write):
+    with pytest.raises(UsageError, match=rf"run\.yaml: latency: is one of the metrics now; {write}"):
+        check(DATA | {"latency": given}, "run.yaml")
 
 
 def test_a_guide_is_now_a_surrogate():
-    before = BASE | {"emitters": [{"kind": "guided", "guide": "own", "pool": 9}, {"kind": "random"}]}
-    after = BASE | {"emitters": [{"kind": "guided", "surrogate": "own", "pool": 9}, {"kind": "random"}]}
+    before = DATA | {"emitters": [{"kind": "guided", "guide": "own", "pool": 9}, {"kind": "random"}]}
+    after = DATA | {"emitters": [{"kind": "guided", "surrogate": "own", "pool": 9}, {"kind": "random"}]}
     assert from_log(before, "log.sqlite") == check(after, "log.sqlite") == from_log(after, "log.sqlite")
     assert from_log(after, "log.sqlite").emitters[0].arguments == {"surrogate": "own", "pool": 9}
 
 
 def test_today_s_mistakes_are_still_refused():
     with pytest.raises(UsageError, match=r"log\.sqlite: budgett"):
-        from_log(BASE | {"budgett": {}}, "log.sqlite")
+        from_log(DATA | {"budgett": {}}, "log.sqlite")
