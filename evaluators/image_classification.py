@@ -52,7 +52,7 @@ class ImageClassification(NetworkEvaluator):
         schedule: "constant", or "cosine" down towards 0.
         device: "cpu", "cuda", "cuda:1", ...; "auto" takes a GPU where there is one.
         bfloat16: whether forward passes run under bfloat16 autocast.
-        stack: at most so many networks are trained together, 1 or more.
+        stack: at most this many networks are trained together, 1 or more.
         stack_megabytes: memory for them; None: a quarter of what is free. Left out of account under `order: id`.
     """
 

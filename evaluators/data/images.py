@@ -11,7 +11,7 @@ import numpy as np
 from search_spaces import Task
 
 PARTS = 5
-"""One in so many is for validation where nothing else is said, and for the test where no test split is published."""
+"""One in this many is for validation where nothing else is said, and for the test where no test split is published."""
 
 
 class Part(NamedTuple):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from qd.surrogates.base import Surrogate
 
 KEPT = 32
-"""Outputs of frozen stages for all training examples are kept for so many different rows of stages."""
+"""Outputs of frozen stages for all training examples are kept for this many different rows of stages."""
 ROWS = 500
 """Examples that go through frozen stages at once."""
 
@@ -54,7 +54,7 @@ class TaskStream(NetworkEvaluator):
         train_examples: for training.
         validation_examples: for validation.
         test_examples: for tests, at most.
-        shrink: images are averaged over squares of so many pixels a side.
+        shrink: images are averaged over squares of this many pixels a side.
         split_seed: of the random split, at least 0.
         mnist_folder: that holds MNIST's files; None: the cache folder.
         fashion_mnist_folder: that holds Fashion-MNIST's files; None: the cache folder, then where Debian puts them.
@@ -94,7 +94,7 @@ class TaskStream(NetworkEvaluator):
         device: str = "auto",
     ) -> None:
         if not 0 <= index < len(tasks):
-            raise ValueError(f"index: expected a number below {len(tasks)}, as there are so many tasks, got {index}")
+            raise ValueError(f"index: expected a number below {len(tasks)}, the number of tasks, got {index}")
         given = {"train_examples": train_examples, "validation_examples": validation_examples, "shrink": shrink}
         for name, value in {**given, "test_examples": test_examples}.items():
             if value < 1:

@@ -116,8 +116,8 @@ class Sizes:
     Args:
         train: for training.
         validation: for validation.
-        test: at most so many for the test.
-        shrink: images are averaged over squares of so many pixels a side.
+        test: at most this many for the test.
+        shrink: images are averaged over squares of this many pixels a side.
         seed: of the random split, and of what is drawn of it.
     """
 
@@ -169,7 +169,7 @@ def _examples(part: Part, task: ImageTask, wanted: int, sizes: Sizes, index: int
     name = ("train", "validation", "test")[index]
     if task.pair is None:
         if index < 2 and wanted > len(rows):
-            raise ValueError(f"{name}_examples: the task {task.name} has {len(rows)}, expected at most so many")
+            raise ValueError(f"{name}_examples: the task {task.name} has {len(rows)}, expected at most that many")
         rows = rows[:wanted]
         images, labels = _images(part.images, rows, task, sizes.shrink, rng), labels[rows]
         return Examples(images, labels)

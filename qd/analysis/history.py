@@ -54,7 +54,7 @@ def history(run: Run) -> pandas.DataFrame:
 
 
 def _from_figures(run: Run) -> pandas.DataFrame:
-    """What an accepted log says of itself, every so many tells."""
+    """What an accepted log says of itself, every few tells."""
     rows = run.query(
         "SELECT tell, seconds, evaluations, ok, elites, cells, qd_score, best FROM figures JOIN tells ON id = tell"
         " ORDER BY tell"

@@ -23,9 +23,9 @@ from .looking import opened
 FEWEST = 30
 """Evaluated candidates below which no forest tells genes apart."""
 MOST_ROWS = 1000
-"""Of more candidates, a bootstrap draws so many."""
+"""Of more candidates, a bootstrap draws this many."""
 PAIRED = 6
-"""Interactions are looked for among so many genes, the most important ones."""
+"""Interactions are looked for among this many genes, the most important ones."""
 INTERVAL = (0.05, 0.95)
 
 Progress = Callable[[int, int], None]

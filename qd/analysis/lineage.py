@@ -10,7 +10,7 @@ from ..errors import UsageError
 from ..store.run import Run
 
 ANCESTORS = 300
-"""So many are followed at the most; crossover doubles their number with every generation."""
+"""This many are followed at the most; crossover doubles their number with every generation."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def lineage(run: Run, candidate: int, generations: int | None = None) -> list[An
     Args:
         run: the run that proposed it.
         candidate: its id.
-        generations: so many steps back at the most; default: to the first proposals.
+        generations: this many steps back at the most; default: to the first proposals.
 
     Raises:
         UsageError: there is no such candidate.

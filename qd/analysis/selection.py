@@ -25,7 +25,7 @@ class Selection:
         cell: bins along the axes, such as "3,7".
         where: an SQL condition over elites, as of `qd elites`.
         pareto: metrics, such as "val_accuracy,macs": the elites that no other elite beats in all of them.
-        top: only so many of what was chosen, the best first.
+        top: only this many of what was chosen, the best first.
     """
 
     best: bool = False
@@ -50,7 +50,7 @@ def choose(run: Run, selection: Selection, verified_first: bool = True) -> list[
         verified_first: whether elites that were verified come first, by their mean, and then the rest.
 
     Raises:
-        UsageError: nothing fits, or the candidate has no answer.
+        UsageError: nothing fits, or the candidate has no result.
     """
     if selection.top is not None and selection.top < 1:
         raise UsageError(f"--top: expected at least 1, got {selection.top}")

@@ -118,7 +118,7 @@ class Archive(ABC):
         """An empty archive of the same objective, axes and cells, which will not be refined."""
 
     def refine_if_due(self, evaluations: int) -> tuple[int, ...] | None:
-        """Cut the axes finer where it is time, after so many evaluations; returns their new bins, or None."""
+        """Cut the axes finer where it is time, after this many evaluations; returns their new bins, or None."""
         return None
 
     def add(

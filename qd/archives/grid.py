@@ -21,7 +21,7 @@ class Refinement(NamedTuple):
     """When to cut how fine."""
 
     evaluations: int
-    """After so many finished evaluations."""
+    """After this many finished evaluations."""
     bins: tuple[int, ...]
     """Of each axis; multiples of what was before."""
 
@@ -101,7 +101,7 @@ class GridArchive(CellArchive):
         return refined
 
     def refine(self, bins: Sequence[int]) -> None:
-        """Cut the axes into so many bins, multiples of what they have; elites move to their finer cells."""
+        """Cut the axes into this many bins, multiples of what they have; elites move to their finer cells."""
         self.axes = tuple(dataclasses.replace(axis, bins=number) for axis, number in zip(self.axes, bins, strict=True))
         self._levels.append(np.array(self._bins))
         self._due = [one for one in self._due if one.bins > self._bins]

@@ -28,7 +28,7 @@ def elites(
         str | None, typer.Option(metavar="SQL", help="A condition over metrics, id, operator and emitter.")
     ] = None,
     sort: Annotated[str | None, typer.Option(metavar="METRIC", help="Best first; default: the objective.")] = None,
-    limit: Annotated[int | None, typer.Option(min=0, help="So many at the most.")] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="At most this many.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV on stdout.")] = False,
 ) -> None:

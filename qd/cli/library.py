@@ -35,7 +35,7 @@ def build(
         ),
     ],
     to: Annotated[Path, typer.Option(metavar="LIBRARY", help="The library; made where it is not there yet.")],
-    top: Annotated[int, typer.Option(min=1, help="Of each run, the best so many elites.")] = 1,
+    top: Annotated[int, typer.Option(min=1, help="How many of the best elites of each run.")] = 1,
     plugins: Annotated[Path | None, typer.Option(help="Folder of the runs' plug-ins.")] = None,
 ) -> None:
     """Add the trained modules of networks to a library.

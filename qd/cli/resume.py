@@ -24,7 +24,7 @@ def resume(
 ) -> None:
     """Go on with a search that was interrupted, killed, or whose budget is raised.
 
-    Nothing that was told is lost; what was under way is evaluated again.
+    No completed evaluation is lost; what was under way is evaluated again.
 
     Example: `qd resume results/first budget.evaluations=200`
     """

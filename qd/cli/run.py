@@ -30,7 +30,7 @@ def run(
             metavar="A:B", help="A run for each seed from A to B - 1, in --out/seed-NNN; what is there is gone on with."
         ),
     ] = None,
-    processes: Annotated[int, typer.Option(min=1, help="With --seeds: so many runs at a time.")] = 1,
+    processes: Annotated[int, typer.Option(min=1, help="With --seeds: how many runs at a time.")] = 1,
     workers: Workers = None,
 ) -> None:
     """Launch a search, or one for each of several seeds.

@@ -27,7 +27,7 @@ def stream(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the runs and the library; default: results/RUNFILE.")
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Modules of each task's best so many elites enter the library.")] = 1,
+    top: Annotated[int, typer.Option(min=1, help="How many of each task's best elites give modules.")] = 1,
     alone: Annotated[
         bool, typer.Option(help="Search each task without a library too, for the forward transfer.")
     ] = True,

@@ -12,7 +12,7 @@ Workers = Annotated[
         min=1,
         metavar="N",
         show_default=False,
-        help="So many workers on this machine, or on the cluster that the run file names; default: the run file's.",
+        help="How many workers, on this machine or on the cluster that the run file names; default: the run file's.",
     ),
 ]
 

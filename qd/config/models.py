@@ -79,7 +79,7 @@ class AxisConfig(Model):
 
 
 class RefineConfig(Model):
-    """A grid is cut finer after so many finished evaluations: into `bins` along every measure, or along each."""
+    """A grid is cut finer after this many finished evaluations: into `bins` along every measure, or along each."""
 
     evaluations: Annotated[int, Field(ge=1)]
     bins: Annotated[int, Field(ge=1)] | list[Annotated[int, Field(ge=1)]]
@@ -174,7 +174,7 @@ def _check_cells(bins: tuple[int, ...]) -> None:
 class LogConfig(Model):
     """What the log keeps: `all` that was proposed, or what was `accepted` by an archive, for cheap evaluations.
 
-    Of the rest, an accepted log keeps counts, and the archive's figures every so many tells.
+    Of the rest, an accepted log keeps counts, and the archive's figures every few tells.
     """
 
     keep: Literal["all", "accepted"] = "all"
@@ -188,7 +188,7 @@ class ExecutorConfig(Component):
 
 
 class SearchConfig(Model):
-    """How proposals are made and answers are told.
+    """How proposals are made and results are reported.
 
     `chunk` candidates are sent and evaluated together; at most `window` are under way.
     """

@@ -119,7 +119,7 @@ class LiveRun:
         return self._verified[1]
 
     def tell_at(self, evaluations: int) -> int:
-        """The last tell by which at most so many search evaluations had finished. While `reading`."""
+        """The last tell by which at most this many search evaluations had finished. While `reading`."""
         frame = self.once(history)
         row = int(np.searchsorted(frame["evaluations"].to_numpy(), evaluations, side="right")) - 1
         return int(frame["tell"].iloc[row]) if row >= 0 else 0

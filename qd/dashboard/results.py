@@ -22,7 +22,7 @@ DEPTH = 3
 QUIET_SECONDS = 120
 """A search on another machine that wrote nothing for so long is not called running."""
 OPEN_RUNS = 8
-"""So many runs are kept in memory."""
+"""This many runs are kept in memory."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class ImportanceBias:
         self._observations = Observations(space, totals=False)
         self._weights: Mapping[Gene, float] = {}
         self.fitted = 0
-        """To so many observations."""
+        """To this many observations."""
 
     def tell(self, told: Told) -> None:
         """Take in what was told."""
@@ -50,7 +50,7 @@ class ImportanceBias:
             self.fit(len(self._observations))
 
     def fit(self, first: int) -> None:
-        """Learn from the first so many observations; from none, all genes weigh the same."""
+        """Learn from the first this many observations; from none, all genes weigh the same."""
         self.fitted = first
         if not first:
             return

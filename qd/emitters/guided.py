@@ -42,7 +42,7 @@ class Guided(Emitter):
         fresh: share of them that is random, and not made of elites.
         explore: share of the proposals that plain variation makes, unseen by the model.
         crossover: share of children of elites that come of two parents.
-        refit: the model is fitted again after so many observations, or a tenth of those that it knows, if that is more.
+        refit: the model is fitted again after this many observations, or a tenth of those that it knows, if more.
         trees: in a forest.
     """
 
@@ -114,7 +114,7 @@ class Guided(Emitter):
         self._fit(state["fitted"])
 
     def _fit(self, first: int) -> None:
-        """Fit to the first so many observations, unless these are too few."""
+        """Fit to the first this many observations, unless these are too few."""
         if first < FEWEST_ROWS:
             return
         observations = self._observations

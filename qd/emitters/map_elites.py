@@ -23,7 +23,7 @@ class MapElites(Emitter):
 
     Args:
         space: gives the genes.
-        initial: so many random genotypes come first; also as long as the archive is empty.
+        initial: this many random genotypes come first; also as long as the archive is empty.
         crossover: share of the children that come of two parents.
         bias: "importance": genes that decide the objective mutate more often (`ImportanceBias`); None: every place of
             a genotype is as likely.

@@ -11,7 +11,7 @@ from .base import Told
 
 
 class Observations:
-    """All candidates that have an answer, in the order in which they were told.
+    """All candidates that have an answer, in the order in which they were reported.
 
     Args:
         space: whose genes give the encoding.
@@ -59,7 +59,7 @@ class Observations:
         return self.encoding.encode(genotypes)
 
     def rows(self, first: int) -> np.ndarray:
-        """(first, D) float64, of the first so many observations."""
+        """(first, D) float64, of the first this many observations."""
         return np.stack(self._rows[:first])
 
     def objectives(self, first: int) -> np.ndarray:

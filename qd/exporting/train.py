@@ -27,7 +27,7 @@ from .parity import outputs_of
 logger = logging.getLogger(__name__)
 
 LONGER = 10
-"""So many times the epochs of the search, where nothing else is said."""
+"""This many times the epochs of the search, where nothing else is said."""
 CHECKPOINT = "checkpoint.safetensors"
 
 Progress = Callable[[int, int, str], None]

@@ -60,7 +60,7 @@ def modularities_above_chance(
         node_count: V.
         seeds: (N,) uint64; a graph's result depends on its own seed alone. Those of
             `qd.metrics.topology_cache.hash_keys` make it a function of the graph.
-        samples: random graphs for each graph; the cost is that of so many modularities.
+        samples: random graphs for each graph; the cost is that of this many modularities.
 
     Returns:
         (N,) float64; 0 without edges.

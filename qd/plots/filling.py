@@ -71,7 +71,7 @@ def filling(
         pictures.append(_picture(figure))
         progress(len(pictures), len(shown))
     if not pictures:
-        raise UsageError(f"{run.folder.path}: no evaluation was told yet, so there is nothing to show")
+        raise UsageError(f"{run.folder.path}: no evaluation is completed yet, so there is nothing to show")
     return _gif(pictures)
 
 

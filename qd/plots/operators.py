@@ -12,7 +12,7 @@ from .style import SERIES, new_figure, plain, rule
 
 WINDOWS = 30
 IN_A_WINDOW = 20
-"""A window holds so many evaluations at least, of all operators together."""
+"""A window holds this many evaluations at least, of all operators together."""
 SCARCE = 4
 """A share of fewer evaluations than this is not drawn."""
 

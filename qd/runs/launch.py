@@ -90,7 +90,7 @@ def run(
 
     Raises:
         UsageError: bad input; nothing was created.
-        QdError: the search could not go on; all that was told is in the log.
+        QdError: the search could not go on; all completed evaluations are in the log.
     """
     with begin(file, out=out, plugins=plugins, executor=executor, overrides=overrides, **keys) as opened:
         opened.drive(progress)

@@ -154,7 +154,7 @@ def _emitters(
             raise UsageError(f"{where}: {error}") from error
         if emitter.remembers and config.log.keep != "all":
             raise UsageError(
-                f"{where}: {one.kind} learns from every answer, and fits again from the log; write log: all"
+                f"{where}: {one.kind} learns from every result, and fits again from the log; write log: all"
             )
         rng = np.random.default_rng(stream_seed(config.search.seed, f"emitter {name}"))
         emitters.append(WeightedEmitter(name, emitter, one.weight, rng))

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 FIRST_ID = 10**12
 """Verifications are numbered from here on, so that a search that goes on afterwards counts as if there were none."""
 BATCHES_AHEAD = 2
-"""So many batches for each slot of the executor are under way."""
+"""This many batches for each slot of the executor are under way."""
 
 Progress = Callable[[int, int], None]
 """Called with how many evaluations are done, and of how many."""
@@ -52,9 +52,9 @@ def verify(
     Args:
         folder: the run's folder.
         where: an SQL condition over elites; default: all.
-        top: only so many of them, the best first.
+        top: only this many of them, the best first.
         cell: only the elite of this cell, such as "3,7".
-        seeds: so many for each elite, at least 1.
+        seeds: this many for each elite, at least 1.
         plugins: where dotted paths are looked up; default: where they were when the run began.
         progress: called now and then.
 

@@ -1,7 +1,7 @@
 """The loop that logs what entered an archive: for evaluations that take microseconds.
 
 A batch is proposed, sent, told and logged as columns, and nothing is done in Python for each of its rows but for those
-that enter the archive. The log keeps these rows; of all others it keeps how many there were, and every so many tells
+that enter the archive. The log keeps these rows; of all others it keeps how many there were, and every few tells
 the archive's figures. No duplicate is looked for: what was proposed before is evaluated again, and every candidate has
 the id of its one evaluation.
 

@@ -34,7 +34,7 @@ from .reevaluation import Reevaluations, genotypes_of
 from .seeds import candidate_seed, shared_seed
 
 DUPLICATES_IN_A_ROW = 1000
-"""So many proposals without a new architecture mean that the space is exhausted."""
+"""This many proposals without a new architecture mean that the space is exhausted."""
 
 
 class Search(Loop):

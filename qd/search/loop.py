@@ -30,7 +30,7 @@ from .problem import Problem, WeightedEmitter
 from .seeds import shared_seed, stream_seed
 
 FAILURES_AT_FIRST = 30
-"""When the first so many evaluations all fail, the search stops."""
+"""When the first this many evaluations all fail, the search stops."""
 BATCHES_AHEAD = 8
 """Under `order: id`, where the run file names no window."""
 SMALLEST_SHARE = 4
@@ -233,7 +233,7 @@ class Loop(ABC):
                 self._folder.write_weights(evaluation, weights)
         except OSError as error:
             raise QdError(
-                f"{self._folder.weights}: cannot write weights ({error}). All that was told before is safe;"
+                f"{self._folder.weights}: cannot write weights ({error}). All evaluations completed before are safe;"
                 f" make room, then: qd resume {self._folder.path}"
             ) from error
 

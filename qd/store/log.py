@@ -293,7 +293,7 @@ def _explained(error: sqlite3.Error, path: Path) -> QdError:
     text = str(error)
     if "full" in text or "disk I/O" in text or "too big" in text:
         return QdError(
-            f"{path}: the disk is full or fails ({text}). All that was told before is safe;"
+            f"{path}: the disk is full or fails ({text}). All evaluations completed before are safe;"
             f" make room, then: qd resume {path.parent}"
         )
     return QdError(f"{path}: cannot write ({text})")

@@ -24,7 +24,7 @@ class Proposal:
 
 
 class ToldBefore(NamedTuple):
-    """What the log holds of first evaluations, in the order in which they were told: columns over N."""
+    """What the log holds of first evaluations, in the order in which they were reported: columns over N."""
 
     results: Results
     candidates: np.ndarray

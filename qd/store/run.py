@@ -186,7 +186,7 @@ class Run:
         return self.query("SELECT MAX(seconds) FROM tells")[0][0] or 0.0
 
     def fold(self, archive: AnyArchive, genotypes: bool = True) -> AnyArchive:
-        """Add every archived result to an empty archive, in the order in which they were told; returns it."""
+        """Add every archived result to an empty archive, in the order in which they were reported; returns it."""
         self.replay(archive)
         if genotypes:
             archive.set_genotypes(self.genotypes(archive.elites.candidates.tolist()))
@@ -279,7 +279,7 @@ class Run:
         return GridArchive(goal, axes, self.config.archive.outside)
 
     def evaluations(self) -> pandas.DataFrame:
-        """Every finished evaluation, in the order in which they were told: a frame with one column per metric."""
+        """Every finished evaluation, in the order in which they were reported: a frame with one column per metric."""
         columns = (
             "candidate, e.id, purpose, repeat, fidelity, seed, _tell, _attempt, _status, _seconds, _worker, _error"
         )
@@ -306,7 +306,7 @@ class Run:
         Args:
             where: an SQL condition over metrics, `id`, `operator` and `emitter`.
             sort: a metric, best first by its direction; default: the objective.
-            limit: so many at the most.
+            limit: this many at the most.
             archive: one of `project`; default: the run's own.
 
         Raises:

@@ -216,7 +216,7 @@ class ExecutorConformance:
         return results.take([row_of[id] for id in batch.evaluation_ids.tolist()])
 
     def gather(self, executor: Executor, rows: int) -> Results:
-        """Collect until so many rows have come back."""
+        """Collect until this many rows have come back."""
         parts: list[Results] = []
         deadline = time.monotonic() + self.patience
         while sum(map(len, parts)) < rows:

@@ -22,7 +22,7 @@ class StackSize:
     """How many networks a stack may hold.
 
     Args:
-        most: at most so many.
+        most: at most this many.
         bytes: memory for one stack; None: a quarter of what is free on the device. 0: no limit, so that the sizes of
             stacks do not depend on the machine's state (a result's last bits may depend on its stack's size).
     """
@@ -31,7 +31,7 @@ class StackSize:
     bytes: int | None = None
 
     def of(self, networks: Sequence[nn.Module], inputs: Tensor, batch_size: int) -> int:
-        """At most so many of these networks at once; at least 1.
+        """At most this many of these networks at once; at least 1.
 
         Args:
             networks: the largest of them counts.

@@ -63,7 +63,7 @@ def build_library(
     Args:
         sources: folders of runs or exports, or "ccexam" and "ccexam:mnist", networks that others trained.
         to: the library's folder.
-        top: of each run the best so many elites.
+        top: of each run this many of the best elites.
         plugins: where dotted paths of runs are looked up.
 
     Returns:

@@ -113,7 +113,7 @@ def stream(
     Args:
         file: a run file with `space: {kind: module_library}` and `evaluator: {kind: task_stream, tasks: [...]}`.
         out: the folder of everything; what is there is gone on with. Default: results/<run file>.
-        top: modules of the best so many elites enter the library.
+        top: modules of this many of the best elites enter the library.
         alone: whether each task is also searched without a library, for the forward transfer.
         overrides: "budget.evaluations=50" strings.
         report: called with the standing of the runs.

@@ -110,7 +110,7 @@ def figures() -> list[Figure]:
                 target=3000,
                 better="higher",
             ),
-            Figure("so many workers of one-minute evaluations would that feed, were Ray free", workers, "workers"),
+            Figure("workers of one-minute evaluations that this would feed, were Ray free", workers, "workers"),
             Figure("through Ray, two workers whose evaluations are free", [_through_ray(folder)], "evaluations/s"),
         ]
 

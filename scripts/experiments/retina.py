@@ -23,7 +23,7 @@ from qd.store.run import open_run
 RUN_FILES = Path(__file__).resolve().parents[1] / "runs"
 TREATMENTS = ("map_elites", "evolutionary", "novelty", "random")
 REFINEMENTS = ((16, 64), (8, 128), (4, 256), (2, 512))
-"""(n, bins): after one n-th of the budget the map of MAP-Elites has so many bins along each axis."""
+"""(n, bins): after one n-th of the budget the map of MAP-Elites has this many bins along each axis."""
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ import json
 import operator
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from .columns import Genotypes
 Genotype = Any
 """Plain JSON data: None, bool, int, float, str, list or dict with str keys."""
 
-Container = MutableMapping[str, Any] | MutableSequence[Any]
 Site = tuple["Gene", Any, Any]
 """A place that can mutate: the gene, the container that holds its value, and the key or index there."""
 

@@ -19,7 +19,7 @@ from ..shelf.stack import StackOfViews
 
 
 class SparseMoEStack(StackOfViews):
-    """Inside, networks are sorted by depth, the deepest first: a layer's networks are the first so many.
+    """Inside, networks are sorted by depth, the deepest first: a layer's networks are the first this many.
 
     Args:
         genotypes: K, of one width.

@@ -274,5 +274,5 @@ def test_a_space_that_is_exhausted_ends_the_search(workbench) -> None:
 
 def test_a_log_of_what_was_accepted_is_refused(workbench, qd_command) -> None:
     answer = qd_command("run", workbench.write(**SETTINGS | {"log": "accepted"}), "--out", "run")
-    assert "guided learns from every answer, and fits again from the log; write log: all" in answer.err
+    assert "guided learns from every result, and fits again from the log; write log: all" in answer.err
     assert not (workbench.folder / "run").exists()

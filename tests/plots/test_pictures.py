@@ -31,7 +31,7 @@ from qd.testing.pictures import TOLERANCE, assert_looks_as, description, parts, 
 
 BASELINES = Path(__file__).parent / "baselines"
 FEW = 3
-"""Of many marks of one kind, so many are taken away one after the other."""
+"""Of many marks of one kind, this many are taken away one after the other."""
 
 COVERED = ("compare_box_plots",)
 """Where parts of few values lie under each other: whiskers without length, caps on the edges of boxes."""

@@ -15,7 +15,7 @@ from qd.store.log import Log
 
 
 def limited(pages: int):
-    """A hand on the log: the file may have so many pages."""
+    """A hand on the log: the file may have this many pages."""
 
     def prepare(search, log: Log) -> None:
         log._connection.execute(f"PRAGMA max_page_count = {pages}")
@@ -33,7 +33,7 @@ def test_a_full_disk_stops_the_search_with_the_log_whole(workbench, log_tables, 
     settings = {"budget": {"evaluations": 400}}
     whole = workbench.search("whole", **settings)[0]
     with pytest.raises(
-        QdError, match=r"the disk is full or fails.*All that was told before is safe.*qd resume"
+        QdError, match=r"the disk is full or fails.*All evaluations completed before are safe.*qd resume"
     ) as error:
         workbench.search("full", prepare=limited(pages), **settings)
     assert error.value.exit_status == 1
@@ -61,7 +61,7 @@ def test_no_room_for_weights_stops_the_search_with_the_log_whole(workbench, log_
 
         search._folder.write_weights = limited_write
 
-    with pytest.raises(QdError, match=r"cannot write weights .*All that was told before is safe.*qd resume"):
+    with pytest.raises(QdError, match=r"cannot write weights .*All evaluations completed before are safe.*qd resume"):
         workbench.search("full", prepare=no_room, **settings)
     assert qd.open_run("full").count in range(40, 56)
     for path in Path("full/weights").glob(".*.tmp"):

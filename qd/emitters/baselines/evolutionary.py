@@ -22,9 +22,9 @@ class Evolutionary(Emitter):
 
     Args:
         space: gives the genes.
-        initial: so many random genotypes come first; also as long as no candidate has an answer.
+        initial: this many random genotypes come first; also as long as no candidate has a result.
         population: how many survive.
-        tournament: so many are drawn, and the best of them is the parent.
+        tournament: this many are drawn, and the best of them is the parent.
     """
 
     def __init__(

@@ -29,11 +29,11 @@ class NoveltyLocalCompetition(Emitter):
 
     Args:
         space: gives the genes.
-        initial: so many random genotypes come first; also as long as no candidate has an answer.
+        initial: this many random genotypes come first; also as long as no candidate has a result.
         population: how many survive.
         neighbours: how many count.
         threshold: novelty from which a candidate is remembered, as a share of the axes.
-        tournament: so many are drawn, and the best of them is the parent.
+        tournament: this many are drawn, and the best of them is the parent.
     """
 
     def __init__(

@@ -27,7 +27,7 @@ class NSGA2(Emitter):
     Args:
         space: gives the genes.
         objectives: metrics, each in its own direction; two at the least.
-        initial: so many random genotypes come first; also as long as no candidate has an answer.
+        initial: this many random genotypes come first; also as long as no candidate has a result.
         population: how many survive.
         crossover: share of the children that come of two parents; they are mutated where they equal one.
     """

@@ -22,8 +22,8 @@ class RegularisedEvolution(Emitter):
 
     Args:
         space: gives the genes.
-        population: how many live; so many random genotypes come first.
-        sample: so many are drawn, and the best of them is the parent.
+        population: how many live; this many random genotypes come first.
+        sample: this many are drawn, and the best of them is the parent.
     """
 
     def __init__(

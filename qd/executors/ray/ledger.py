@@ -9,7 +9,7 @@ from enum import Enum, auto
 from ...candidates import Candidates, Results, Status
 
 MOST_TRIES = 20
-"""So many times a candidate is tried at most, even where no loss was its fault: perhaps it takes machines down."""
+"""This many times a candidate is tried at most, even where no loss was its fault: perhaps it takes machines down."""
 
 
 class Loss(Enum):
@@ -61,7 +61,7 @@ class Ledger:
         return len(self._waiting)
 
     def add(self, candidates: Candidates, most: int | None = None) -> None:
-        """Put rows at the end of the queue, in tasks of at most so many."""
+        """Put rows at the end of the queue, in tasks of at most this many."""
         most = most or len(candidates)
         if len(candidates) <= most:
             self._waiting.append(Task(candidates))

@@ -18,14 +18,14 @@ class RayConfig(Model):
     Args:
         address: `local` starts a cluster on this machine and ends it with the search; `auto` and `HOST:PORT` (from a
             machine of that cluster) attach to one that runs.
-        workers: so many; null: as many as the cluster has room for, more when nodes join.
+        workers: this many; null: as many as the cluster has room for, more when nodes join.
         cpus: logical cores for each worker; fractions are allowed.
         gpus: GPUs for each worker: a fraction below 1, or a whole number.
         memory: for each worker, in bytes or as "2GB": what Ray sets aside for it, and what a candidate may take.
-        chunk: so many candidates are sent at once. Null: `search.chunk`, or more where evaluations are so quick that
+        chunk: this many candidates are sent at once. Null: `search.chunk`, or more where evaluations are so quick that
             sending costs more than they do. Under `order: id` it is always `search.chunk`.
         timeout_seconds: for each candidate, from when its evaluation begins; null: none.
-        max_attempts: a candidate that takes its worker down so many times is lost, or timed out.
+        max_attempts: a candidate that takes its worker down this many times is lost, or timed out.
     """
 
     kind: Literal["ray"] = "ray"

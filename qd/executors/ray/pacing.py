@@ -7,14 +7,14 @@ import math
 SHORT_SECONDS = 1.0
 """Behind a task shorter than this, a second one waits at the worker: fetching it would cost a noticeable share."""
 SPARE = 2
-"""Behind longer ones, so many tasks wait in the driver: the fewer, the fresher the parents of what is proposed."""
+"""Behind longer ones, this many tasks wait in the driver: the fewer, the fresher the parents of what is proposed."""
 MUCH_IDLE, LITTLE_IDLE = 0.02, 0.005
 """Workers that are idle for more than this share of their time get one more task ahead; for less than that, one fewer.
 """
 JUDGED = 32
-"""After so many tasks."""
+"""After this many tasks."""
 MOST_EXTRA = 2
-"""So many more, at most: what is left then is what Ray costs."""
+"""This many more, at most: what is left then is what Ray costs."""
 ENOUGH_SECONDS = 0.1
 """A task that takes so long is long enough: sending it costs about a hundredth of that."""
 MOST = 1024
@@ -39,7 +39,7 @@ class Pacing:
         self._busy = self._idle = 0.0
 
     def note(self, size: int, seconds: float, idle: float) -> None:
-        """Take in that a task of so many candidates took so long, after its worker had been idle for so long."""
+        """Take in that a task of this many candidates took so long, after its worker had been idle for so long."""
         self._judge(seconds, idle)
         if self._task_seconds is None:
             self._task_seconds, self._candidate_seconds = seconds, seconds / size
@@ -54,7 +54,7 @@ class Pacing:
         return (2 if short else 1) + self._extra
 
     def tasks_ahead(self, workers: int) -> int:
-        """How many tasks keep so many workers busy."""
+        """How many tasks keep this many workers busy."""
         return max(self.depth * workers, workers + min(SPARE, workers))
 
     def chunk(self, given: int) -> int:

@@ -33,7 +33,7 @@ PLACE_SECONDS = 60.0
 OUTAGE_SECONDS = 10.0
 """When there is no worker for so long, it is said."""
 FAILED_STARTS = 3
-"""When the first so many workers cannot start, the search does not go on."""
+"""When the first this many workers cannot start, the search does not go on."""
 LONGEST_PAUSE = 60.0
 """Between two attempts to start a worker, when starting fails."""
 

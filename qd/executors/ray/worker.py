@@ -127,7 +127,7 @@ def session_folder() -> Path:
 
 
 def limit_memory(extra: int) -> None:
-    """Let this process take so many bytes more than now; what wants more gets a `MemoryError`.
+    """Let this process take this many bytes more than now; what wants more gets a `MemoryError`.
 
     Ray's `memory` is admission control and no limit. Where /proc does not say what a process holds (macOS), Ray's
     memory monitor alone protects the machine.

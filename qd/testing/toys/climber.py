@@ -14,7 +14,7 @@ class Climber(Emitter):
 
     Args:
         space: gives the genes.
-        initial: so many random genotypes come first.
+        initial: this many random genotypes come first.
     """
 
     def __init__(self, space: SearchSpace, initial: int = 20) -> None:

@@ -62,7 +62,7 @@ def test_modularity_above_chance_is_reported_when_asked_for() -> None:
     first, second = (evaluator.evaluate(batch).metrics["modularity_above_chance"] for _ in range(2))
     np.testing.assert_array_equal(first, second)
     graph = Retina().module_graph(batch.genotypes[0])
-    pruned = graph.subgraph(graph.nodes)  # a random network of so many connections has no dead ends
+    pruned = graph.subgraph(graph.nodes)  # a random network of this many connections has no dead ends
     assert first[0] == pytest.approx(modularity_above_chance(pruned, seed=3, samples=100), abs=0.05)
 
 

@@ -109,7 +109,7 @@ def test_every_space_that_builds_networks_will_do():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"index": 1}, "index: expected a number below 1, as there are so many tasks, got 1"),
+        ({"index": 1}, "index: expected a number below 1, the number of tasks, got 1"),
         ({"train_examples": 0}, "train_examples: expected at least 1, got 0"),
         ({"shrink": 9}, "shrink: nothing is left of the images of digits, got 9"),
         ({"split_seed": -1}, "split_seed: expected at least 0, got -1"),
@@ -122,7 +122,7 @@ def test_impossible_arguments_are_refused(changes, message):
 
 def test_more_examples_than_there_are_is_told():
     evaluator = stream(ImageTask("digits", classes=(3, 5)), train_examples=1000)
-    with pytest.raises(ValueError, match=r"train_examples: the task digits_35 has \d+, expected at most so many"):
+    with pytest.raises(ValueError, match=r"train_examples: the task digits_35 has \d+, expected at most that many"):
         _ = evaluator._training
 
 
