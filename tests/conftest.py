@@ -132,7 +132,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         file = bench.write(evaluator={"kind": f"{bench.module}:Trained", "failing": 0.1})
         folder = qd.run(file, out=bench.folder / "finished").folder.path
         bench.plugin.unlink()  # looking needs no plug-in
+        before = digests_of(folder)
         yield folder
+        assert digests_of(folder) == before, "a test changed what all tests look at: it should have copied it"
 
 
 @pytest.fixture(scope="session")
@@ -270,11 +272,12 @@ def log_tables() -> Callable[..., dict[str, Any]]:
 def digests() -> Callable[[Path], dict[str, str]]:
     """{path: SHA-256} of every file in a folder."""
 
-    def read(folder: Path) -> dict[str, str]:
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return digests_of
 
-    return read
+
+def digests_of(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @pytest.fixture

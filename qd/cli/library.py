@@ -78,7 +78,9 @@ def list_(folder: Folder, json: Json = False) -> None:
 
 @app.command()
 def show(
-    folder: Folder, name: Annotated[str, typer.Argument(metavar="MODULE", show_default=False)], json: Json = False
+    folder: Folder,
+    name: Annotated[str, typer.Argument(metavar="MODULE", help="Its name, as list gives it.", show_default=False)],
+    json: Json = False,
 ) -> None:
     """Show what is known of a module.
 

@@ -99,7 +99,10 @@ def heatmap(archive: Archive, axes: Axes, name: str = "", limits: tuple[float, f
     """
     mesh = draw_cells(archive, axes, values_of(archive), limits)
     if len(archive) or limits:
-        axes.figure.colorbar(mesh, ax=axes, pad=0.02).set_label(objective_label(archive.objective))
+        label = objective_label(archive.objective)
+        if len(archive.axes) == 1:
+            label = label.replace(" (", "\n(")  # a strip is not as high as the label is long
+        axes.figure.colorbar(mesh, ax=axes, pad=0.02).set_label(label)
     count = f"{len(archive)} of {archive.cells} cells filled ({archive.coverage:.0%})"
     if archive.kind == "unstructured":
         count = f"{len(archive)} networks"

@@ -12,21 +12,6 @@ from pathlib import Path
 import pytest
 
 import qd
-from qd.cli import commands
-
-
-@pytest.mark.parametrize("command", commands())
-def test_help_shows_an_example(qd_command, command):
-    answer = qd_command(*command.split(), "--help")
-    assert answer.status == 0
-    assert f"Example: qd {command}" in " ".join(answer.out.split())
-
-
-def test_help_names_every_command(qd_command):
-    answer = qd_command("--help")
-    assert answer.status == 0
-    for command in commands():
-        assert f" {command.split()[0]} " in answer.out
 
 
 def test_show_json_has_the_promised_keys(finished, qd_command):

@@ -135,7 +135,7 @@ def test_one_measure_is_a_strip():
     assert axes.get_yticks().tolist() == []
     values = drawn_values(figure).ravel()
     np.testing.assert_allclose(values.filled(-1), [0.1, 0.15, 0.2, -1])
-    assert bar.get_ylabel() == "val accuracy (more is better)"
+    assert bar.get_ylabel() == "val accuracy\n(more is better)"
 
 
 def test_a_minimised_objective_is_drawn_in_its_own_units():

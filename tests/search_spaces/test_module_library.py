@@ -219,19 +219,19 @@ class TestBadLibraries:
     """Each is refused when it is opened, with the file's name, and nothing is changed."""
 
     @pytest.fixture(autouse=True)
-    def unchanged(self, library, digests):
+    def a_library(self, library, digests):
         self.folder: Path = library.folder
         self.record = self.folder / f"{name_of(library, 'conv1')}.json"
         self.weights = self.record.with_suffix(".safetensors")
-        yield
-        before = digests(self.folder)
-        with pytest.raises(ValueError, match="library"):
-            Library.open(self.folder)
-        assert digests(self.folder) == before
+        self.digests = digests
 
     def refused(self, message: str) -> None:
+        before = self.digests(self.folder)
         with pytest.raises(ValueError, match=message):
             ModuleLibrary(str(self.folder))
+        with pytest.raises(ValueError, match="library"):
+            Library.open(self.folder)
+        assert self.digests(self.folder) == before
 
     def test_changed_weights(self):
         content = bytearray(self.weights.read_bytes())
