@@ -16,35 +16,12 @@ from pathlib import Path
 
 import qd
 from qd.search.loop import Loop
+from qd.testing.toys import copy_toy
 
 from .figures import Figure
 
 EVALUATIONS = 50_000
 SEGMENT = 5_000
-PLUGIN = '''
-from evaluators import Evaluator, Metric
-from qd.candidates import Results
-from search_spaces import SearchSpace, Vector
-from search_spaces.sparse_moe import SparseMoE
-
-
-class Trees(SearchSpace):
-    genes = SparseMoE.genes
-
-
-class Vectors(SearchSpace):
-    genes = Vector(-2, 2, 121, "int8")
-
-
-class Free(Evaluator):
-    """Metrics that cost nothing: digits of the candidate's seed."""
-
-    metrics = {"score": Metric("", 0, 1), "a": Metric("", 0, 1), "b": Metric("", 0, 1)}
-
-    def evaluate(self, candidates):
-        share = candidates.seeds / 2**53
-        return Results.ok(candidates, {"score": share, "a": share * 1e4 % 1, "b": share * 1e8 % 1})
-'''
 RUN_FILE = """
 space: {{kind: "{space}"}}
 evaluator: {{kind: "free:Free"}}
@@ -85,7 +62,7 @@ def _search(
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "free.py").write_text(PLUGIN)
+        copy_toy("free", folder)
         (folder / "run.yaml").write_text(RUN_FILE.format(space=space, evaluations=evaluations, chunk=chunk, log=log))
         qd.run(folder / "run.yaml", out=folder / "out", plugins=folder, progress=note).close()
     costs = [1e6 * (end - start) / (last - first) for (first, start, _), (last, end, _) in pairwise(marks)]

@@ -34,6 +34,7 @@ from qd.executors.ray.options import RayConfig
 from qd.runs.components import build_evaluator
 from qd.search.problem import Problem
 from qd.testing.batches import make_candidates
+from qd.testing.toys import copy_toy
 from qd.training.device import pin_threads
 from search_spaces.sparse_moe import SparseMoE
 
@@ -43,48 +44,9 @@ EVALUATIONS_A_WORKER = 200
 GENERATIONS = 60
 ROUNDS = 3
 DRIVEN = 40_000
-PLUGIN = '''
-import os
-import time
-
-import numpy as np
-
-from evaluators import Evaluator, Metric, SingleEvaluator
-from qd.candidates import Results
-from search_spaces import SearchSpace
-from search_spaces.sparse_moe import SparseMoE
-
-
-class Trees(SearchSpace):
-    genes = SparseMoE.genes
-
-
-class Sleeps(SingleEvaluator):
-    """Takes a lognormal time, and says from when to when."""
-
-    metrics = {"score": Metric("", 0, 1), "a": Metric("", 0, 1), "b": Metric("", 0, 1),
-               "began": Metric("s", 0, 1e12, time=True), "ended": Metric("s", 0, 1e12, time=True),
-               "process": Metric("", 0, 1e12)}
-
-    def evaluate_one(self, genotype, seed):
-        began, rng = time.time(), np.random.default_rng(seed)
-        time.sleep(rng.lognormal(np.log(0.1), 1.0))
-        values = {name: rng.random() for name in ("score", "a", "b")}
-        return {**values, "began": began, "ended": time.time(), "process": os.getpid()}
-
-
-class Free(Evaluator):
-    """Metrics that cost nothing: digits of the candidate's seed."""
-
-    metrics = {"score": Metric("", 0, 1), "a": Metric("", 0, 1), "b": Metric("", 0, 1)}
-
-    def evaluate(self, candidates):
-        share = candidates.seeds / 2**53
-        return Results.ok(candidates, {"score": share, "a": share * 1e4 % 1, "b": share * 1e8 % 1})
-'''
 RUN_FILE = """
-space: {{kind: "synthetic:Trees"}}
-evaluator: {{kind: "synthetic:{evaluator}"}}
+space: {{kind: "free:Trees"}}
+evaluator: {{kind: "free:{evaluator}"}}
 archive: {{objective: score, measures: [{{metric: a, low: 0, high: 1}}, {{metric: b, low: 0, high: 1}}]}}
 search: {{chunk: {chunk}}}
 budget: {{evaluations: {evaluations}}}
@@ -96,7 +58,7 @@ def figures() -> list[Figure]:
     """Utilisation, training, driver."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "synthetic.py").write_text(PLUGIN)
+        copy_toy("free", folder)
         driver = [_driven(folder, number) for number in range(ROUNDS)]
         workers = [60 * rate for rate in driver]
         return [

@@ -27,6 +27,7 @@ from pathlib import Path
 
 import qd
 from qd.errors import UsageError
+from qd.testing.toys import copy_toy
 
 from .figures import Figure
 
@@ -42,31 +43,9 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     " --disable-component-update --disable-sync"
 ).split()
-PLUGIN = '''
-import time
-
-from evaluators import Evaluator, Metric
-from qd.candidates import Results
-
-
-class Free(Evaluator):
-    """Metrics that cost nothing: digits of the candidate's seed."""
-
-    metrics = {"score": Metric("", 0, 1), "a": Metric("", 0, 1), "b": Metric("", 0, 1)}
-
-    def __init__(self, milliseconds: float = 0.0):
-        self.seconds = milliseconds / 1000
-
-    def evaluate(self, candidates):
-        end = time.thread_time() + self.seconds * len(candidates)
-        while time.thread_time() < end:
-            pass
-        share = candidates.seeds / 2**53
-        return Results.ok(candidates, {"score": share, "a": share * 1e4 % 1, "b": share * 1e8 % 1})
-'''
 RUN_FILE = """
 space: {{kind: sparse_moe}}
-evaluator: {{kind: "synthetic:Free", milliseconds: {milliseconds}}}
+evaluator: {{kind: "free:Free", milliseconds: {milliseconds}}}
 archive: {{objective: score, measures: [{{metric: a, low: 0, high: 1}}, {{metric: b, low: 0, high: 1}}]}}
 search: {{chunk: {chunk}}}
 budget: {{evaluations: {evaluations}}}
@@ -80,7 +59,7 @@ def figures() -> list[Figure]:
         raise SystemExit("this benchmark needs a Chromium on PATH: apt-get install chromium")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "synthetic.py").write_text(PLUGIN)
+        copy_toy("free", folder)
         (folder / "run.yaml").write_text(RUN_FILE.format(milliseconds=0, chunk=64, evaluations=EVALUATIONS))
         qd.run(folder / "run.yaml", out=folder / "results" / "big", plugins=folder).close()
         views, live, clicks = _looks(folder / "results", chromium)

@@ -9,6 +9,7 @@
 | `table`    | a space of three genes, an evaluator that looks numbers up, one that gives weights too |
 | `vectors`  | a space of vectors and one of trees, and an evaluator that sums a batch in one go      |
 | `networks` | a space of small perceptrons, to be trained in milliseconds                            |
+| `free`     | evaluators that cost nothing, or sleep: for benchmarks of the engine                   |
 | `climber`  | an emitter that mutates the best elite                                                 |
 """
 
