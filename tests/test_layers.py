@@ -53,6 +53,7 @@ CONCRETE = {"search_spaces/*", "search_spaces/shelf", "evaluators/*", "evaluator
 ENGINE_EXCEPTIONS: dict[tuple[str, str], str] = {
     ("qd.executors.ray.survey", "evaluators.data.places"): "which data sets a machine of a cluster has",
     ("qd.runs.doctor", "evaluators.data.places"): "which data sets this machine has",
+    ("qd.testing.data", "evaluators.data.images"): "what a set of labelled images is",
     ("qd.transfer.library", "evaluators.data.ccexam"): "trained networks of a package, for a library of modules",
     ("qd.transfer.library", "evaluators.task_stream.tasks"): "what those networks saw",
     ("qd.transfer.stream", "evaluators.task_stream.tasks"): "a stream reads the tasks of the evaluator task_stream",

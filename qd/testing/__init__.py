@@ -19,29 +19,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .archives import ArchiveConformance
+    from .data import DataConformance
     from .emitters import EmitterConformance
     from .evaluators import EvaluatorConformance
     from .executors import ExecutorConformance
     from .metrics import MetricConformance
+    from .plots import PlotConformance
     from .spaces import SpaceConformance
     from .stacks import StackConformance
 
 __all__ = [
     "ArchiveConformance",
+    "DataConformance",
     "EmitterConformance",
     "EvaluatorConformance",
     "ExecutorConformance",
     "MetricConformance",
+    "PlotConformance",
     "SpaceConformance",
     "StackConformance",
 ]
 
 _HOMES = {
     "ArchiveConformance": "archives",
+    "DataConformance": "data",
     "EmitterConformance": "emitters",
     "EvaluatorConformance": "evaluators",
     "ExecutorConformance": "executors",
     "MetricConformance": "metrics",
+    "PlotConformance": "plots",
     "SpaceConformance": "spaces",
     "StackConformance": "stacks",
 }
