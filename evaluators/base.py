@@ -6,7 +6,7 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from qd.candidates import Candidates, Results, Status
 from search_spaces import Genotype, Invalid, Metric, SearchSpace, Task
@@ -30,6 +30,9 @@ class Evaluator(ABC):
 
     task: Task | None = None
     """What its networks take in and give out; None where no network is built."""
+
+    evaluates: ClassVar[bool] = True
+    """False where results come from outside alone, through `qd.open_search`."""
 
     reproducible: bool = False
     """Set by the engine before `bind`, under `order: id`: then nothing of a row may depend on the machine's state."""

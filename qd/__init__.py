@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .runs.doctor import doctor
     from .runs.launch import resume, run
     from .runs.listing import evaluators, spaces
+    from .runs.open_search import open_search
     from .runs.verify import verify
     from .store.run import Run, open_run
     from .transfer import libraries as library
@@ -49,6 +50,7 @@ __all__ = [
     "load",
     "map",
     "open_run",
+    "open_search",
     "plot",
     "report",
     "resume",
@@ -75,6 +77,7 @@ _HOMES = {
     "load": ".exporting.load",
     "map": ".plots.drawing",
     "open_run": ".store.run",
+    "open_search": ".runs.open_search",
     "plot": ".plots.drawing",
     "report": ".reporting.page",
     "resume": ".runs.launch",

@@ -16,8 +16,8 @@ import qd
 from qd.cli import commands
 
 ROOT = Path(__file__).resolve().parents[1]
-OTHER_NAMES = {"import": "import_into"}
-"""Where the command's is a word of Python's own."""
+OTHER_NAMES = {"import": "import_into", "ask-tell": "open_search"}
+"""Where the command's is a word of Python's own, or a conversation."""
 OTHER_OPTIONS = {
     "cells": "cell",
     "folder": "run",

@@ -12,4 +12,4 @@ def evaluators() -> None:
 
     for name, metrics in find().items():
         listed = ", ".join(f"{metric} ({one.unit})" if one.unit else metric for metric, one in metrics.items())
-        print(f"{name}: {listed}")
+        print(f"{name}: {listed or 'what the run file declares'}")

@@ -240,6 +240,11 @@ def _executor(given: AnyExecutor | None, parts: Problem, name: str) -> Iterator[
     if isinstance(given, Executor):
         yield given
         return
+    if given is None and not parts.evaluator.evaluates:
+        raise UsageError(
+            f"{name}: evaluator.kind: {parts.config.evaluator.kind} evaluates nothing itself; open this run with"
+            " qd.open_search or qd ask-tell, and tell it what came of each candidate"
+        )
     with contextlib.closing(given(parts) if given else make_executor(parts.config, parts, name)) as made:
         yield made
 

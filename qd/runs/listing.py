@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from evaluators import Evaluator, Metric
 from search_spaces import Gene, SearchSpace
 
@@ -15,11 +17,13 @@ def spaces() -> dict[str, Gene]:
 
 
 def evaluators() -> dict[str, dict[str, Metric]]:
-    """{name of an evaluator: its metrics}."""
+    """{name of an evaluator: its metrics}; none of one whose metrics the run file declares."""
     found = {name: built_in(name, "evaluators", Evaluator) for name in list_names("evaluators")}
     # some declare metrics on the class, others in __init__, where options may add to them
-    return {
-        name: dict(one.metrics if hasattr(one, "metrics") else construct(one, {}, name).metrics)
-        for name, one in found.items()
-        if one is not None
-    }
+    return {name: dict(_metrics(name, one)) for name, one in found.items() if one is not None}
+
+
+def _metrics(name: str, evaluator: type[Evaluator]) -> Mapping[str, Metric]:
+    if hasattr(evaluator, "metrics"):
+        return evaluator.metrics
+    return construct(evaluator, {}, name).metrics if evaluator.evaluates else {}

@@ -154,7 +154,6 @@ class ColumnarSearch(Loop):
         )
         self._drop_weights(results, insertions)
         self._submit(asked)
-        self._stop_if_all_failed()
 
     def _batch_of(self, id: int) -> Batch:
         return next(batch for batch in self._pending.values() if batch.first <= id < batch.first + len(batch))

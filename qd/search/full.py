@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -20,6 +20,7 @@ import numpy as np
 
 from search_spaces import Genotype
 from search_spaces.genes import to_json
+from search_spaces.genes.columns import take
 
 from ..archives import CellArchive
 from ..candidates import Purpose, Results, Status
@@ -33,6 +34,8 @@ from .problem import Problem
 from .reevaluation import Reevaluations, genotypes_of
 from .seeds import candidate_seed, shared_seed
 
+OUTSIDE = "outside"
+"""Emitter and operator of what no emitter proposed."""
 DUPLICATES_IN_A_ROW = 1000
 """This many proposals without a new architecture mean that the space is exhausted."""
 
@@ -54,7 +57,7 @@ class Search(Loop):
         unfinished: Unfinished | None = None,
     ) -> None:
         super().__init__(problem, executor, log, folder, session=unfinished.session + 1 if unfinished else 1)
-        self._known: dict[bytes, int] = {}
+        self._known: dict[tuple[bytes, float], int] = {}
         self._in_flight: dict[int, tuple[EvaluationRow, Proposal]] = {}
         self._waiting: dict[int, list[Proposal]] = {}
         self._promoted: deque[Proposal] = deque()
@@ -69,6 +72,44 @@ class Search(Loop):
     def reevaluations(self) -> int:
         """How many of the finished evaluations were of candidates that had been evaluated before."""
         return self._again.told if self._again else 0
+
+    @property
+    def in_flight(self) -> Mapping[int, tuple[EvaluationRow, Proposal]]:
+        """{evaluation: what was asked} of all that was asked and not told."""
+        return self._in_flight
+
+    # --------------------------------------- for whoever owns the loop: see `ask_tell`
+
+    def ask(self, size: int, fidelity: float = FULL_FIDELITY) -> list[tuple[EvaluationRow, Proposal]]:
+        """At most `size` new evaluations, which the log has; fewer where the budget or the space holds no more."""
+        self._row_of_duplicates = 0  # those of an earlier ask, or from outside, exhaust nothing
+        candidates: list[CandidateRow] = []
+        asked: list[tuple[EvaluationRow, Proposal]] = []
+        while (left := self._left(size - len(asked))) and (
+            batch := self._ask_again(left) or self._ask_batch(left, candidates, fidelity)
+        ):
+            asked += batch
+        self._commit_asked(candidates, asked)
+        return asked
+
+    def enter(self, genotype: Genotype, fidelity: float = FULL_FIDELITY) -> tuple[EvaluationRow | None, Proposal]:
+        """Take a genotype that no emitter proposed, as under way: the log has it. A duplicate has no evaluation."""
+        proposal = self._propose(OUTSIDE, OUTSIDE, (), genotype, fidelity)
+        new = proposal.candidate.twin is None
+        asked = self._batch([self._evaluation(proposal, Purpose.SEARCH, 0)]) if new else []
+        self._commit_asked([proposal.candidate], asked)
+        return asked[0][0] if asked else None, proposal
+
+    def tell(self, results: Results) -> None:
+        """Take in results of evaluations under way, in one transaction, and ask for nothing."""
+        self._tell(results, asking=False)
+
+    def _left(self, size: int) -> int:
+        """How many of so many evaluations the budget still allows."""
+        if self.budget_used:
+            return 0
+        most = self._budget.evaluations
+        return size if most is None else min(size, most - self.evaluations_asked)
 
     # ---------------------------------------------------------------- asking
 
@@ -92,13 +133,17 @@ class Search(Loop):
             asked.extend(batch)
         return candidates, asked
 
-    def _ask_batch(self, size: int, candidates: list[CandidateRow]) -> list[tuple[EvaluationRow, Proposal]]:
+    def _ask_batch(
+        self, size: int, candidates: list[CandidateRow], fidelity: float = FULL_FIDELITY
+    ) -> list[tuple[EvaluationRow, Proposal]]:
+        """At most `size` new evaluations; every new candidate is appended to `candidates`."""
         new: list[Proposal] = []
-        while self._promoted and len(new) < size:
-            new.append(self._promoted.popleft())
+        for proposal in [one for one in self._promoted if one.fidelity == fidelity][:size]:
+            self._promoted.remove(proposal)
+            new.append(proposal)
             self.duplicates -= 1
         while self._imported and len(new) < size:
-            proposal = self._propose("import", "import", (), self._imported.popleft())
+            proposal = self._propose("import", "import", (), self._imported.popleft(), fidelity)
             candidates.append(proposal.candidate)
             if proposal.candidate.twin is None:
                 new.append(proposal)
@@ -109,7 +154,7 @@ class Search(Loop):
                     self._forecasts.note(one.name, self.proposals + 1, asked.forecast, self.archive.objective)
                     trees = self._space.genes.trees(asked.genotypes)
                     for genotype, parent_ids, operator in zip(trees, asked.parents, asked.operators, strict=True):
-                        proposal = self._propose(one.name, operator, parent_ids, genotype)
+                        proposal = self._propose(one.name, operator, parent_ids, genotype, fidelity)
                         candidates.append(proposal.candidate)
                         if proposal.candidate.twin is None:
                             new.append(proposal)
@@ -127,9 +172,11 @@ class Search(Loop):
             self._batches += 1
         return asked
 
-    def _propose(self, emitter: str, operator: str, parents: tuple[int, ...], genotype: Genotype) -> Proposal:
+    def _propose(
+        self, emitter: str, operator: str, parents: tuple[int, ...], genotype: Genotype, fidelity: float
+    ) -> Proposal:
         key = blake2b(self._space.key(genotype).encode(), digest_size=16).digest()
-        twin = self._known.get(key)
+        twin = self._known.get((key, fidelity))
         self.proposals += 1
         candidate = CandidateRow(
             id=self.proposals,
@@ -141,9 +188,9 @@ class Search(Loop):
             readable=self._space.genes.readable(genotype),
             twin=twin,
         )
-        proposal = Proposal(candidate, genotype)
+        proposal = Proposal(candidate, genotype, fidelity)
         if twin is None:
-            self._known[key] = candidate.id
+            self._known[key, fidelity] = candidate.id
             self._waiting[candidate.id] = []
             self._row_of_duplicates = 0
         else:
@@ -162,7 +209,7 @@ class Search(Loop):
             batch=self._batches,
             purpose=purpose.value,
             repeat=repeat,
-            fidelity=FULL_FIDELITY,
+            fidelity=proposal.fidelity,
             seed=candidate_seed(self._config.seed, candidate, purpose, repeat),
             shared_seed=shared_seed(self._config.seed, purpose, repeat),
             session=self._session,
@@ -171,7 +218,9 @@ class Search(Loop):
         return row, proposal
 
     def _ask_and_commit(self) -> None:
-        candidates, asked = self._ask()
+        self._commit_asked(*self._ask())
+
+    def _commit_asked(self, candidates: list[CandidateRow], asked: list[tuple[EvaluationRow, Proposal]]) -> None:
         if candidates or asked:
             self._log.commit(
                 Transaction(
@@ -196,6 +245,7 @@ class Search(Loop):
                 [proposal.genotype for _, proposal in batch],
                 Purpose(batch[0][0].purpose),
                 batch[0][0].shared_seed,
+                batch[0][0].fidelity,
             )
 
     # --------------------------------------------------------------- telling
@@ -225,7 +275,11 @@ class Search(Loop):
         statuses = [Status(value) for value in results.status.tolist()]
         candidates = np.array([row.candidate for row, _ in told], dtype=np.int64)
         genotypes = self._space.genes.column([proposal.genotype for _, proposal in told])
-        insertions = self._add(results, candidates, genotypes)
+        full = np.flatnonzero([row.fidelity == FULL_FIDELITY for row, _ in told])
+        if len(full) == len(told):
+            insertions = self._add(results, candidates, genotypes)
+        else:
+            insertions = self._add(results.take(full), candidates[full], take(genotypes, full))
         for (row, proposal), status in zip(told, statuses, strict=True):
             self._settle(row, proposal, status)
             self.counts[status] += 1
@@ -257,15 +311,12 @@ class Search(Loop):
         )
         self._drop_weights(results, insertions)
         self._submit(asked)
-        self._stop_if_all_failed()
 
     def _tell_emitters(
         self, results: Results, candidates: np.ndarray, told: Sequence[tuple[EvaluationRow, Proposal]]
     ) -> None:
-        # of a candidate that is evaluated again its emitter has heard already
-        names = np.array(
-            [proposal.candidate.emitter if row.purpose == Purpose.SEARCH else "" for row, proposal in told]
-        )
+        # of a candidate that is evaluated again its emitter has heard already; of lower fidelities it never hears
+        names = np.array([proposal.candidate.emitter if is_first(row) else "" for row, proposal in told])
         for one in self._emitters:
             rows = np.flatnonzero(names != "" if one.emitter.remembers else names == one.name)
             if len(rows):
@@ -281,15 +332,16 @@ class Search(Loop):
             if row.purpose == Purpose.REEVALUATION:
                 self._again.tell(row.candidate)
                 return
-            if status is Status.OK:
+            if status is Status.OK and is_first(row):
                 self._again.answered([proposal])
         waiting = self._waiting.pop(row.candidate)
         if status.is_answer:
             return
-        del self._known[proposal.candidate.key]
+        key = proposal.candidate.key, proposal.fidelity
+        del self._known[key]
         if waiting:
             first, *rest = waiting
-            self._known[proposal.candidate.key] = first.candidate.id
+            self._known[key] = first.candidate.id
             self._waiting[first.candidate.id] = rest
             self._promoted.append(first)
 
@@ -355,7 +407,7 @@ class Search(Loop):
         for proposal in unfinished.promoted:
             self._waiting[proposal.candidate.id] = []
         for proposal in unfinished.waiting:
-            holder = self._known[proposal.candidate.key]
+            holder = self._known[proposal.candidate.key, proposal.fidelity]
             self._waiting[holder].append(proposal)
         for _ in range(len(self._imported) - state["imported"]):
             self._imported.popleft()
@@ -365,3 +417,8 @@ class Search(Loop):
             self._again.restore(state["again"], unfinished.answered, unfinished.reevaluations)
             self.archive.averages.set_genotypes(genotypes_of(unfinished.answered))
             self.archive.averages.challenged.clear()
+
+
+def is_first(row: EvaluationRow) -> bool:
+    """Whether an emitter hears of it: the search's first evaluation of a candidate in full."""
+    return row.purpose == Purpose.SEARCH and row.fidelity == FULL_FIDELITY

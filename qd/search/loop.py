@@ -36,6 +36,7 @@ BATCHES_AHEAD = 8
 SMALLEST_SHARE = 4
 """Towards the end of the budget batches shrink to a quarter at least: small stacks of networks train slowly."""
 FULL_FIDELITY = 1.0
+"""Results of it alone enter the archive."""
 
 
 class Ending(StrEnum):
@@ -111,8 +112,9 @@ class Loop(ABC):
                 self._ask_and_commit()  # workers may have joined
             for results in self._in_order(arrived):
                 self._tell(results, asking=not should_stop())
+                self._stop_if_all_failed()
                 on_tell(self)
-        if self._budget_used():
+        if self.budget_used:
             return Ending.BUDGET
         return Ending.EXHAUSTED if self._exhausted() else Ending.INTERRUPTED
 
@@ -139,7 +141,9 @@ class Loop(ABC):
     def _exhausted(self) -> bool:
         return False
 
-    def _budget_used(self) -> bool:
+    @property
+    def budget_used(self) -> bool:
+        """Whether nothing more may be asked for."""
         limit = self._budget
         return (limit.evaluations is not None and self.evaluations_asked >= limit.evaluations) or (
             limit.seconds is not None and self.seconds >= limit.seconds
@@ -151,7 +155,7 @@ class Loop(ABC):
         Under `order: id` it depends on the run file alone. Else the executor has its say, every worker gets a share of
         a narrow window, and batches shrink towards the end of the budget, so that workers finish at about one time.
         """
-        if self._budget_used():
+        if self.budget_used:
             return 0
         size, window = self._config.chunk, self._config.window
         left = None if self._budget.evaluations is None else self._budget.evaluations - self.evaluations_asked
@@ -181,6 +185,7 @@ class Loop(ABC):
         genotypes: Genotypes,
         purpose: Purpose = Purpose.SEARCH,
         shared_seed: int | None = None,
+        fidelity: float = FULL_FIDELITY,
     ) -> None:
         self._executor.submit(
             Candidates(
@@ -189,7 +194,7 @@ class Loop(ABC):
                 seeds=seeds,
                 shared_seed=self._shared_seed if shared_seed is None else shared_seed,
                 genotypes=self._space.genes.column(genotypes),
-                fidelity=FULL_FIDELITY,
+                fidelity=fidelity,
                 purpose=purpose,
             )
         )

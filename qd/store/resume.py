@@ -21,6 +21,8 @@ class Proposal:
 
     candidate: CandidateRow
     genotype: Genotype
+    fidelity: float
+    """That it is to be evaluated at."""
 
 
 class ToldBefore(NamedTuple):
@@ -45,8 +47,8 @@ class Unfinished:
     """Duplicates whose twin failed, to be evaluated next."""
     waiting: Sequence[Proposal]
     """Other duplicates of a candidate that is in flight or promoted, by candidate id."""
-    known: Mapping[bytes, int]
-    """{key: candidate} of every architecture that has an answer, is in flight or promoted."""
+    known: Mapping[tuple[bytes, float], int]
+    """{(key, fidelity): candidate} of every architecture that has an answer, is in flight or promoted."""
     counts: Mapping[Status, int]
     """Finished search evaluations."""
     duplicates: int
@@ -61,26 +63,29 @@ class Unfinished:
 def unfinished(run: Run, told: bool = False) -> Unfinished:
     """Read the state of a run; `told` says whether all that was told is wanted as well."""
     state = run.state()
-    promoted = [_proposals(run, "id = ?", [id])[0] for id in state["promoted"]] if state else []
-    known: dict[bytes, int] = {}
+    known: dict[tuple[bytes, float], int] = {}
+    fidelities: dict[int, float] = {}
     asked = run.query(
-        "SELECT c.key, c.id, r._status FROM evaluations e JOIN candidates c ON c.id = e.candidate"
+        "SELECT c.key, e.fidelity, c.id, r._status FROM evaluations e JOIN candidates c ON c.id = e.candidate"
         " LEFT JOIN results r ON r._evaluation = e.id WHERE e.purpose = 'search' ORDER BY e.id"
     )
     open_candidates: set[int] = set()
-    for key, candidate, status in asked:
+    for key, fidelity, candidate, status in asked:
+        fidelities[candidate] = fidelity
         if status is None or run.status(status).is_answer:
-            known[key] = candidate
+            known[key, fidelity] = candidate
         if status is None:
             open_candidates.add(candidate)
+    duplicates = _duplicates(run, fidelities)
+    promoted = [duplicates[id] for id in state["promoted"]] if state else []
     for proposal in promoted:
-        known[proposal.candidate.key] = proposal.candidate.id
+        known[proposal.candidate.key, proposal.fidelity] = proposal.candidate.id
         open_candidates.add(proposal.candidate.id)
-    duplicates = _proposals(run, "twin IS NOT NULL AND id NOT IN (SELECT candidate FROM evaluations) ORDER BY id")
     waiting = [
         proposal
-        for proposal in duplicates
-        if known.get(proposal.candidate.key) in open_candidates and proposal.candidate.id not in open_candidates
+        for proposal in duplicates.values()
+        if known.get((proposal.candidate.key, proposal.fidelity)) in open_candidates
+        and proposal.candidate.id not in open_candidates
     ]
     counts = run.query(
         "SELECT _status, COUNT(*) FROM results JOIN evaluations ON id = _evaluation"
@@ -92,7 +97,7 @@ def unfinished(run: Run, told: bool = False) -> Unfinished:
     )
     ok = (
         "id IN (SELECT candidate FROM evaluations e JOIN results ON e.id = _evaluation"
-        " WHERE purpose = 'search' AND _status = 0)"
+        " WHERE purpose = 'search' AND fidelity = 1 AND _status = 0)"
     )
     return Unfinished(
         state=state,
@@ -103,7 +108,9 @@ def unfinished(run: Run, told: bool = False) -> Unfinished:
         known=known,
         counts={run.status(status): count for status, count in counts},
         duplicates=len(duplicates),
-        answered=_proposals(run, ok) if run.reevaluates else [],
+        answered=[Proposal(row, run.parse(row.genotype), 1.0) for row in _candidates(run, ok)]
+        if run.reevaluates
+        else [],
         reevaluations=[(candidate, bool(known)) for candidate, known in again],
         told=_told(run) if told else None,
     )
@@ -115,7 +122,7 @@ def _told(run: Run) -> ToldBefore:
     rows = run.query(
         f"SELECT e.id, candidate, _status, genotype{metrics} FROM results"
         " JOIN evaluations e ON e.id = _evaluation JOIN candidates c ON c.id = candidate"
-        " WHERE purpose = 'search' ORDER BY _tell, e.id"
+        " WHERE purpose = 'search' AND fidelity = 1 ORDER BY _tell, e.id"
     )
     evaluations, candidates, statuses, genotypes, *columns = (
         zip(*rows, strict=True) if rows else [()] * (4 + len(names))
@@ -135,12 +142,21 @@ def _in_flight(run: Run) -> list[tuple[EvaluationRow, Proposal]]:
         " AND id NOT IN (SELECT _evaluation FROM results)"
     )
     rows = [EvaluationRow(*row) for row in run.query(open_rows.format("*") + " ORDER BY id")]
-    proposals = {
-        proposal.candidate.id: proposal for proposal in _proposals(run, f"id IN ({open_rows.format('candidate')})")
-    }
-    return [(row, proposals[row.candidate]) for row in rows]
+    candidates = {row.id: row for row in _candidates(run, f"id IN ({open_rows.format('candidate')})")}
+    genotypes = {id: run.parse(row.genotype) for id, row in candidates.items()}
+    return [(row, Proposal(candidates[row.candidate], genotypes[row.candidate], row.fidelity)) for row in rows]
 
 
-def _proposals(run: Run, condition: str, values: Sequence[Any] = ()) -> list[Proposal]:
-    rows = [CandidateRow(*row) for row in run.query(f"SELECT * FROM candidates WHERE {condition}", values)]
-    return [Proposal(row, run.parse(row.genotype)) for row in rows]
+def _duplicates(run: Run, fidelities: dict[int, float]) -> dict[int, Proposal]:
+    """{candidate: proposal} of all without an evaluation, whose fidelity is that of the candidate that they repeat."""
+    rows = _candidates(run, "twin IS NOT NULL AND id NOT IN (SELECT candidate FROM evaluations) ORDER BY id")
+    found = {}
+    for row in rows:
+        assert row.twin is not None
+        fidelities[row.id] = fidelities[row.twin]
+        found[row.id] = Proposal(row, run.parse(row.genotype), fidelities[row.id])
+    return found
+
+
+def _candidates(run: Run, condition: str) -> list[CandidateRow]:
+    return [CandidateRow(*row) for row in run.query(f"SELECT * FROM candidates WHERE {condition}")]

@@ -212,6 +212,7 @@ def test_spaces_and_evaluators_are_listed(qd_command):
     line = next(line for line in evaluators.out.splitlines() if line.startswith("image_classification: "))
     assert "val_accuracy" in line
     assert "active_parameters" in line
+    assert "outside: what the run file declares" in evaluators.out.splitlines()
 
 
 def test_run_and_resume_keep_stdout_clean(workbench, qd_command):
