@@ -6,14 +6,14 @@ import logging
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from search_spaces import SearchSpace
 
-from ..candidates import Candidates, Purpose, Results, Status, Weights
+from ..candidates import Candidates, Results, Status, Weights
 from ..errors import QdError
 from ..executors import evaluate
 from ..search.problem import Problem
+from ..search.rows import candidates_of
+from ..store.log import EvaluationRow
 from ..store.run import Run
 
 logger = logging.getLogger(__name__)
@@ -51,22 +51,15 @@ def weights_again(run: Run, candidate: int, parts: Problem) -> Found:
     Raises:
         QdError: its evaluation fails now, or gives no weights though its network has some to train.
     """
-    evaluation, seed, shared_seed, fidelity = run.query(
-        "SELECT id, seed, shared_seed, fidelity FROM evaluations JOIN results ON id = _evaluation"
+    [found] = run.query(
+        "SELECT evaluations.* FROM evaluations JOIN results ON id = _evaluation"
         " WHERE candidate = ? AND purpose = 'search' AND _status = 0",
         [candidate],
-    )[0]
-    genotype = run.genotypes([candidate])[candidate]
+    )[:1]
+    row = EvaluationRow(*found)
+    evaluation, genotype = row.id, run.genotypes([candidate])[candidate]
     logger.info(f"no weights of {candidate} were kept: evaluating it again from its seed")
-    batch = Candidates(
-        ids=np.array([candidate], dtype=np.int64),
-        evaluation_ids=np.array([evaluation], dtype=np.int64),
-        seeds=np.array([seed], dtype=np.int64),
-        shared_seed=shared_seed,
-        genotypes=parts.space.genes.column([genotype]),
-        fidelity=fidelity,
-        purpose=Purpose.SEARCH,
-    )
+    batch = candidates_of([row], parts.space.genes.column([genotype]))
     results, weights = _evaluate(parts, batch)
     if results.status[0] != Status.OK:
         raise QdError(f"{run.folder.path}: candidate {candidate} fails now: {results.errors.get(evaluation, '')}")

@@ -7,8 +7,6 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from search_spaces import Gene
 
 from .. import environment
@@ -18,6 +16,7 @@ from ..candidates import Candidates, Purpose
 from ..errors import UsageError
 from ..executors import Executor
 from ..search.loop import FULL_FIDELITY
+from ..search.rows import candidates_of
 from ..search.seeds import candidate_seed, shared_seed
 from ..store.log import EvaluationRow, Log
 from ..store.run import Run, open_run
@@ -136,18 +135,8 @@ class _Work:
         for repeat in sorted({row.repeat for row in self.rows}):
             rows = [row for row in self.rows if row.repeat == repeat]
             for start in range(0, len(rows), self.chunk):
-                yield self._candidates(rows[start : start + self.chunk])
-
-    def _candidates(self, rows: Sequence[EvaluationRow]) -> Candidates:
-        return Candidates(
-            ids=np.array([row.candidate for row in rows], dtype=np.int64),
-            evaluation_ids=np.array([row.id for row in rows], dtype=np.int64),
-            seeds=np.array([row.seed for row in rows], dtype=np.int64),
-            shared_seed=rows[0].shared_seed,
-            genotypes=self.genes.column([self.genotypes[row.candidate] for row in rows]),
-            fidelity=FULL_FIDELITY,
-            purpose=Purpose.VERIFICATION,
-        )
+                chunk = rows[start : start + self.chunk]
+                yield candidates_of(chunk, self.genes.column([self.genotypes[row.candidate] for row in chunk]))
 
 
 def _evaluate(work: _Work, executor: Executor, log: Log, progress: Progress, should_stop: Callable[[], bool]) -> None:
