@@ -1,133 +1,312 @@
-"""Finds spaces and evaluators by name or dotted path, and builds them from the run file's keys.
+"""Finds what a run file or a command names, and builds it from the keys beside `kind`.
 
-A name (`sparse_moe`) is a file of the room (`search_spaces/sparse_moe`). A dotted path (`my_file:MySpace`) is a file
-in the folder of the run file, or in one that the person names; it is imported from nowhere else.
+Every open set is a room of `ROOMS`, and a kind of it is found in the same way:
+
+- A name (`sparse_moe`) is a file of the room (`search_spaces/sparse_moe`).
+- A dotted path (`my_file:MySpace`) is a class in the folder of the run file, or in one that the person names; it is
+  imported from nowhere else.
+- Another name is an entry point of an installed package, in the group `qd.<room>`; names of our own come first.
 """
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib
+import importlib.metadata
 import importlib.util
 import inspect
+import logging
 import pkgutil
 import re
 import sys
 import typing
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from .errors import UsageError, suggest
 
-T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
+
+@dataclass(frozen=True)
+class Room:
+    """An open set of kinds.
+
+    Args:
+        base: module and class of the contract that each of them keeps; imported when one is looked for.
+        packages: whose files are the names.
+        beside: files that define one which nobody names.
+    """
+
+    base: str
+    packages: tuple[str, ...]
+    beside: frozenset[str] = frozenset()
+
+    @property
+    def contract(self) -> type[Any]:
+        """The base class."""
+        module, _, name = self.base.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+
+ROOMS = {
+    "spaces": Room("search_spaces.base:SearchSpace", ("search_spaces",)),
+    "evaluators": Room("evaluators.base:Evaluator", ("evaluators",)),
+    "data": Room("evaluators.data.images:ImageData", ("evaluators.data",), frozenset({"idx_images"})),
+    "emitters": Room("qd.emitters.base:Emitter", ("qd.emitters", "qd.emitters.baselines")),
+    "archives": Room("qd.archives.base:Archive", ("qd.archives",), frozenset({"recorded"})),
+    "executors": Room("qd.executors.base:Executor", ("qd.executors",)),
+    "metrics": Room("qd.metrics.base:NetworkMetric", ("qd.metrics",)),
+    "plots": Room("qd.plots.base:Plot", ("qd.plots",)),
+}
+"""{room: what is open there}; the entry points of installed packages are in the groups `qd.<room>`."""
 
 _imported: dict[str, tuple[Path, str]] = {}
 """{module: (file, SHA-256)} of plug-ins: one that was edited or lies elsewhere is imported anew, for notebooks."""
 
 
-def find(kind: str, room: str, base: type[T], folder: Path | None, where: str) -> type[T]:
-    """Return the class that `kind` names.
+class Registry:
+    """Finds and builds kinds for one run.
 
     Args:
-        kind: `name` of a file in `room`, or `module:Class` in `folder`.
-        room: "search_spaces" or "evaluators".
-        base: the contract that the class must fulfil.
-        folder: where a stranger's module lies.
-        where: the run file's key, for messages.
-
-    Raises:
-        UsageError: there is no such file or class, it cannot be imported, or it is none of `base`.
+        folder: where dotted paths are looked up; None: nowhere.
     """
-    if is_plugin(kind):
-        return _find_in_folder(kind, base, folder, where)
-    names = list_names(room)
-    found = built_in(kind, room, base) if kind in names else None
-    if found is None:
-        hint = suggest(kind, [name for name in names if built_in(name, room, base)])
-        raise UsageError(
-            f"{where}.kind: unknown {base.__name__} {kind!r}{hint} (a plug-in's is written my_file:MyClass)"
-        )
-    return found
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self.digests: dict[str, str] = {}
+        """{kind: SHA-256 of its file} of what was found so far that is not our own."""
+
+    @property
+    def plugin_folder(self) -> Path | None:
+        """The folder, where something was found in it."""
+        return self.folder if any(map(is_plugin, self.digests)) else None
+
+    def mention(self) -> None:
+        """Log whose code was imported."""
+        for kind in self.digests:
+            logger.info(f"importing {kind} from {self.folder if is_plugin(kind) else 'an installed package'}")
+
+    def find(self, room: str, kind: str, where: str) -> type[Any]:
+        """The class that `kind` names.
+
+        Args:
+            room: one of `ROOMS`.
+            kind: a name, or `module:Class`.
+            where: the run file's key, for messages.
+
+        Raises:
+            UsageError: there is no such kind, it cannot be imported, or it does not keep the room's contract.
+        """
+        base = ROOMS[room].contract
+        if is_plugin(kind):
+            found = _find_in_folder(kind, self.folder, where)
+        else:
+            own = _own(room, kind)
+            if own is not None:
+                return own
+            found = _find_installed(room, kind, where)
+        if not issubclass(found, base):
+            raise UsageError(
+                f"{where}.kind: {kind} is no {base.__name__}: derive it from {base.__module__}.{base.__name__}"
+            )
+        self.digests[kind] = source_digest(found)
+        return found
+
+    def build(
+        self,
+        room: str,
+        kind: str,
+        arguments: Mapping[str, Any],
+        where: str,
+        beside: Sequence[str] = ("kind",),
+        **given: Any,
+    ) -> Any:
+        """Find a kind and construct it; arguments are those of `find` and `construct`.
+
+        Raises:
+            UsageError: naming the key.
+        """
+        cls = self.find(room, kind, where)
+        known = [name for name in _named(cls) if name not in given]
+        for name in arguments:
+            if name not in known and not _open_ended(cls) and not difflib.get_close_matches(name, [*known, *beside]):
+                others = [one for one in own_names(room) if name in _named(self.find(room, one, where))]
+                if others and name not in given:
+                    raise UsageError(
+                        f"{where}.{name}: belongs to kind: {', '.join(others)}, and this is of kind: {kind}"
+                    )
+        return self.construct(cls, arguments, where, beside, **given)
+
+    def construct(
+        self, cls: type[Any], arguments: Mapping[str, Any], where: str, beside: Sequence[str] = ("kind",), **given: Any
+    ) -> Any:
+        """Call the class with the run file's keys, checked against the annotations of its `__init__`.
+
+        An argument that is annotated with a room's contract is a kind of that room: a name, a dotted path, or a mapping
+        with `kind` and the arguments of its own.
+
+        Args:
+            cls: what to build.
+            arguments: the keys beside `kind`.
+            where: the run file's key, for messages.
+            beside: keys that stand beside the arguments, for near misses.
+            **given: arguments that the engine adds itself.
+
+        Raises:
+            UsageError: an unknown, missing or ill-typed key, or a `ValueError` from the constructor.
+        """
+        parameters = _parameters(cls)
+        known = [name for name in _named(cls) if name not in given]
+        for name in arguments:
+            if name not in known and not _open_ended(cls):
+                left = [one for one in known if one not in arguments]
+                raise UsageError(f"{where}.{name}: unknown key{suggest(name, [*left, *beside])}")
+        for name in known:
+            if parameters[name].default is inspect.Parameter.empty and name not in arguments:
+                raise UsageError(f"{where}.{name}: this key is missing; {cls.__name__} needs it")
+        hints = _hints(cls)
+        values: dict[str, Any] = {}
+        for name, value in arguments.items():
+            room = _room_of(hints.get(name))
+            if room is not None:
+                values[name] = self._component(room, value, f"{where}.{name}")
+            else:
+                values[name] = _checked(value, hints[name], f"{where}.{name}") if name in hints else value
+        try:
+            return cls(**given, **values)
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"{where}: {error}") from error
+
+    def _component(self, room: str, value: Any, where: str) -> Any:
+        data = {"kind": value} if isinstance(value, str) else value
+        if not isinstance(data, Mapping) or not isinstance(data.get("kind"), str):
+            raise UsageError(f"{where}: expected a name, or kind and its arguments, got {value!r}")
+        return self.build(room, data["kind"], {key: item for key, item in data.items() if key != "kind"}, where)
 
 
 def is_plugin(kind: str) -> bool:
-    """Whether `kind` is a dotted path, and so a stranger's code."""
+    """Whether `kind` is a dotted path, and so a stranger's code in a folder."""
     return ":" in kind
 
 
-def list_names(room: str) -> list[str]:
-    """Names of the files in a room, the shared ones included."""
-    package = importlib.import_module(room)
-    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+def is_own(room: str, kind: str) -> bool:
+    """Whether `kind` is the name of a file of the room."""
+    return not is_plugin(kind) and _own(room, kind) is not None
 
 
-def built_in(name: str, room: str, base: type[T]) -> type[T] | None:
-    """The one public class of `base` that the file defines, or None."""
-    module = importlib.import_module(f"{room}.{name}")
-    for value in vars(module).values():
-        if (
-            inspect.isclass(value)
-            and issubclass(value, base)
-            and value.__module__ == module.__name__
-            and not inspect.isabstract(value)
-            and value is not base
-            and not value.__name__.startswith("_")
-        ):
-            return value
-    return None
+def is_at_hand(room: str, kind: str, folder: Path | None) -> bool:
+    """Whether `kind` is ours, of an installed package, or in a folder that was given: what looking may import."""
+    if is_plugin(kind):
+        return folder is not None
+    return is_own(room, kind) or any(point.name == kind for point in _entry_points(room))
 
 
-def construct(
-    cls: type[T], arguments: Mapping[str, Any], where: str, beside: Sequence[str] = ("kind",), **given: Any
-) -> T:
-    """Call the class with the run file's keys, checked against the annotations of its `__init__`.
+def own_names(room: str) -> list[str]:
+    """Kinds that are files of the room, sorted."""
+    return sorted(name for name in _files(room) if _own(room, name) is not None)
 
-    Args:
-        cls: what to build.
-        arguments: the keys beside `kind`.
-        where: the run file's key, for messages.
-        beside: keys that stand beside the arguments, for near misses.
-        **given: arguments that the engine adds itself.
 
-    Raises:
-        UsageError: an unknown, missing or ill-typed key, or a `ValueError` from the constructor.
-    """
-    parameters = {name: item for name, item in _parameters(cls).items() if name not in given}
-    open_ended = any(item.kind is inspect.Parameter.VAR_KEYWORD for item in parameters.values())
-    named = [name for name, item in parameters.items() if item.kind in (item.KEYWORD_ONLY, item.POSITIONAL_OR_KEYWORD)]
-    for name in arguments:
-        if name not in named and not open_ended:
-            left = [known for known in named if known not in arguments]
-            raise UsageError(f"{where}.{name}: unknown key{suggest(name, [*left, *beside])}")
-    for name in named:
-        if parameters[name].default is inspect.Parameter.empty and name not in arguments:
-            raise UsageError(f"{where}.{name}: this key is missing; {cls.__name__} needs it")
-    hints = _hints(cls)
-    values: dict[str, Any] = {}
-    for name, value in arguments.items():
-        values[name] = _checked(value, hints[name], f"{where}.{name}") if name in hints else value
-    try:
-        return cls(**given, **values)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"{where}: {error}") from error
+def names(room: str) -> list[str]:
+    """Kinds of a room that have a name, those of installed packages included, sorted."""
+    return sorted({*own_names(room), *(point.name for point in _entry_points(room))})
 
 
 def source_digest(cls: type) -> str:
-    """SHA-256 of the file that defines a class: whether a plug-in has changed since."""
+    """SHA-256 of the file that defines a class: whether a stranger's code has changed since."""
     path = inspect.getsourcefile(cls)
     return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""
+
+
+@cache
+def _files(room: str) -> dict[str, str]:
+    """{name: module} of the files that may define a kind."""
+    packages = ROOMS[room].packages
+    found: dict[str, str] = {}
+    for package in packages:
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+            full = f"{package}.{module.name}"
+            if full not in packages and module.name not in ROOMS[room].beside:
+                found[module.name] = full
+    return found
+
+
+def _own(room: str, name: str) -> type[Any] | None:
+    """The one public class of the room's contract that the file defines, or None; a folder may have it in a file."""
+    if name not in _files(room):
+        return None
+    base = ROOMS[room].contract
+    module = importlib.import_module(_files(room)[name])
+    classes = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value)
+        and issubclass(value, base)
+        and value is not base
+        and not inspect.isabstract(value)
+        and not value.__name__.startswith("_")
+    ]
+    here = [one for one in classes if one.__module__ == module.__name__]
+    inside = [one for one in classes if one.__module__.startswith(f"{module.__name__}.")]
+    return next(iter([*here, *inside]), None)
+
+
+def _entry_points(room: str) -> list[importlib.metadata.EntryPoint]:
+    return list(importlib.metadata.entry_points(group=f"qd.{room}"))
+
+
+def _find_installed(room: str, kind: str, where: str) -> type[Any]:
+    base = ROOMS[room].contract
+    points = [point for point in _entry_points(room) if point.name == kind]
+    if not points:
+        raise UsageError(
+            f"{where}.kind: unknown {base.__name__} {kind!r}{suggest(kind, names(room))}"
+            " (a plug-in's is written my_file:MyClass)"
+        )
+    if len({point.value for point in points}) > 1:
+        given = ", ".join(f"{point.value} of {point.dist.name if point.dist else '?'}" for point in points)
+        raise UsageError(f"{where}.kind: {kind!r} is the name of several installed kinds: {given}; uninstall one")
+    try:
+        found = points[0].load()
+    except Exception as error:  # a stranger's package may raise anything
+        raise UsageError(
+            f"{where}.kind: importing {points[0].value}, which is installed as {kind!r}, failed:"
+            f" {type(error).__name__}: {error}"
+        ) from error
+    if not inspect.isclass(found):
+        raise UsageError(f"{where}.kind: {points[0].value}, which is installed as {kind!r}, is no class")
+    return found
+
+
+def _room_of(annotation: Any) -> str | None:
+    """The room whose contract an argument is annotated with."""
+    if not inspect.isclass(annotation):
+        return None
+    named = f"{annotation.__module__}:{annotation.__qualname__}"
+    return next((room for room, one in ROOMS.items() if one.base == named), None)
 
 
 def _parameters(cls: type) -> dict[str, inspect.Parameter]:
     if cls.__init__ is object.__init__:
         return {}
     return {name: item for name, item in inspect.signature(cls.__init__).parameters.items() if name != "self"}
+
+
+def _named(cls: type) -> list[str]:
+    wanted = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [name for name, item in _parameters(cls).items() if item.kind in wanted]
+
+
+def _open_ended(cls: type) -> bool:
+    return any(item.kind is inspect.Parameter.VAR_KEYWORD for item in _parameters(cls).values())
 
 
 def _hints(cls: type) -> dict[str, Any]:
@@ -143,12 +322,24 @@ def _checked(value: Any, annotation: Any, where: str) -> Any:
         return TypeAdapter(annotation).validate_json(to_json(value, inf_nan_mode="constants"), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
-        place = "".join(f"[{part}]" if isinstance(part, int) else "" for part in first["loc"])
-        message = first["msg"][0].lower() + first["msg"][1:]
-        raise UsageError(f"{where}{place}: {message}, got {first['input']!r}") from None
+        place, here = where, value
+        for part in first["loc"]:  # between the keys stand branches of unions, which are nobody's words
+            if isinstance(part, int):
+                place += f"[{part}]"
+                here = here[part] if isinstance(here, list | tuple) and part < len(here) else None
+            elif isinstance(here, Mapping) and (part in here or first["type"] == "missing"):
+                place += f".{part}"
+                here = here.get(part)
+        if first["type"] == "extra_forbidden":
+            raise UsageError(f"{place}: unknown key") from None
+        if first["type"] == "missing":
+            raise UsageError(f"{place}: this key is missing") from None
+        message = first["msg"].removeprefix("Value error, ")
+        message = message[0].lower() + message[1:]
+        raise UsageError(f"{place}: {message}, got {first['input']!r}") from None
 
 
-def _find_in_folder(kind: str, base: type[T], folder: Path | None, where: str) -> type[T]:
+def _find_in_folder(kind: str, folder: Path | None, where: str) -> type[Any]:
     module_name, _, class_name = kind.partition(":")
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", module_name) or not class_name.isidentifier():
         raise UsageError(f"{where}.kind: expected my_file:MyClass, got {kind!r}")
@@ -160,10 +351,6 @@ def _find_in_folder(kind: str, base: type[T], folder: Path | None, where: str) -
         classes = [name for name, value in vars(module).items() if inspect.isclass(value)]
         raise UsageError(
             f"{where}.kind: {module_name} in {folder} has no class {class_name!r}{suggest(class_name, classes)}"
-        )
-    if not issubclass(found, base):
-        raise UsageError(
-            f"{where}.kind: {kind} is no {base.__name__}: derive it from {base.__module__}.{base.__name__}"
         )
     return found
 

@@ -14,15 +14,11 @@ import pytest
 from pydantic import BaseModel
 
 import qd.testing
-from evaluators import Evaluator
 from qd.cli import commands
 from qd.config import RunFile
-from qd.emitters.kinds import KINDS as EMITTERS
 from qd.executors.ray.options import RayConfig
-from qd.metrics.base import NetworkMetric
 from qd.plots import KINDS as PLOTS
-from qd.registry import built_in, list_names
-from search_spaces import SearchSpace
+from qd.registry import Registry, own_names
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {path.name: path.read_text() for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
@@ -64,19 +60,18 @@ def test_every_key_of_the_run_file_stands_in_its_page() -> None:
     assert not missing, f"docs/run_file.md says nothing of: {', '.join(missing)}"
 
 
+GIVEN = ("space", "evaluator", "objective", "axes")
+"""Arguments that come from the engine."""
+
+
 def components() -> dict[str, list[str]]:
     """{kind: keys that may stand beside it} of all that a run file may name."""
-    found: dict[str, Any] = dict(EMITTERS)
-    rooms: list[tuple[str, Any]] = [
-        ("search_spaces", SearchSpace), ("evaluators", Evaluator), ("qd.metrics", NetworkMetric)
-    ]  # fmt: skip
-    for room, base in rooms:
-        for name in list_names(room):
-            if (cls := built_in(name, room, base)) is not None:
-                found[name] = cls
+    found: dict[str, Any] = {}
+    for room in ("emitters", "archives", "spaces", "evaluators", "metrics"):
+        found |= {name: Registry().find(room, name, room) for name in own_names(room)}
     arguments = {name: list(inspect.signature(cls).parameters) for name, cls in found.items()}
     arguments["ray"] = list(inspect.signature(RayConfig).parameters)
-    return {name: [one for one in names if one not in ("space", "evaluator")] for name, names in arguments.items()}
+    return {name: [one for one in names if one not in GIVEN] for name, names in arguments.items()}
 
 
 @pytest.mark.parametrize("kind", components())

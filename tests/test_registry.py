@@ -12,8 +12,8 @@ from pydantic import Field
 
 from evaluators import Evaluator
 from evaluators.image_classification import ImageClassification
-from qd import registry as plugins
 from qd.errors import UsageError
+from qd.registry import Registry, source_digest
 from search_spaces import SearchSpace
 from search_spaces.sparse_moe import SparseMoE
 
@@ -44,12 +44,12 @@ def write(tmp_path: Path) -> Iterator[Callable[[str, str], Path]]:
 
 
 def find(kind: str, folder: Path | None = None) -> type[SearchSpace]:
-    return plugins.find(kind, "search_spaces", SearchSpace, folder, "space")
+    return Registry(folder).find("spaces", kind, "space")
 
 
 def test_built_in_parts_are_found_by_name() -> None:
     assert find("sparse_moe") is SparseMoE
-    assert plugins.find("image_classification", "evaluators", Evaluator, None, "evaluator") is ImageClassification
+    assert Registry().find("evaluators", "image_classification", "evaluator") is ImageClassification
 
 
 @pytest.mark.parametrize(
@@ -154,10 +154,10 @@ def test_plugins_of_the_same_name_in_two_folders_are_two(write, tmp_path: Path) 
 def test_a_change_of_source_changes_the_digest(write, tmp_path: Path) -> None:
     path = write("mine_digest.py", GOOD)
     found = find("mine_digest:Mine", tmp_path)
-    before = plugins.source_digest(found)
-    assert plugins.source_digest(found) == before
+    before = source_digest(found)
+    assert source_digest(found) == before
     path.write_text(path.read_text() + "# changed\n")
-    assert plugins.source_digest(found) != before
+    assert source_digest(found) != before
 
 
 # ---------------------------------------------------------- construction
@@ -204,7 +204,7 @@ class Unresolvable:
     ],
 )
 def test_arguments_are_the_keys_of_the_run_file(arguments: dict, values: tuple) -> None:
-    assert plugins.construct(Widget, arguments, "space", engine="given").values == ("given", *values)
+    assert Registry().construct(Widget, arguments, "space", engine="given").values == ("given", *values)
 
 
 @pytest.mark.parametrize(
@@ -225,17 +225,17 @@ def test_arguments_are_the_keys_of_the_run_file(arguments: dict, values: tuple) 
 )
 def test_an_argument_that_does_not_fit_is_refused(arguments: dict, message: str) -> None:
     with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
-        plugins.construct(Widget, arguments, "space", engine="given")
+        Registry().construct(Widget, arguments, "space", engine="given")
 
 
 def test_a_constructor_may_take_any_keys_or_none_or_leave_them_unchecked() -> None:
-    assert plugins.construct(Open, {"a": 1, "b": [2]}, "space").options == {"a": 1, "b": [2]}
-    assert isinstance(plugins.construct(Plain, {}, "space"), Plain)
+    assert Registry().construct(Open, {"a": 1, "b": [2]}, "space").options == {"a": 1, "b": [2]}
+    assert isinstance(Registry().construct(Plain, {}, "space"), Plain)
     with pytest.raises(UsageError, match=r"space\.a: unknown key; known: kind"):
-        plugins.construct(Plain, {"a": 1}, "space")
-    assert plugins.construct(Unresolvable, {"size": "any"}, "space").size == "any"
+        Registry().construct(Plain, {"a": 1}, "space")
+    assert Registry().construct(Unresolvable, {"size": "any"}, "space").size == "any"
 
 
 def test_an_abstract_class_is_refused() -> None:
     with pytest.raises(UsageError, match="evaluator: Can't instantiate abstract class Evaluator"):
-        plugins.construct(Evaluator, {}, "evaluator")
+        Registry().construct(Evaluator, {}, "evaluator")

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas
 
-from ..archives import Archive, CellArchive, Objective, UnstructuredArchive
+from ..archives import Archive, Objective
 from ..errors import UsageError
 from ..store.folder import RunFolder
 from ..store.run import open_run
@@ -199,18 +199,19 @@ class _Loaded(NamedTuple):
 def _load(path: Path) -> _Loaded:
     run = open_run(path)
     archive = run.fold(run.empty_archive(), genotypes=False)
-    if isinstance(archive, UnstructuredArchive):
-        raise UsageError(f"{path}: an unstructured archive has no cells that runs could share; nothing to compare")
-    assert isinstance(archive, CellArchive)
+    try:
+        cells_of = archive.with_cells().emptied().cells_of
+    except UsageError as error:
+        raise UsageError(f"{path}: nothing to compare: {error}") from None
     elites, objective = archive.elites, archive.objective
-    cells = archive.emptied().cells_of(elites.positions) if len(elites) else np.empty(0, dtype=np.int64)
+    cells = cells_of(elites.positions) if len(elites) else np.empty(0, dtype=np.int64)
     data = run.config.dump()
     axes = [(axis.metric, axis.low, axis.high, axis.bins, axis.scale, axis.categories) for axis in archive.axes]
     task = {
         "space": data["space"],
         "evaluator": data["evaluator"],
-        "archive": (archive.kind, objective, axes),
-        "centroids": run.meta("centroids"),
+        "archive": (run.config.archive.kind, objective, axes),
+        "cells": archive.recorded(),
         "outside": archive.clips,
     }
     quality = objective.sign * elites.objectives - objective.worst

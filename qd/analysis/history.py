@@ -74,7 +74,7 @@ def _with_shares(run: Run, frame: pandas.DataFrame, cells: np.ndarray) -> pandas
 
 def _cells(run: Run, frame: pandas.DataFrame) -> np.ndarray:
     """(T,) cells after each tell: a refinement adds some, and an unstructured archive has those that it filled."""
-    if run.archive.kind == "unstructured":
+    if not run.archive.fixed:
         return frame["elites"].to_numpy(np.float64)
     cells = np.full(len(frame), float(run.archive.cells))
     refined = [(tell, math.prod(run.parse(bins))) for tell, bins in run.query("SELECT tell, bins FROM refinements")]

@@ -5,10 +5,12 @@ Adding the same rows in the same order gives the same archive, however they were
 
 from .axes import Axis, Objective
 from .base import Archive, CellArchive, Insertion
+from .categorical import CategoricalArchive
 from .cvt import CVTArchive
 from .elites import Elite, Elites
-from .grid import CategoricalArchive, GridArchive, Refinement
+from .grid import GridArchive, Refinement
 from .make import make_archive, make_axis, make_objective
+from .recorded import RecordedArchive
 from .unstructured import UnstructuredArchive
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "GridArchive",
     "Insertion",
     "Objective",
+    "RecordedArchive",
     "Refinement",
     "UnstructuredArchive",
     "make_archive",

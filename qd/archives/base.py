@@ -10,6 +10,7 @@ import numpy as np
 
 from search_spaces import Genotypes
 
+from ..errors import UsageError
 from .averages import Averages
 from .axes import Axis, Objective
 from .elites import Elite, Elites
@@ -27,20 +28,37 @@ class Insertion(NamedTuple):
 class Archive(ABC):
     """The best evaluation of every cell over named measures.
 
-    An equal objective does not displace an elite. Axes are scaled alike: `positions` are on the axes, as
-    `Axis.position` gives them.
+    A fold over results: the same rows in the same order give the same archive, however they were cut into calls. An
+    equal objective does not displace an elite. Nothing is drawn at random but by the generator of `draw`.
+
+    The engine gives `objective`, `axes` and `outside` by their names; a kind's other arguments are its keys in the run
+    file. A kind whose cells are there from the start derives from `CellArchive` and gives `cells`, `cells_of` and
+    `emptied`; another gives `_contenders` instead of `cells_of`. Axes are scaled alike: `positions` are on the axes, as
+    `Axis.position` gives them, and shares of the axes are in [0, 1].
 
     Args:
         objective: what makes the best.
         axes: one for each measure.
         outside: what becomes of results beyond the axes: "drop" or "clip".
+
+    Raises:
+        ValueError: an axis has categories that this kind cannot have.
     """
 
-    kind: ClassVar[str]
     binned: ClassVar[bool] = False
-    """Whether the axes' bins make the cells."""
+    """Whether the axes' bins make the cells, so that `position` gives a bin on each axis."""
+    categorical: ClassVar[bool] = False
+    """Whether axes may have categories."""
+    fixed: bool = False
+    """Whether the cells are there from the start: where a result belongs does not depend on the others."""
+    unknown: str = ""
+    """Why nobody can say where its cells lie, and what to do about it; empty where the archive says it."""
+    averages: Averages | None = None
+    """Set by `average`."""
 
     def __init__(self, objective: Objective, axes: Sequence[Axis], outside: str = "drop") -> None:
+        if not self.categorical and any(axis.categories for axis in axes):
+            raise ValueError("measures: categories need kind: grid or categorical")
         self.objective = objective
         self.axes = tuple(axes)
         self.clips = outside == "clip"
@@ -71,13 +89,35 @@ class Archive(ABC):
         """How many there are, filled or not."""
 
     @property
-    @abstractmethod
     def pyribs(self) -> Any:
-        """A copy as pyribs has it, for its tools: solutions are evaluation ids, the objective maximises."""
+        """A copy as pyribs has it, for its tools: solutions are evaluation ids, the objective maximises.
 
-    @abstractmethod
+        Raises:
+            UsageError: pyribs has no such archive.
+        """
+        raise UsageError(f"pyribs: there is none of its archives that a {type(self).__name__} could be copied to")
+
     def position(self, cell: int) -> tuple[int, ...]:
         """What people call the cell: the bin on each axis, or its number."""
+        return (cell,)
+
+    def recorded(self) -> dict[str, Any]:
+        """What a log must keep to make the empty archive again, beside the run file: plain data."""
+        return {}
+
+    def restore(self, recorded: Mapping[str, Any]) -> None:
+        """Take what `recorded` gave when the run began; nothing was added yet."""
+
+    def middles(self) -> np.ndarray:
+        """(L, M) shares of the axes: a point inside the cell of each elite, where marks of pictures are."""
+        return (self.elites.positions - self._low) / (self._high - self._low)
+
+    def corners(self) -> dict[int, np.ndarray] | None:
+        """{cell: (V, 2) shares of the axes} of all cells of an archive of one or two measures; None without bounds.
+
+        An archive of one measure lies between 0 and 1 in the second direction.
+        """
+        return None
 
     @property
     def occupied(self) -> Sequence[int]:
@@ -116,6 +156,31 @@ class Archive(ABC):
     @abstractmethod
     def emptied(self) -> Self:
         """An empty archive of the same objective, axes and cells, which will not be refined."""
+
+    @property
+    def refines(self) -> bool:
+        """Whether refinements are still to come."""
+        return False
+
+    def refine(self, bins: Sequence[int]) -> None:
+        """Cut the axes into so many bins; only where `refines`."""
+        raise NotImplementedError
+
+    def average(self) -> None:
+        """From now on the mean of a candidate's evaluations decides; call it on an empty archive.
+
+        Raises:
+            ValueError: its cells do not stay what they are.
+        """
+        raise ValueError("needs an archive whose cells stay what they are")
+
+    def with_cells(self) -> CellArchive:
+        """This archive, as one whose cells other runs can share.
+
+        Raises:
+            UsageError: its cells depend on what was found, or only a plug-in knows them.
+        """
+        raise UsageError("the archive has no cells that runs could share")
 
     def refine_if_due(self, evaluations: int) -> tuple[int, ...] | None:
         """Cut the axes finer where it is time, after this many evaluations; returns their new bins, or None."""
@@ -180,12 +245,28 @@ class Archive(ABC):
             positions: (N, M) float64, within the bounds.
         """
 
+    def _put(
+        self, cell: int, evaluation: int, candidate: int, value: float, position: np.ndarray, genotype: Any
+    ) -> None:
+        """Make this the elite of a cell, whatever was there; `_find_best` is to be called afterwards."""
+        sign, slot = self.objective.sign, self.elites.slot(cell)
+        before = self.objective.worst if slot is None else sign * self.elites.row(slot)[1]
+        self.elites.put(cell, evaluation, candidate, value, position, genotype)
+        self.qd_score += sign * value - before
+
+    def _find_best(self) -> None:
+        signed = self.objective.sign * self.elites.objectives
+        self._best = None
+        if len(signed):
+            slots = np.flatnonzero(signed == signed.max())
+            slot = int(slots[self.elites.evaluations[slots].argmin()])
+            self._best = (float(signed[slot]), -int(self.elites.evaluations[slot]), slot)
+
 
 class CellArchive(Archive):
     """An archive whose cells are there from the start: where a result belongs does not depend on the others."""
 
-    averages: Averages | None = None
-    """Set by `average`."""
+    fixed = True
 
     @abstractmethod
     def cells_of(self, positions: np.ndarray) -> np.ndarray:
@@ -211,8 +292,12 @@ class CellArchive(Archive):
             cells, values = np.where(inside, cells, -1), np.where(inside, values, np.inf)
         return cells, values
 
+    def with_cells(self) -> CellArchive:
+        return self
+
     def average(self) -> None:
-        """From now on the mean of a candidate's evaluations decides; call it on an empty archive."""
+        if self.refines:
+            super().average()
         self.averages = Averages(self)
 
     def add(
@@ -249,10 +334,7 @@ class CellArchive(Archive):
         self, cell: int, evaluation: int, candidate: int, value: float, position: np.ndarray, genotype: Any
     ) -> None:
         """Make this the elite of a cell, be it better than the one before or not."""
-        sign, slot = self.objective.sign, self.elites.slot(cell)
-        before = self.objective.worst if slot is None else sign * self.elites.row(slot)[1]
-        self.elites.put(cell, evaluation, candidate, value, position, genotype)
-        self.qd_score += sign * value - before
+        self._put(cell, evaluation, candidate, value, position, genotype)
         self._find_best()
 
     def vacate(self, cell: int) -> None:
@@ -262,14 +344,6 @@ class CellArchive(Archive):
         self.qd_score -= self.objective.sign * self.elites.row(slot)[1] - self.objective.worst
         self.elites.remove(cell)
         self._find_best()
-
-    def _find_best(self) -> None:
-        signed = self.objective.sign * self.elites.objectives
-        self._best = None
-        if len(signed):
-            slots = np.flatnonzero(signed == signed.max())
-            slot = int(slots[self.elites.evaluations[slots].argmin()])
-            self._best = (float(signed[slot]), -int(self.elites.evaluations[slot]), slot)
 
     def _contenders(self, rows: np.ndarray, values: np.ndarray, positions: np.ndarray) -> Iterable[tuple[int, int]]:
         cells = self.cells_of(positions[rows]).tolist()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Annotated, Any, Self
 
 import numpy as np
 import ribs.archives
-from scipy.spatial import KDTree
+from pydantic import Field
+from scipy.spatial import KDTree, Voronoi
 
 from .axes import Axis, Objective
 from .base import CellArchive
@@ -23,22 +25,64 @@ class CVTArchive(CellArchive):
     Args:
         objective: what makes the best.
         axes: their bins do not matter here; they serve where the elites are looked at on a grid.
-        centroids: (C, M) float64 in [0, 1], of `tessellate`.
+        cells: how many.
+        samples: points that their centroids are found by, no fewer than cells.
+        centroid_seed: of these points.
         outside: "drop" or "clip".
+
+    Raises:
+        ValueError: there are fewer samples than cells.
     """
 
-    kind = "cvt"
-
     def __init__(
-        self, objective: Objective, axes: Sequence[Axis], centroids: np.ndarray, outside: str = "drop"
+        self,
+        objective: Objective,
+        axes: Sequence[Axis],
+        cells: Annotated[int, Field(ge=1, le=1_000_000)],
+        samples: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000,
+        centroid_seed: Annotated[int, Field(ge=0, lt=2**53)] = 0,
+        outside: str = "drop",
     ) -> None:
         super().__init__(objective, axes, outside)
-        self.centroids = centroids
-        self._tree = KDTree(centroids)
+        if cells > samples:
+            raise ValueError(f"a cvt needs at least as many samples as cells, got {samples} and {cells}")
+        self._arguments = (cells, samples, centroid_seed)
+
+    @classmethod
+    def around(
+        cls, objective: Objective, axes: Sequence[Axis], centroids: np.ndarray, outside: str = "drop"
+    ) -> CVTArchive:
+        """One with given centroids: (C, M) float64 shares of the axes."""
+        archive = cls(objective, axes, cells=len(centroids), samples=len(centroids), outside=outside)
+        archive.centroids = centroids
+        return archive
+
+    @cached_property
+    def centroids(self) -> np.ndarray:
+        """(C, M) float64 shares of the axes; found when first asked for, unless a log has them."""
+        cells, samples, seed = self._arguments
+        return tessellate(cells, len(self.axes), samples, seed)
+
+    @cached_property
+    def _tree(self) -> KDTree:
+        return KDTree(self.centroids)
 
     @property
     def cells(self) -> int:
-        return len(self.centroids)
+        return self._arguments[0]
+
+    def recorded(self) -> dict[str, Any]:
+        return {"centroids": self.centroids.tolist()}
+
+    def restore(self, recorded: Mapping[str, Any]) -> None:
+        if "centroids" in recorded:
+            self.centroids = np.array(recorded["centroids"])
+
+    def middles(self) -> np.ndarray:
+        return self.centroids[self.elites.cells]
+
+    def corners(self) -> dict[int, np.ndarray] | None:
+        return dict(enumerate(_regions(self.centroids)))
 
     @property
     def pyribs(self) -> ribs.archives.CVTArchive:
@@ -54,11 +98,10 @@ class CVTArchive(CellArchive):
             tessellation.add(self.elites.evaluations, self.objective.sign * self.elites.objectives, scaled)
         return tessellation
 
-    def position(self, cell: int) -> tuple[int, ...]:
-        return (cell,)
-
     def emptied(self) -> Self:
-        return type(self)(self.objective, self.axes, self.centroids, "clip" if self.clips else "drop")
+        anew = type(self)(self.objective, self.axes, *self._arguments, "clip" if self.clips else "drop")
+        anew.centroids = self.centroids
+        return anew
 
     def cells_of(self, positions: np.ndarray) -> np.ndarray:
         return np.asarray(self._tree.query((positions - self._low) / (self._high - self._low))[1], dtype=np.int64)
@@ -82,3 +125,26 @@ def tessellate(cells: int, measures: int, samples: int, seed: int) -> np.ndarray
             break
         centroids = moved
     return centroids
+
+
+def _regions(centroids: np.ndarray) -> list[np.ndarray]:
+    """Corners of what is nearest to each centroid, within [0, 1] × [0, 1]."""
+    if centroids.shape[1] == 1:
+        order = np.argsort(centroids[:, 0])
+        ordered = centroids[order, 0]
+        edges = np.concatenate([[0.0], (ordered[1:] + ordered[:-1]) / 2, [1.0]])
+        found: list[np.ndarray] = [np.empty(0)] * len(order)
+        for index, cell in enumerate(order.tolist()):
+            left, right = edges[index], edges[index + 1]
+            found[cell] = np.array([[left, 0.0], [right, 0.0], [right, 1.0], [left, 1.0]])
+        return found
+    # Mirrored at the four sides, so that the regions of the centroids themselves end there.
+    mirrored = [centroids]
+    for axis in (0, 1):
+        for side in (0.0, 1.0):
+            image = centroids.copy()
+            image[:, axis] = 2 * side - image[:, axis]
+            mirrored.append(image)
+    diagram = Voronoi(np.concatenate(mirrored))
+    regions = [diagram.regions[diagram.point_region[cell]] for cell in range(len(centroids))]
+    return [np.clip(diagram.vertices[region], 0.0, 1.0) for region in regions]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import ribs.archives
+from pydantic import Field
 
+from ..config import Model
 from .axes import Axis, Objective
 from .base import CellArchive
 
@@ -17,13 +19,27 @@ EPSILON = 1e-6
 """pyribs' own: what lies this share of a bin below an edge belongs above it."""
 
 
-class Refinement(NamedTuple):
-    """When to cut how fine."""
+MOST_CELLS = 10_000_000
 
-    evaluations: int
-    """After this many finished evaluations."""
-    bins: tuple[int, ...]
-    """Of each axis; multiples of what was before."""
+
+class Refinement(Model):
+    """When to cut how fine: after this many finished evaluations into `bins` along every measure, or along each."""
+
+    evaluations: Annotated[int, Field(ge=1)]
+    bins: Annotated[int, Field(ge=1)] | list[Annotated[int, Field(ge=1)]]
+    """Multiples of what was before; categories are never cut."""
+
+    def of(self, axes: Sequence[Axis]) -> tuple[int, ...]:
+        """Bins of each axis.
+
+        Raises:
+            ValueError: there are not as many as axes.
+        """
+        if isinstance(self.bins, int):
+            return tuple(axis.bins if axis.categories else self.bins for axis in axes)
+        if len(self.bins) != len(axes):
+            raise ValueError(f"refine: expected {len(axes)} bins, one for each measure, got {self.bins}")
+        return tuple(self.bins)
 
 
 class GridArchive(CellArchive):
@@ -37,22 +53,27 @@ class GridArchive(CellArchive):
         objective: what makes the best.
         axes: as they are before any refinement.
         outside: "drop" or "clip".
-        refinements: in the order of their times.
+        refine: in the order of their times.
+
+    Raises:
+        ValueError: there are too many cells, or a refinement would lose elites.
     """
 
-    kind = "grid"
     binned = True
+    categorical = True
 
     def __init__(
         self,
         objective: Objective,
         axes: Sequence[Axis],
         outside: str = "drop",
-        refinements: Sequence[Refinement] = (),
+        refine: Sequence[Refinement] = (),
     ) -> None:
         super().__init__(objective, axes, outside)
         self._levels = [np.array(self._bins)]
-        self._due = list(refinements)
+        self._due = [(one.evaluations, one.of(self.axes)) for one in refine]
+        _check_cells(self._bins)
+        self._check_refinements()
 
     @property
     def _bins(self) -> tuple[int, ...]:
@@ -78,6 +99,19 @@ class GridArchive(CellArchive):
     def position(self, cell: int) -> tuple[int, ...]:
         return tuple(int(index) for index in np.unravel_index(cell, self._bins))
 
+    def middles(self) -> np.ndarray:
+        cells = np.array(self.elites.cells, dtype=np.int64)
+        return (np.stack(np.unravel_index(cells, self._bins), axis=1) + 0.5) / self._bins
+
+    def corners(self) -> dict[int, np.ndarray] | None:
+        places = np.stack(np.unravel_index(np.arange(self.cells), self._bins), axis=1)  # (C, M)
+        low, high = places / self._bins, (places + 1) / self._bins
+        if len(self.axes) == 1:
+            low, high = np.pad(low, [(0, 0), (0, 1)]), np.pad(high, [(0, 0), (0, 1)], constant_values=1.0)
+        (left, bottom), (right, top) = low.T, high.T
+        shapes = np.stack([left, bottom, right, bottom, right, top, left, top], axis=1).reshape(-1, 4, 2)
+        return dict(enumerate(shapes))
+
     def cells_of(self, positions: np.ndarray) -> np.ndarray:
         coarse = self._bins_at(self._levels[0], positions)
         for before, after in zip(self._levels, self._levels[1:], strict=False):
@@ -90,22 +124,36 @@ class GridArchive(CellArchive):
 
     @property
     def refines(self) -> bool:
-        """Whether refinements are still to come."""
         return bool(self._due)
 
     def refine_if_due(self, evaluations: int) -> tuple[int, ...] | None:
         refined = None
-        while self._due and self._due[0].evaluations <= evaluations:
-            refined = self._due[0].bins
+        while self._due and self._due[0][0] <= evaluations:
+            refined = self._due[0][1]
             self.refine(refined)
         return refined
 
     def refine(self, bins: Sequence[int]) -> None:
-        """Cut the axes into this many bins, multiples of what they have; elites move to their finer cells."""
         self.axes = tuple(dataclasses.replace(axis, bins=number) for axis, number in zip(self.axes, bins, strict=True))
         self._levels.append(np.array(self._bins))
-        self._due = [one for one in self._due if one.bins > self._bins]
+        self._due = [(time, finer) for time, finer in self._due if finer > self._bins]
         self.elites.renumber(self.cells_of(self.elites.positions).tolist())
+
+    def _check_refinements(self) -> None:
+        before, time = self._bins, 0
+        for evaluations, bins in self._due:
+            _check_cells(bins)
+            if evaluations <= time:
+                raise ValueError(f"refine: evaluations must rise, got {evaluations} after {time}")
+            if bins == before or any(new % old for new, old in zip(bins, before, strict=True)):
+                raise ValueError(
+                    f"refine: bins must be multiples of those before, so that no elite is lost, got {list(bins)} after"
+                    f" {list(before)}"
+                )
+            for axis, new in zip(self.axes, bins, strict=True):
+                if axis.categories and new != axis.bins:
+                    raise ValueError(f"refine: the categories of {axis.metric} cannot be cut")
+            before, time = bins, evaluations
 
     def _bins_at(self, level: np.ndarray, positions: np.ndarray) -> np.ndarray:
         bins = (level * (positions - self._low) + EPSILON) / (self._high - self._low)
@@ -116,21 +164,7 @@ class GridArchive(CellArchive):
         return np.append(np.cumprod(bins[:0:-1])[::-1], 1)
 
 
-class CategoricalArchive(GridArchive):
-    """The best of every combination of categories: each axis has them."""
-
-    kind = "categorical"
-
-    @property
-    def pyribs(self) -> Any:
-        archive = ribs.archives.CategoricalArchive(
-            solution_dim=(),
-            solution_dtype=np.int64,
-            categories=[list(axis.categories) for axis in self.axes],
-            qd_score_offset=self.objective.worst,
-        )
-        if len(self):
-            numbers = self.elites.positions.astype(np.int64)
-            named = [[axis.categories[n] for axis, n in zip(self.axes, row, strict=True)] for row in numbers]
-            archive.add(self.elites.evaluations, self.objective.sign * self.elites.objectives, named)
-        return archive
+def _check_cells(bins: Sequence[int]) -> None:
+    cells = math.prod(bins)
+    if cells > MOST_CELLS:
+        raise ValueError(f"at most {MOST_CELLS:,} cells, got {cells:,}: use fewer bins")

@@ -3,54 +3,51 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-
-import numpy as np
+from collections.abc import Mapping
+from typing import Any
 
 from search_spaces import Metric
 
 from ..config import ArchiveConfig, AxisConfig, ObjectiveConfig
 from ..errors import UsageError, suggest
+from ..registry import Registry
 from .axes import Axis, Objective
 from .base import Archive
-from .cvt import CVTArchive, tessellate
-from .grid import CategoricalArchive, GridArchive, Refinement
-from .unstructured import UnstructuredArchive
 
 
 def make_archive(
     config: ArchiveConfig,
     metrics: Mapping[str, Metric],
+    registry: Registry | None = None,
+    recorded: Mapping[str, Any] | None = None,
     where: str = "archive",
-    centroids: Sequence[Sequence[float]] | None = None,
 ) -> Archive:
     """Build the empty archive of a run file, its axes and objective checked against the metrics that are reported.
 
     Args:
         config: the run file's section.
         metrics: what is reported.
+        registry: finds the kind; default: one without plug-ins.
+        recorded: what the log of the run has of it; None for a new run.
         where: the section's key, for messages.
-        centroids: those that the run has logged; without them a `cvt` is tessellated, which takes seconds.
 
     Raises:
-        UsageError: a metric that nobody reports, or an objective without a finite range.
+        UsageError: a metric that nobody reports, an objective without a finite range, or a key that does not fit.
     """
     objective = make_objective(config.objective, metrics, f"{where}.objective")
     axes = [make_axis(axis, metrics, f"{where}.measures[{index}]") for index, axis in enumerate(config.measures)]
-    if config.kind == "cvt":
-        assert config.cells is not None
-        if centroids is None:
-            points = tessellate(config.cells, len(axes), config.samples, config.centroid_seed)
-        else:
-            points = np.array(centroids)
-        return CVTArchive(objective, axes, points, config.outside)
-    if config.kind == "unstructured":
-        assert config.novelty is not None
-        return UnstructuredArchive(objective, axes, config.novelty, config.neighbours, config.outside)
-    if config.kind == "categorical":
-        return CategoricalArchive(objective, axes, config.outside)
-    refinements = [Refinement(one.evaluations, config.bins_of(one)) for one in config.refine]
-    return GridArchive(objective, axes, config.outside, refinements)
+    archive = (registry or Registry()).build(
+        "archives",
+        config.kind,
+        config.arguments,
+        where,
+        list(ArchiveConfig.model_fields),
+        objective=objective,
+        axes=axes,
+        outside=config.outside,
+    )
+    archive.restore(recorded or {})
+    return archive
 
 
 def make_objective(config: ObjectiveConfig, metrics: Mapping[str, Metric], where: str) -> Objective:

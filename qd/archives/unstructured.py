@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 import ribs.archives
+from pydantic import Field
 
 from .axes import Axis, Objective
 from .base import Archive
@@ -29,14 +30,12 @@ class UnstructuredArchive(Archive):
         outside: "drop" or "clip".
     """
 
-    kind = "unstructured"
-
     def __init__(
         self,
         objective: Objective,
         axes: Sequence[Axis],
-        novelty: float,
-        neighbours: int = 1,
+        novelty: Annotated[float, Field(gt=0)],
+        neighbours: Annotated[int, Field(ge=1)] = 1,
         outside: str = "drop",
     ) -> None:
         super().__init__(objective, axes, outside)
@@ -62,9 +61,6 @@ class UnstructuredArchive(Archive):
             scaled = (self.elites.positions - self._low) / (self._high - self._low)
             archive.add(self.elites.evaluations, self.objective.sign * self.elites.objectives, scaled)
         return archive
-
-    def position(self, cell: int) -> tuple[int, ...]:
-        return (cell,)
 
     def emptied(self) -> Self:
         outside = "clip" if self.clips else "drop"

@@ -12,7 +12,6 @@ from .models import (
     LogConfig,
     Model,
     ObjectiveConfig,
-    RefineConfig,
     RunFile,
     SearchConfig,
 )
@@ -28,7 +27,6 @@ __all__ = [
     "LogConfig",
     "Model",
     "ObjectiveConfig",
-    "RefineConfig",
     "RunFile",
     "SearchConfig",
     "check",

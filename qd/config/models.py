@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -78,36 +77,13 @@ class AxisConfig(Model):
         return self
 
 
-class RefineConfig(Model):
-    """A grid is cut finer after this many finished evaluations: into `bins` along every measure, or along each."""
+class ArchiveConfig(Component):
+    """The map: an objective, and the measures that span it. Other keys are the kind's own."""
 
-    evaluations: Annotated[int, Field(ge=1)]
-    bins: Annotated[int, Field(ge=1)] | list[Annotated[int, Field(ge=1)]]
-
-
-MOST_CELLS = 10_000_000
-KEYS_OF_KINDS: dict[str, tuple[str, ...]] = {
-    "grid": ("refine",),
-    "categorical": (),
-    "cvt": ("cells", "samples", "centroid_seed"),
-    "unstructured": ("novelty", "neighbours"),
-}
-"""Keys of an archive that only some kinds have."""
-
-
-class ArchiveConfig(Model):
-    """The map: an objective, and the measures that span it."""
-
-    kind: Literal["grid", "cvt", "categorical", "unstructured"] = "grid"
+    kind: str = "grid"
     objective: ObjectiveConfig
     measures: Annotated[list[AxisConfig], Field(min_length=1)]
     outside: Literal["drop", "clip"] = "drop"
-    refine: list[RefineConfig] = []
-    cells: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    samples: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
-    centroid_seed: Annotated[int, Field(ge=0, lt=2**53)] = 0
-    novelty: Annotated[float, Field(gt=0)] | None = None
-    neighbours: Annotated[int, Field(ge=1)] = 1
 
     @field_validator("objective", mode="before")
     @classmethod
@@ -115,60 +91,11 @@ class ArchiveConfig(Model):
         return {"metric": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _consistent(self) -> ArchiveConfig:
+    def _named_once(self) -> ArchiveConfig:
         names = [axis.metric for axis in self.measures]
         if len(set(names)) < len(names):
             raise ValueError(f"each measure is named once, got {', '.join(names)}")
-        for kind, keys in KEYS_OF_KINDS.items():
-            for key in keys:
-                if kind != self.kind and getattr(self, key) != type(self).model_fields[key].get_default():
-                    raise ValueError(f"{key} belongs to kind: {kind}, and this archive is of kind: {self.kind}")
-        if self.kind in ("grid", "categorical"):
-            self._check_bins()
-        elif any(axis.categories for axis in self.measures):
-            raise ValueError(f"categories need kind: grid or categorical, got {self.kind}")
-        if self.kind == "categorical" and not all(axis.categories for axis in self.measures):
-            raise ValueError("every measure of a categorical archive needs categories, e.g. [1, 2, 4]")
-        if self.kind == "cvt":
-            if self.cells is None:
-                raise ValueError("cells is missing; a cvt archive needs their number")
-            if self.cells > self.samples:
-                raise ValueError(f"a cvt needs at least as many samples as cells, got {self.samples} and {self.cells}")
-        if self.kind == "unstructured" and self.novelty is None:
-            raise ValueError("novelty is missing: how far from the others founds a cell, as a share of the axes")
         return self
-
-    def bins_of(self, step: RefineConfig) -> tuple[int, ...]:
-        """Bins of each measure after a refinement; categories are never cut."""
-        given = step.bins if isinstance(step.bins, list) else [step.bins] * len(self.measures)
-        pairs = zip(given, self.measures, strict=True)
-        return tuple(axis.bins if axis.categories and isinstance(step.bins, int) else bins for bins, axis in pairs)
-
-    def _check_bins(self) -> None:
-        before, time = tuple(axis.bins for axis in self.measures), 0
-        _check_cells(before)
-        for step in self.refine:
-            if isinstance(step.bins, list) and len(step.bins) != len(before):
-                raise ValueError(f"refine: expected {len(before)} bins, one for each measure, got {step.bins}")
-            bins = self.bins_of(step)
-            _check_cells(bins)
-            if step.evaluations <= time:
-                raise ValueError(f"refine: evaluations must rise, got {step.evaluations} after {time}")
-            if bins == before or any(new % old for new, old in zip(bins, before, strict=True)):
-                raise ValueError(
-                    f"refine: bins must be multiples of those before, so that no elite is lost, got {list(bins)} after"
-                    f" {list(before)}"
-                )
-            for axis, new in zip(self.measures, bins, strict=True):
-                if axis.categories and new != axis.bins:
-                    raise ValueError(f"refine: the categories of {axis.metric} cannot be cut")
-            before, time = bins, step.evaluations
-
-
-def _check_cells(bins: tuple[int, ...]) -> None:
-    cells = math.prod(bins)
-    if cells > MOST_CELLS:
-        raise ValueError(f"at most {MOST_CELLS:,} cells, got {cells:,}: use fewer bins")
 
 
 class LogConfig(Model):
@@ -259,9 +186,6 @@ class RunFile(Model):
     def dump(self) -> dict[str, Any]:
         """Plain data that `check` accepts again."""
         data = to_jsonable_python(self.model_dump(), inf_nan_mode="constants")
-        for kind, keys in KEYS_OF_KINDS.items():
-            for key in keys if kind != self.archive.kind else ():
-                del data["archive"][key]
         for axis in data["archive"]["measures"]:
             if axis["categories"] is None:
                 del axis["categories"]

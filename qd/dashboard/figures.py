@@ -15,7 +15,7 @@ import pandas
 
 from search_spaces import Metric
 
-from ..archives import Archive, Axis, CVTArchive, GridArchive
+from ..archives import Archive, Axis
 from ..plots.cells import middles, outlines
 from ..plots.style import EMPTY, SERIES, scale_of, short
 
@@ -39,7 +39,7 @@ def map_figure(archive: Archive, kept: np.ndarray | None = None, chosen: int | N
     """
     keep = np.ones(len(archive), bool) if kept is None else kept
     faded = [_cells(archive, ~keep, True)] if not keep.all() else []
-    borders = [_borders(archive)] if isinstance(archive, CVTArchive) else []
+    borders = [] if archive.binned or archive.corners() is None else [_borders(archive)]
     nothing = {"visible": False, "range": [0, 1], "fixedrange": True}
     return {
         "data": [*faded, _cells(archive, keep, False), *borders, map_mark(archive, chosen)],
@@ -58,10 +58,10 @@ def map_figure(archive: Archive, kept: np.ndarray | None = None, chosen: int | N
 
 
 def _cells(archive: Archive, rows: np.ndarray, faded: bool) -> Plain:
-    return _grid(archive, rows, faded) if isinstance(archive, GridArchive) else _dots(archive, rows, faded)
+    return _grid(archive, rows, faded) if archive.binned else _dots(archive, rows, faded)
 
 
-def _grid(archive: GridArchive, rows: np.ndarray, faded: bool) -> Plain:
+def _grid(archive: Archive, rows: np.ndarray, faded: bool) -> Plain:
     x = archive.axes[0]
     y_edges = archive.axes[1].edges() if len(archive.axes) > 1 else np.array([0.0, 1.0])
     shape = (len(y_edges) - 1, x.bins)
@@ -98,7 +98,7 @@ def _dots(archive: Archive, rows: np.ndarray, faded: bool) -> Plain:
     }
 
 
-def _borders(archive: CVTArchive) -> Plain:
+def _borders(archive: Archive) -> Plain:
     x: list[float | None] = []
     y: list[float | None] = []
     for corners in outlines(archive).values():

@@ -7,13 +7,13 @@ import base64
 import numpy as np
 from matplotlib.colors import to_hex
 
-from ..archives import Archive, GridArchive
+from ..archives import Archive
 from ..plots.style import EMPTY, colours_of
 
 
 def preview(archive: Archive) -> str | None:
-    """An image address for the area within the axes, of any size; None for archives that are no grids."""
-    if not isinstance(archive, GridArchive):
+    """An image address for the area within the axes, of any size; None where bins do not make the cells."""
+    if not archive.binned:
         return None
     width, height = ([axis.bins for axis in archive.axes] + [1])[:2]
     values = archive.elites.objectives

@@ -1,4 +1,4 @@
-"""Emitters: who proposes candidates. One file each; `kinds.KINDS` is what a run file may name."""
+"""Emitters: who proposes candidates. One file each, named as in a run file; `baselines` are the controls."""
 
 from .base import Emitter, Proposals, Told
 from .map_elites import MapElites

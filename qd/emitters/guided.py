@@ -77,7 +77,7 @@ class Guided(Emitter):
 
     def bind(self, metrics: Mapping[str, Metric], archive: Archive, surrogate: Callable[[], Surrogate | None]) -> None:
         if not isinstance(archive, CellArchive):
-            raise ValueError(f"guided needs cells that are there from the start; archive.kind {archive.kind} has none")
+            raise ValueError(f"guided needs cells that are there from the start; {type(archive).__name__} has none")
         self._objective, self._axes = archive.objective.metric, archive.axes
         measures = [axis.metric for axis in self._axes]
         if self._objective in measures:

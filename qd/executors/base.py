@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
@@ -13,13 +16,46 @@ from evaluators import Evaluator
 from search_spaces import Invalid
 
 from ..candidates import Candidates, Results, Status, Weights
+from ..registry import Registry
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run gives its executor.
+
+    Args:
+        evaluator: bound to the run's space.
+        recipe: makes such an evaluator anew, in another process; it takes the folder of the plug-ins there.
+        plugins: their folder here; None where there are none.
+        ordered: whether the log depends on what is evaluated together, so that batches are sent as they are given.
+    """
+
+    evaluator: Evaluator
+    recipe: Callable[[Path | None], Evaluator]
+    plugins: Path | None
+    ordered: bool
 
 
 class Executor(ABC):
     """Evaluates batches somewhere, in any order.
 
-    Every submitted row comes back exactly once from `collect`, whatever happens to it. Called by one thread.
+    Every submitted row comes back exactly once from `collect`, whatever happens to it. Called by one thread. The
+    constructor takes the bound `evaluator`; its other arguments are the keys beside `kind` in the run file.
     """
+
+    @classmethod
+    def for_run(cls, work: Work, keys: Mapping[str, Any], where: str) -> Self:
+        """Make it as a run file says; one that needs more than the evaluator takes it out of `work`.
+
+        Args:
+            work: of the run.
+            keys: those beside `kind`.
+            where: the run file and its key, for messages.
+
+        Raises:
+            UsageError: a key is unknown or does not fit, or what evaluates cannot be used.
+        """
+        return Registry().construct(cls, keys, where, evaluator=work.evaluator)
 
     @property
     @abstractmethod

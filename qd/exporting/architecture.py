@@ -9,9 +9,9 @@ from typing import Any
 
 from search_spaces import Genotype, Invalid, SearchSpace, Task
 
-from .. import registry as plugins
 from ..environment import __version__
 from ..errors import QdError, UsageError
+from ..registry import Registry, is_plugin
 from ..store.run import Run
 
 FORMAT = 1
@@ -95,7 +95,7 @@ class Architecture:
     @property
     def is_plugin(self) -> bool:
         """Whether a stranger's space builds it."""
-        return plugins.is_plugin(self.space["kind"])
+        return is_plugin(self.space["kind"])
 
     def find_space(self, folder: Path | None, where: str) -> SearchSpace:
         """The space that builds it.
@@ -108,8 +108,7 @@ class Architecture:
             UsageError: the space is unknown, or takes other arguments.
         """
         arguments = {name: value for name, value in self.space.items() if name != "kind"}
-        found = plugins.find(self.space["kind"], "search_spaces", SearchSpace, folder, where)
-        return plugins.construct(found, arguments, where)
+        return Registry(folder).build("spaces", self.space["kind"], arguments, where)
 
     def network_task(self, where: str) -> Task:
         """The task of its network.

@@ -13,10 +13,10 @@ from evaluators import Evaluator
 from evaluators.task_data import TaskData
 from search_spaces import SearchSpace
 
-from .. import registry as plugin_room
 from ..analysis.lineage import Ancestor, lineage
 from ..analysis.selection import Selection, choose
 from ..errors import UsageError
+from ..registry import Registry
 from ..runs.launch import interruptible
 from ..store.run import open_run
 from .architecture import FILE, Architecture
@@ -158,12 +158,9 @@ def parts_of(architecture: Architecture, folder: Path | None) -> tuple[SearchSpa
     space = architecture.find_space(folder, "space")
     kind = architecture.evaluator["kind"]
     arguments = {name: value for name, value in architecture.evaluator.items() if name != "kind"}
-    evaluator = plugin_room.construct(
-        plugin_room.find(kind, "evaluators", Evaluator, folder, "evaluator"), arguments, "evaluator"
-    )
-    for plugin in (architecture.space["kind"], kind):
-        if plugin_room.is_plugin(plugin):
-            logger.info(f"importing {plugin} from {folder}")
+    registry = Registry(folder)
+    evaluator = registry.build("evaluators", kind, arguments, "evaluator")
+    registry.mention()
     try:
         evaluator.bind(space)
     except ValueError as error:

@@ -31,8 +31,10 @@ def difference(runs: Sequence[Run], measures: Sequence[str] = (), objective: str
     if len(runs) != 2:
         raise UsageError(f"difference compares two runs, got {len(runs)}")
     first = chosen_archive(runs[0], measures, objective)
-    if first.kind == "unstructured":
-        raise UsageError("difference: an unstructured archive has no cells to compare; name axes: --measures A,B")
+    try:
+        first.with_cells()
+    except UsageError as error:
+        raise UsageError(f"difference: {error}; or name axes: --measures A,B") from None
     for name in [axis.metric for axis in first.axes] + [first.objective.metric]:
         runs[1].require_metric(name)
     second = runs[1].fold(first.emptied())

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ..analysis.spread import pooled_deviation, verified
-from ..archives import Archive, Axis, CVTArchive, GridArchive, Objective
+from ..archives import Archive, Axis, Objective
 from ..errors import UsageError
 from ..store.run import Run
 from .cells import grid_of, middles, outlines, values_of
@@ -104,8 +104,10 @@ def heatmap(archive: Archive, axes: Axes, name: str = "", limits: tuple[float, f
             label = label.replace(" (", "\n(")  # a strip is not as high as the label is long
         axes.figure.colorbar(mesh, ax=axes, pad=0.02).set_label(label)
     count = f"{len(archive)} of {archive.cells} cells filled ({archive.coverage:.0%})"
-    if archive.kind == "unstructured":
+    if not archive.fixed:
         count = f"{len(archive)} networks"
+    if archive.unknown:
+        count += "; squares for cells"
     title(axes, *([name, count] if name else [count]))
     if len(archive) < archive.cells:
         axes.legend(
@@ -133,11 +135,11 @@ def draw_cells(
         "norm": Normalize(*limits) if limits else None,
         "edgecolors": "none",
     }
-    if isinstance(archive, GridArchive):
+    if archive.binned:
         drawn = draw_grid(archive.axes[:2], axes, grid_of(archive, values), style)
     else:
         shapes = outlines(archive)
-        if isinstance(archive, CVTArchive):
+        if archive.corners() is not None:
             lines = PolyCollection(list(shapes.values()), facecolors="none", edgecolors=EMPTY_LINES, linewidths=0.4)
             axes.add_collection(lines)
         cells = PolyCollection([shapes[cell] for cell in values], array=np.array(list(values.values())), **style)

@@ -73,7 +73,7 @@ def the_map(run: Run) -> str:
 def _of_many_measures(run: Run) -> str:
     archive = run.archive
     names = [axis.metric for axis in archive.axes]
-    if len(names) == 3 and archive.kind == "grid" and archive.axes[2].bins <= PANELS:
+    if len(names) == 3 and archive.binned and archive.axes[2].bins <= PANELS:
         figure, what = small_multiples(run), "one map for each bin of the third"
     else:
         figure, what = map_of(run, run.project(names[:2])), f"over the first two; the others are {', '.join(names[2:])}"

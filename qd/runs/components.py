@@ -5,21 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from evaluators import Evaluator
 from search_spaces import SearchSpace
 
-from .. import registry as plugins
-from ..config import Component, RunFile
+from ..config import RunFile
 from ..errors import UsageError
 from ..metrics.base import MetricError, NetworkMetric
+from ..registry import Registry
 from .measured import Measured
-
-T = TypeVar("T")
-
-METRICS = "qd.metrics"
-"""Where the kinds of metrics are."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +23,10 @@ class Components:
     Args:
         space: of the run.
         evaluator: of the run, which measures the run file's `metrics` too.
-        digests: {dotted path: SHA-256 of its file} of the plug-ins.
     """
 
     space: SearchSpace
     evaluator: Evaluator
-    digests: Mapping[str, str]
 
     def bind(self, config: RunFile) -> None:
         """Bind the evaluator to the space.
@@ -51,33 +43,26 @@ class Components:
             raise UsageError(f"evaluator: {error}") from error
 
 
-def build_components(config: RunFile, folder: Path | None) -> Components:
+def build_components(config: RunFile, registry: Registry) -> Components:
     """Find and construct space, evaluator and metrics.
 
     Args:
         config: the run file.
-        folder: where dotted paths are looked up.
+        registry: finds them.
 
     Raises:
         UsageError: naming the key.
     """
-    digests: dict[str, str] = {}
-
-    space = _build(config.space, "search_spaces", SearchSpace, "space", folder, digests)
-    evaluator = _build(config.evaluator, "evaluators", Evaluator, "evaluator", folder, digests)
+    space = registry.build("spaces", config.space.kind, config.space.arguments, "space")
+    evaluator = registry.build("evaluators", config.evaluator.kind, config.evaluator.arguments, "evaluator")
     metrics = [
-        _build(one, METRICS, NetworkMetric, f"metrics[{index}]", folder, digests)
+        registry.build("metrics", one.kind, one.arguments, f"metrics[{index}]")
         for index, one in enumerate(config.metrics)
     ]
     try:
-        return Components(space, _measuring(evaluator, metrics), digests)
+        return Components(space, _measuring(evaluator, metrics))
     except ValueError as error:
         raise UsageError(f"metrics: {error}") from error
-
-
-def is_metric(name: str) -> bool:
-    """Whether a run file may have it in its `metrics` by this name."""
-    return name in plugins.list_names(METRICS) and plugins.built_in(name, METRICS, NetworkMetric) is not None
 
 
 def build_evaluator(config: RunFile, folder: Path | None) -> Evaluator:
@@ -86,16 +71,9 @@ def build_evaluator(config: RunFile, folder: Path | None) -> Evaluator:
     Raises:
         UsageError: naming the key.
     """
-    components = build_components(config, folder)
+    components = build_components(config, Registry(folder))
     components.bind(config)
     return components.evaluator
-
-
-def _build(component: Component, room: str, base: type[T], key: str, folder: Path | None, digests: dict[str, str]) -> T:
-    found = plugins.find(component.kind, room, base, folder, key)
-    if plugins.is_plugin(component.kind):
-        digests[component.kind] = plugins.source_digest(found)
-    return plugins.construct(found, component.arguments, key)
 
 
 def _measuring(evaluator: Evaluator, metrics: Sequence[NetworkMetric]) -> Evaluator:

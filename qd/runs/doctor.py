@@ -156,7 +156,7 @@ def _examine_cluster(address: str, diagnosis: Diagnosis) -> None:
     from ..executors.ray.options import ray_config
     from ..executors.ray.survey import disagreements, survey
 
-    config = ray_config({"kind": "ray", "address": address}, "--address")
+    config = ray_config({"address": address}, "executor")
     try:
         cluster = connect(config)
     except QdError as error:

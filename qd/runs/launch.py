@@ -17,11 +17,9 @@ from typing import Any
 import numpy as np
 
 from .. import environment
-from ..archives import CVTArchive
 from ..config import RunFile, check, load, override
-from ..errors import UsageError, suggest
-from ..executors import Executor, InlineExecutor
-from ..executors.ray.options import ray_config
+from ..errors import UsageError
+from ..executors import Executor, Work
 from ..search.columnar import ColumnarSearch
 from ..search.full import Search
 from ..search.loop import Ending, Loop
@@ -148,7 +146,7 @@ def begin(
     plugin_folder = Path(plugins) if plugins else file.resolve().parent
     parts = problem.prepare(config, str(file), plugin_folder)
     with _executor(executor, parts, str(file)) as used:
-        _mention(parts.digests, plugin_folder)
+        parts.registry.mention()
         folder = _make_folder(file, out)
         log = _make_log(file, folder, config, parts)
         network = on_network(folder.path)
@@ -204,8 +202,8 @@ def prepare_again(before: Run, config: RunFile, plugins: Path | str | None) -> P
     """
     folder = plugins or before.meta("plugin_folder")
     folder = Path(folder) if folder else None
-    parts = problem.prepare(config, str(before.folder.log), folder, before.meta("centroids"))
-    _mention(parts.digests, folder)
+    parts = problem.prepare(config, str(before.folder.log), folder, before.recorded)
+    parts.registry.mention()
     _compare(parts, before)
     return parts
 
@@ -216,22 +214,15 @@ def make_executor(config: RunFile, parts: Problem, name: str) -> Executor:
     Raises:
         UsageError: it is unknown, a key of it is, or its cluster cannot be used.
     """
-    kind, arguments = config.executor.kind, config.executor.arguments
-    if kind == "ray":
-        from ..executors.ray.executor import RayExecutor  # Ray, which takes a second to import
-
-        options = ray_config(config.executor.model_dump(), name)
-        if options.chunk and config.search.order == "id":
-            raise UsageError(
-                f"{name}: executor.chunk: under `order: id` the log depends on what is evaluated together;"
-                " leave it out, and set search.chunk in the run file"
-            )
-        return RayExecutor(functools.partial(build_evaluator, config), options, parts.plugin_folder)
-    if kind != "inline":
-        raise UsageError(f"{name}: executor.kind: unknown executor {kind!r}{suggest(kind, ['inline', 'ray'])}")
-    for key in arguments:
-        raise UsageError(f"{name}: executor.{key}: unknown key; the inline executor has none")
-    return InlineExecutor(parts.evaluator)
+    where = f"{name}: executor"
+    found = parts.registry.find("executors", config.executor.kind, where)
+    work = Work(
+        parts.evaluator,
+        functools.partial(build_evaluator, config),
+        parts.registry.plugin_folder,
+        config.search.order == "id",
+    )
+    return found.for_run(work, config.executor.arguments, where)
 
 
 @contextlib.contextmanager
@@ -325,15 +316,20 @@ def _make_folder(file: Path, out: Path | str | None) -> RunFolder:
 
 def _make_log(file: Path, folder: RunFolder, config: RunFile, parts: Problem) -> Log:
     try:
+        plugins = parts.registry.plugin_folder
         folder.write_run_file(config.dump())
         folder.write_environment(environment.describe(file.resolve().parent))
         meta = {
             "run_file": config.dump(),
-            "plugin_folder": str(parts.plugin_folder.resolve()) if parts.plugin_folder else None,
-            "digests": dict(parts.digests),
+            "plugin_folder": str(plugins.resolve()) if plugins else None,
+            "digests": parts.registry.digests,
             "task": vars(parts.evaluator.task) if parts.evaluator.task else None,
             "genes": repr(parts.space.genes),
-            "centroids": parts.archive.centroids.tolist() if isinstance(parts.archive, CVTArchive) else None,
+            "archive": {
+                "fixed": parts.archive.fixed,
+                "cells": parts.archive.cells,
+                "recorded": parts.archive.recorded(),
+            },
             "version": environment.__version__,
             "ending": None,
         }
@@ -362,14 +358,9 @@ def resumed_config(before: Run, overrides: Sequence[str], keys: Mapping[str, Any
     return config
 
 
-def _mention(digests: Mapping[str, str], folder: Path | None) -> None:
-    for path in digests:
-        logger.info(f"importing {path} from {folder}")
-
-
 def _compare(parts: Problem, before: Run) -> None:
     for path, digest in (before.meta("digests") or {}).items():
-        if parts.digests.get(path) != digest:
+        if parts.registry.digests.get(path, digest) != digest:
             logger.warning(
                 f"the source of {path} has changed since the run began; old and new results may not be comparable"
             )

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from evaluators import Evaluator
 from search_spaces import Gene, Invalid, Metric, SearchSpace
 
-from .. import registry as plugins
-from ..archives import Archive, CellArchive, make_archive
+from ..archives import Archive, make_archive
 from ..config import RunFile
-from ..emitters.kinds import KINDS
-from ..errors import UsageError, suggest
+from ..errors import UsageError
+from ..registry import Registry, is_own
 from ..search.problem import Problem, WeightedEmitter, emitter_names
 from ..search.seeds import stream_seed
-from .components import build_components, is_metric
+from .components import build_components
 
 METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 MOST_METRICS = 500
@@ -30,7 +30,7 @@ RESERVED = frozenset(
 
 
 def prepare(
-    config: RunFile, name: str, plugin_folder: Path | None, centroids: Sequence[Sequence[float]] | None = None
+    config: RunFile, name: str, plugin_folder: Path | None, recorded: Mapping[str, Any] | None = None
 ) -> Problem:
     """Build every part of a run.
 
@@ -38,36 +38,34 @@ def prepare(
         config: the run file.
         name: its path, for messages.
         plugin_folder: where dotted paths are looked up.
-        centroids: of a cvt archive, when they are known already.
+        recorded: what the log of the run has of its archive; None for a new run.
 
     Raises:
         UsageError: naming file and key.
     """
     try:
-        return _prepare(config, plugin_folder, centroids)
+        return _prepare(config, plugin_folder, recorded)
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from error
 
 
-def _prepare(config: RunFile, folder: Path | None, centroids: Sequence[Sequence[float]] | None) -> Problem:
-    components = build_components(config, folder)
+def _prepare(config: RunFile, folder: Path | None, recorded: Mapping[str, Any] | None) -> Problem:
+    registry = Registry(folder)
+    components = build_components(config, registry)
     space, evaluator = components.space, components.evaluator
     if not isinstance(getattr(space, "genes", None), Gene):
         raise UsageError(f"space: {config.space.kind} declares no `genes`, such as Struct(width=Choice(16, 32))")
     metrics = _metrics(space, evaluator)
     _check_named(config, metrics)
     definitions = {metric: definition for metric, (definition, _) in metrics.items()}
-    archive = make_archive(config.archive, definitions, centroids=centroids)
+    archive = make_archive(config.archive, definitions, registry, recorded)
     _check_times(config, metrics)
-    _check_noise(config)
     _check_imported(config, space)
     if config.search.noise == "reevaluate":
-        assert isinstance(archive, CellArchive)
-        archive.average()
+        _average(config, archive)
     components.bind(config)
-    emitters = _emitters(config, space, evaluator, archive, definitions)
-    plugin_folder = folder if components.digests else None
-    return Problem(config, space, evaluator, metrics, archive, emitters, components.digests, plugin_folder)
+    emitters = _emitters(config, registry, space, evaluator, archive, definitions)
+    return Problem(config, space, evaluator, metrics, archive, emitters, registry)
 
 
 def _metrics(space: SearchSpace, evaluator: Evaluator) -> dict[str, tuple[Metric, str]]:
@@ -104,7 +102,7 @@ def _named(config: RunFile) -> dict[str, str]:
 def _check_named(config: RunFile, metrics: Mapping[str, tuple[Metric, str]]) -> None:
     """Say of a metric that nobody reports where the run file could add it; what is unknown, the archive refuses."""
     for key, name in _named(config).items():
-        if name not in metrics and is_metric(name):
+        if name not in metrics and is_own("metrics", name):
             raise UsageError(f"{key}: no metric {name!r} is reported; write metrics: [{name}] to have it measured")
 
 
@@ -119,11 +117,11 @@ def _check_times(config: RunFile, metrics: Mapping[str, tuple[Metric, str]]) -> 
             )
 
 
-def _check_noise(config: RunFile) -> None:
-    if config.search.noise == "none":
-        return
-    if config.archive.kind == "unstructured" or config.archive.refine:
-        raise UsageError("search.noise: `reevaluate` needs an archive whose cells stay what they are")
+def _average(config: RunFile, archive: Archive) -> None:
+    try:
+        archive.average()
+    except ValueError as error:
+        raise UsageError(f"search.noise: `reevaluate` {error}") from error
     if config.log.keep != "all":
         raise UsageError("search.noise: `reevaluate` needs every evaluation in the log; write log: all")
 
@@ -139,15 +137,18 @@ def _check_imported(config: RunFile, space: SearchSpace) -> None:
 
 
 def _emitters(
-    config: RunFile, space: SearchSpace, evaluator: Evaluator, archive: Archive, metrics: Mapping[str, Metric]
+    config: RunFile,
+    registry: Registry,
+    space: SearchSpace,
+    evaluator: Evaluator,
+    archive: Archive,
+    metrics: Mapping[str, Metric],
 ) -> list[WeightedEmitter]:
     names = emitter_names([one.kind for one in config.emitters])
     emitters = []
     for index, (name, one) in enumerate(zip(names, config.emitters, strict=True)):
         where = f"emitters[{index}]"
-        if one.kind not in KINDS:
-            raise UsageError(f"{where}.kind: unknown emitter {one.kind!r}{suggest(one.kind, sorted(KINDS))}")
-        emitter = plugins.construct(KINDS[one.kind], one.arguments, where, ("kind", "weight"), space=space)
+        emitter = registry.build("emitters", one.kind, one.arguments, where, ("kind", "weight"), space=space)
         try:
             emitter.bind(metrics, archive, evaluator.surrogate)
         except ValueError as error:

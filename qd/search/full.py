@@ -22,7 +22,6 @@ from search_spaces import Genotype
 from search_spaces.genes import to_json
 from search_spaces.genes.columns import take
 
-from ..archives import CellArchive
 from ..candidates import Purpose, Results, Status
 from ..executors import Executor
 from ..store.folder import RunFolder
@@ -347,7 +346,6 @@ class Search(Loop):
 
     def _challenge(self) -> None:
         if self._again is not None:
-            assert isinstance(self.archive, CellArchive)
             assert self.archive.averages is not None
             self._again.challenge(self.archive.averages.challenged)
             self.archive.averages.challenged.clear()
@@ -412,7 +410,6 @@ class Search(Loop):
         for _ in range(len(self._imported) - state["imported"]):
             self._imported.popleft()
         if self._again is not None:
-            assert isinstance(self.archive, CellArchive)
             assert self.archive.averages is not None
             self._again.restore(state["again"], unfinished.answered, unfinished.reevaluations)
             self.archive.averages.set_genotypes(genotypes_of(unfinished.answered))

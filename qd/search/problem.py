@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from search_spaces import Metric, SearchSpace
 from ..archives import Archive
 from ..config import RunFile
 from ..emitters import Emitter
+from ..registry import Registry
 
 
 @dataclass
@@ -39,10 +39,8 @@ class Problem:
     archive: Archive
     """Empty, or folded from the log."""
     emitters: Sequence[WeightedEmitter]
-    digests: Mapping[str, str]
-    """{dotted path: SHA-256 of its file} of the plug-ins."""
-    plugin_folder: Path | None
-    """Where they lie; None where there are none."""
+    registry: Registry
+    """Knows which plug-ins are in it."""
 
 
 def emitter_names(kinds: Sequence[str]) -> list[str]:

@@ -18,14 +18,14 @@ import networkx
 import numpy as np
 import pandas
 
-from search_spaces import Metric, SearchSpace
+from search_spaces import Metric
 
-from ..archives import Archive, Axis, CellArchive, GridArchive, Objective, make_archive
+from ..archives import Archive, Axis, GridArchive, Objective, RecordedArchive, make_archive, make_axis, make_objective
 from ..candidates import Status
 from ..config import RunFile, from_log
 from ..errors import UsageError, suggest
 from ..notebook import Network, ReadableGenotype, run_html
-from ..registry import construct, find, is_plugin
+from ..registry import Registry, is_at_hand, is_own
 from .folder import RunFolder
 from .log import APPLICATION_ID, SCHEMA_VERSION, unpack_graph
 from .pending import counts_of, unpack_state
@@ -38,25 +38,28 @@ ARCHIVED = "purpose IN ('search', 'reevaluation') AND fidelity = 1 AND _status =
 """The rows that an archive is folded from."""
 
 
-def open_run(path: Path | str, project_accepted: bool = False) -> Run:
+def open_run(path: Path | str, project_accepted: bool = False, plugins: Path | str | None = None) -> Run:
     """Open a run folder for looking, also while its search goes on.
 
     Args:
         path: the folder.
         project_accepted: let an accepted log be projected onto other measures, from what it has kept; otherwise that is
             refused, as what it has not kept would be missing.
+        plugins: the folder of the archive's kind, where that is a plug-in; without it, the archive is what the log
+            tells of it.
 
     Raises:
         UsageError: it is no run folder, or its log is damaged, foreign or of a newer version.
     """
-    return Run(path, project_accepted)
+    return Run(path, project_accepted, plugins)
 
 
 class Run:
     """One run: configuration, metrics, archive, elites and evaluations, all read from the log."""
 
-    def __init__(self, path: Path | str, project_accepted: bool = False) -> None:
+    def __init__(self, path: Path | str, project_accepted: bool = False, plugins: Path | str | None = None) -> None:
         self.project_accepted = project_accepted
+        self.plugins = Path(plugins) if plugins else None
         self.folder = RunFolder(path)
         self._connection: sqlite3.Connection | None = _open(self.folder.log)
         self.config: RunFile = from_log(self.meta("run_file"), str(self.folder.log))
@@ -178,7 +181,36 @@ class Run:
 
     def empty_archive(self) -> Archive:
         """The archive as it was before the first tell."""
-        return make_archive(self.config.archive, self.metrics, centroids=self.meta("centroids"))
+        if is_at_hand("archives", self.config.archive.kind, self.plugins):
+            return make_archive(self.config.archive, self.metrics, Registry(self.plugins), self.recorded)
+        return self._recorded_archive()
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """What the log has of the empty archive: `Archive.recorded`."""
+        known = self.meta("archive")
+        if known is not None:
+            return known["recorded"]
+        centroids = self.meta("centroids")  # as earlier versions wrote those of a cvt
+        return {"centroids": centroids} if centroids is not None else {}
+
+    def _cells_entered(self, evaluations: Sequence[int] | np.ndarray) -> dict[int, int]:
+        statement = "SELECT evaluation, cell FROM insertions WHERE evaluation IN (SELECT value FROM json_each(?))"
+        return dict(self.query(statement, [json.dumps([int(id) for id in evaluations])]))
+
+    def _recorded_archive(self) -> RecordedArchive:
+        config, known = self.config.archive, self.meta("archive")
+        archive = RecordedArchive(
+            make_objective(config.objective, self.metrics, "archive.objective"),
+            [make_axis(axis, self.metrics, "archive.measures") for axis in config.measures],
+            config.outside,
+            self._cells_entered,
+            known["cells"] if known["fixed"] else None,
+            config.kind,
+        )
+        if self.query("SELECT COUNT(*) FROM refinements")[0][0]:
+            raise UsageError(f"{self.folder.path}: its archive was refined on the way, and {archive.unknown}")
+        return archive
 
     @property
     def seconds(self) -> float:
@@ -199,10 +231,10 @@ class Run:
 
         Its elites have no genotypes; `fold` gives them.
         """
-        if self.reevaluates and isinstance(archive, CellArchive) and archive.averages is None:
+        if self.reevaluates and archive.averages is None:
             archive.average()
         up_to = self.last_tell if up_to is None else up_to
-        if isinstance(archive, GridArchive) and archive.refines:
+        if archive.refines:
             statement = "SELECT tell, bins FROM refinements WHERE tell > ? AND tell <= ? ORDER BY tell"
             for tell, bins in self.query(statement, [after, up_to]):
                 self._replay(archive, after, tell)
@@ -273,7 +305,7 @@ class Run:
             archive = self.archive.emptied()
             archive.objective = goal
             return archive
-        if not isinstance(self.archive, GridArchive):  # its axes have ranges, but no bins
+        if not self.archive.binned:  # its axes have ranges, but no bins
             own = {name: dataclasses.replace(axis, bins=bins) for name, axis in own.items()}
         axes = [own.get(name) or self._axis(name, bins) for name in names]
         return GridArchive(goal, axes, self.config.archive.outside)
@@ -416,10 +448,9 @@ class Run:
     def module_graph(self, candidate: int) -> networkx.DiGraph | None:
         """The module graph of an ok candidate, where its space has one."""
         rows = self.query("SELECT graph FROM graphs WHERE candidate = ?", [candidate])
-        if not rows and self.accepted_only and not is_plugin(self.config.space.kind):
+        if not rows and self.accepted_only and is_own("spaces", self.config.space.kind):
             # an accepted log has none; of a space of our own it can be made again without running a stranger's code
-            found = find(self.config.space.kind, "search_spaces", SearchSpace, None, "space")
-            space = construct(found, self.config.space.arguments, "space")
+            space = Registry().build("spaces", self.config.space.kind, self.config.space.arguments, "space")
             return space.module_graph(self.genotypes([candidate])[candidate])
         with self._decoding():
             return unpack_graph(rows[0][0]) if rows else None
@@ -447,7 +478,7 @@ class Run:
             **({"reevaluations": self.reevaluations} if self.reevaluates else {}),
             "duplicates": duplicates[0][0],
             "archive": {
-                "kind": archive.kind,
+                "kind": self.config.archive.kind,
                 "cells": archive.cells,
                 "elites": len(archive),
                 "coverage": archive.coverage,

@@ -8,16 +8,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from search_spaces import Genotype, Invalid, SearchSpace
+from search_spaces import Genotype, Invalid
 from search_spaces.genes import to_json
 from search_spaces.genes.complete import complete
 
-from .. import registry as plugin_room
 from ..config import load, parse
 from ..errors import UsageError
 from ..exporting.architecture import FILE, Architecture
+from ..registry import Registry
 from ..store.folder import write_atomically
 from ..store.run import open_run
 
@@ -63,7 +62,9 @@ def import_into(
     run_file = Path(run_file)
     config = load(run_file)
     folder = Path(plugins) if plugins else run_file.resolve().parent
-    space = _space(config.space.kind, config.space.arguments, folder)
+    registry = Registry(folder)
+    space = registry.build("spaces", config.space.kind, config.space.arguments, "space")
+    registry.mention()
     known = {to_json(genotype) for genotype in config.imported}
     result = Imported()
     for source in map(Path, sources):
@@ -90,13 +91,6 @@ def import_into(
     if result.added:
         write_atomically(run_file, _with_genotypes(run_file, [*config.imported, *result.added]).encode())
     return result
-
-
-def _space(kind: str, arguments: dict[str, Any], folder: Path) -> SearchSpace:
-    found = plugin_room.find(kind, "search_spaces", SearchSpace, folder, "space")
-    if plugin_room.is_plugin(kind):
-        logger.info(f"importing {kind} from {folder}")
-    return plugin_room.construct(found, arguments, "space")
 
 
 def _genotypes(source: Path) -> Iterator[tuple[str, str, Genotype]]:

@@ -111,7 +111,7 @@ def test_treatments_of_one_kind_are_told_apart_by_their_folders(cheap):
         ({"archive": {"objective": "most"}}, "their archive differs"),
         ({"archive": {"outside": "clip"}}, "their outside differs"),
         ({"budget": {"evaluations": 150}}, "their budgets differ, 100 and 150 .*budget.evaluations=150"),
-        ({"archive": {"kind": "unstructured", "novelty": 0.1}}, "unstructured archive has no cells that runs"),
+        ({"archive": {"kind": "unstructured", "novelty": 0.1}}, "the archive has no cells that runs could share"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(cheap, changes, message):

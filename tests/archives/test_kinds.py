@@ -47,7 +47,7 @@ def test_centroids_divide_the_measures_evenly() -> None:
 
 
 def test_a_cvt_keeps_the_best_of_what_is_nearest_to_each_centroid() -> None:
-    archive = fill(CVTArchive(SCORE, AXES, tessellate(20, 2, 2000, 0)), 500, 7)
+    archive = fill(CVTArchive(SCORE, AXES, cells=20, samples=2000), 500, 7)
     assert archive.elites == fill(archive.emptied(), 500, 500).elites
     rng = np.random.default_rng(0)
     score, places = rng.random(500), np.stack([rng.random(500), rng.random(500)], axis=1)
@@ -100,14 +100,17 @@ OTHER = {"metric": "y", "low": 0, "high": 1, "bins": 4}
 @pytest.mark.parametrize(
     ("archive", "message"),
     [
-        ({"kind": "cvt", "measures": [PLAIN]}, "cells is missing"),
+        ({"kind": "cvt", "measures": [PLAIN]}, "archive.cells: this key is missing; CVTArchive needs it"),
         (
             {"kind": "cvt", "cells": 10, "samples": 9, "measures": [PLAIN]},
             "at least as many samples as cells, got 9 and",
         ),
-        ({"kind": "unstructured", "measures": [PLAIN]}, "novelty is missing"),
+        (
+            {"kind": "unstructured", "measures": [PLAIN]},
+            "archive.novelty: this key is missing; UnstructuredArchive needs it",
+        ),
         ({"kind": "categorical", "measures": [PLAIN]}, "every measure of a categorical archive needs categories"),
-        ({"cells": 10, "measures": [PLAIN]}, "cells belongs to kind: cvt, and this archive is of kind: grid"),
+        ({"cells": 10, "measures": [PLAIN]}, "archive.cells: belongs to kind: cvt, and this is of kind: grid"),
         ({"kind": "cvt", "cells": 4, "measures": [{"metric": "x", "categories": [1]}]}, "categories need kind: grid"),
         ({"measures": [{"metric": "x", "categories": [1, 1]}]}, "each category is given once"),
         ({"measures": [{"metric": "x", "categories": []}]}, "categories: list should have at least 1 item"),
@@ -127,11 +130,11 @@ def test_what_no_archive_can_be_is_refused(archive: dict[str, Any], message: str
     data = {
         "space": {"kind": "retina"},
         "evaluator": {"kind": "retina"},
-        "archive": {"objective": "accuracy", **archive},
+        "archive": {"objective": "score", **archive},
         "budget": {"evaluations": 1},
     }
     with pytest.raises(UsageError, match=message):
-        check(data, "run.yaml")
+        make_archive(check(data, "run.yaml").archive, METRICS)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +159,6 @@ def test_a_run_with_any_kind_of_archive_resumes_and_is_looked_at(workbench, arch
     assert len(half.elites()) == len(half.archive)
     if archive["kind"] == "cvt":
         assert isinstance(half.archive, CVTArchive)
-        np.testing.assert_array_equal(half.archive.centroids, np.array(half.meta("centroids")))
+        np.testing.assert_array_equal(half.archive.centroids, np.array(half.recorded["centroids"]))
     if archive["kind"] == "categorical":
         assert half.archive.outside > 20  # odd widths

@@ -64,9 +64,9 @@ def test_each_elite_is_where_it_would_be_put_now() -> None:
 
 
 def test_refinements_come_when_they_are_due_and_once() -> None:
-    archive = GridArchive(
-        SCORE, AXES, "drop", [Refinement(10, (8, 3)), Refinement(20, (8, 6)), Refinement(90, (16, 6))]
-    )
+    steps = [(10, [8, 3]), (20, [8, 6]), (90, [16, 6])]
+    refine = [Refinement(evaluations=evaluations, bins=bins) for evaluations, bins in steps]
+    archive = GridArchive(SCORE, AXES, "drop", refine)
     assert archive.refine_if_due(9) is None
     assert archive.refine_if_due(10) == (8, 3)
     assert archive.refine_if_due(19) is None

@@ -67,7 +67,11 @@ def test_without_emitters_map_elites_searches() -> None:
         ("archive:", "achive:", "achive: unknown key; did you mean 'archive'?"),
         ("budget:", "bugdet:", "budget: this key is missing (is 'bugdet' a misspelling of it?)"),
         ("{kind: sparse", "{knid: sparse", "space.kind: this key is missing (is 'knid' a misspelling of it?)"),
-        ("objective:", "objectiv:", "archive.objectiv: unknown key; did you mean 'objective'?"),
+        (
+            "objective:",
+            "objectiv:",
+            "archive.objective: this key is missing (is 'objectiv' a misspelling of it?)",
+        ),
         (
             "objective: val_accuracy",
             "objective: {metrc: a}",
@@ -98,10 +102,7 @@ def test_a_misspelt_key_is_named_with_its_near_miss(file: Path, written: str, mi
         ("search.order=sorted", "search.order: input should be 'arrival' or 'id', got 'sorted'"),
         ("search.chunk=0", "search.chunk: input should be greater than or equal to 1, got 0"),
         ("search.window=4", "search: window must hold a chunk of 8, got 4"),
-        (
-            "archive.kind=gird",
-            "archive.kind: input should be 'grid', 'cvt', 'categorical' or 'unstructured', got 'gird'",
-        ),
+        ("archive.kind=3", "archive.kind: input should be a valid string, got 3"),
         ("archive.outside=keep", "archive.outside: input should be 'drop' or 'clip', got 'keep'"),
         ("archive.objective=3", "archive.objective: expected keys (metric, low, high), got 3"),
         ("archive.objective.low=x", "archive.objective.low: input should be a valid number, got 'x'"),
@@ -119,7 +120,6 @@ def test_a_misspelt_key_is_named_with_its_near_miss(file: Path, written: str, mi
         ("archive.measures[1].low=2", "archive.measures[1]: low must be below high, got low=2 and high=0.7"),
         ("archive.measures[0].low=0", "archive.measures[0]: a logarithmic axis starts above 0, got low=0"),
         ("archive.measures[1].metric=macs", "archive: each measure is named once, got macs, macs"),
-        ("archive.measures[0].bins=1000001", "archive: at most 10,000,000 cells, got 10,000,010: use fewer bins"),
         ("space=sparse_moe", "space: expected keys (kind), got 'sparse_moe'"),
         ("space.kind=5", "space.kind: input should be a valid string, got 5"),
         ("emitters={kind: random}", "emitters: input should be a valid list, got {'kind': 'random'}"),

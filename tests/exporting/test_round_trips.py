@@ -16,11 +16,11 @@ import torch
 
 from evaluators.retina import patterns
 from evaluators.task_data import Examples, Preprocessing, TaskData
-from qd import registry as plugins
 from qd.exporting import load
 from qd.exporting.architecture import Architecture
 from qd.exporting.folder import Export
 from qd.exporting.formats import FORMATS, OPSET, as_function
+from qd.registry import Registry, names
 from search_spaces import Genotype, Metric, SearchSpace, Task
 
 IMAGES = Task((1, 8, 8), 10)
@@ -38,10 +38,7 @@ MIXTURES: Genotype = {
 
 def spaces() -> dict[str, SearchSpace]:
     """Every space that can be named in a run file and builds networks."""
-    classes = {
-        name: plugins.built_in(name, "search_spaces", SearchSpace) for name in plugins.list_names("search_spaces")
-    }
-    made = {name: space() for name, space in classes.items() if space is not None}
+    made = {name: Registry().build("spaces", name, {}, "space") for name in names("spaces")}
     return {name: space for name, space in made.items() if type(space).build is not SearchSpace.build}
 
 

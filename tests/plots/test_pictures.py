@@ -231,8 +231,8 @@ def archives() -> dict[str, Archive]:
         "grid_1d": GridArchive(OBJECTIVE, [x]),
         "grid_log": GridArchive(OBJECTIVE, [x, y]),
         "categorical": CategoricalArchive(OBJECTIVE, [words, dataclasses.replace(words, metric="other")]),
-        "cvt": CVTArchive(OBJECTIVE, whole, rng.random((40, 2))),
-        "cvt_1d": CVTArchive(OBJECTIVE, whole[:1], rng.random((12, 1))),
+        "cvt": CVTArchive.around(OBJECTIVE, whole, rng.random((40, 2))),
+        "cvt_1d": CVTArchive.around(OBJECTIVE, whole[:1], rng.random((12, 1))),
         "unstructured": UnstructuredArchive(OBJECTIVE, whole, novelty=0.08),
     }
     columns = {

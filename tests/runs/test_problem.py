@@ -161,7 +161,7 @@ def test_all_parts_of_a_run_are_built_and_bound(folder: Path) -> None:
         ("map_elites", MapElites, 1.0),
         ("random_2", Random, 1.0),
     ]
-    assert set(problem.digests) == {"parts_of_mine:Measured", "parts_of_mine:Table"}
+    assert set(problem.registry.digests) == {"parts_of_mine:Measured", "parts_of_mine:Table"}
 
 
 def test_every_emitter_has_random_numbers_of_its_own_that_follow_from_the_seed(folder: Path) -> None:
@@ -230,10 +230,10 @@ def axis(**changes: Any) -> dict[str, Any]:
             {"archive": axis() | {"objective": {"metric": "score", "low": 2}}},
             "archive.objective: low must be below high, got low=2 and high=1",
         ),
-        (emitter("map_elite"), "emitters[0].kind: unknown emitter 'map_elite'; did you mean 'map_elites'"),
+        (emitter("map_elite"), "emitters[0].kind: unknown Emitter 'map_elite'; did you mean 'map_elites'"),
         (
             {"emitters": [{"kind": "random"}, {"kind": "random", "initial": 3}]},
-            "emitters[1].initial: unknown key; known: kind, weight",
+            "emitters[1].initial: belongs to kind: evolutionary, guided, map_elites,",
         ),
         (emitter(wieght=3), "emitters[0].wieght: unknown key; did you mean 'weight'?"),
         (emitter(initail=3), "emitters[0].initail: unknown key; did you mean 'initial'"),

@@ -241,7 +241,7 @@ def archives():
     return {
         "grid": GridArchive(objective, axes),
         "clipped": GridArchive(objective, axes, "clip"),
-        "cvt": CVTArchive(objective, axes, centroids),
+        "cvt": CVTArchive.around(objective, axes, centroids),
         "categorical": CategoricalArchive(objective, [named]),
     }
 

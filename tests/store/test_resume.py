@@ -156,7 +156,7 @@ def test_a_resume_may_change_budget_and_executor_alone(workbench, digests, chang
     [
         ("budget.evalutions=4", r"budget\.evalutions: unknown key; did you mean 'evaluations'"),
         ("budget.evaluations=many", r"budget\.evaluations: .*got 'many'"),
-        ("executor.kind=cloud", r"executor\.kind: unknown executor 'cloud'; known: inline"),
+        ("executor.kind=cloud", r"executor\.kind: unknown Executor 'cloud'; known: inline"),
         ("executor.slots=4", r"executor\.slots: unknown key"),
         ("nonsense", "expected key=value"),
     ],

@@ -27,8 +27,8 @@ MAKERS: dict[str, Callable[[], Archive]] = {
     "grid_of_one_axis": lambda: GridArchive(SCORE, [Y]),
     "grid_with_categories": lambda: GridArchive(SCORE, [X, KINDS]),
     "categorical": lambda: CategoricalArchive(SCORE, [KINDS, PARITY]),
-    "cvt": lambda: CVTArchive(SCORE, [X, Y], CENTROIDS),
-    "cvt_minimised": lambda: CVTArchive(LOSS, [X, Y], CENTROIDS),
+    "cvt": lambda: CVTArchive.around(SCORE, [X, Y], CENTROIDS),
+    "cvt_minimised": lambda: CVTArchive.around(LOSS, [X, Y], CENTROIDS),
     "unstructured": lambda: UnstructuredArchive(SCORE, [X, Y], 0.2),
     "unstructured_of_three_neighbours": lambda: UnstructuredArchive(LOSS, [X, Y], 0.3, neighbours=3),
 }

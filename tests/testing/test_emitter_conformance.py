@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from qd.emitters.base import Emitter, Proposals
-from qd.emitters.kinds import KINDS
+from qd.registry import Registry, own_names
 from qd.testing import EmitterConformance
 from qd.testing.emitters import Play
 from qd.testing.toys.climber import Climber
@@ -30,11 +30,12 @@ FEW: dict[str, dict[str, Any]] = {
 
 
 def everyone() -> dict[str, tuple[Callable[[], SearchSpace], type[Emitter], dict[str, Any]]]:
+    kinds = {name: Registry().find("emitters", name, "emitters") for name in own_names("emitters")}
     made: dict[str, tuple[Callable[[], SearchSpace], type[Emitter], dict[str, Any]]] = {}
-    for name, kind in KINDS.items():
+    for name, kind in kinds.items():
         for space in (Space, Vectors):
             made[f"{name}-{space.__name__}"] = (space, kind, FEW.get(name, {}))
-    made["map_elites-bias"] = (Space, KINDS["map_elites"], {"initial": 12, "bias": "importance"})
+    made["map_elites-bias"] = (Space, kinds["map_elites"], {"initial": 12, "bias": "importance"})
     made["climber"] = (Space, Climber, {"initial": 12})
     return made
 

@@ -6,8 +6,9 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any, Self
 
 import cloudpickle
 import ray
@@ -16,11 +17,12 @@ from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayActorError, Ray
 from evaluators import Evaluator
 
 from ...candidates import Candidates, Results, Weights
-from ..base import Executor
+from ...errors import UsageError
+from ..base import Executor, Work
 from .cluster import connect
 from .inbox import Inbox
 from .ledger import Ledger, Loss, Task
-from .options import RayConfig
+from .options import RayConfig, ray_config
 from .pacing import Pacing
 from .plugin_files import PluginFiles
 from .pool import Member, Pool
@@ -79,6 +81,16 @@ class RayExecutor(Executor):
             undo.callback(self._pool.close)
             self._await_first_worker()
             self._undo = undo.pop_all()
+
+    @classmethod
+    def for_run(cls, work: Work, keys: Mapping[str, Any], where: str) -> Self:
+        config = ray_config(keys, where)
+        if config.chunk and work.ordered:
+            raise UsageError(
+                f"{where}.chunk: under `order: id` the log depends on what is evaluated together;"
+                " leave it out, and set search.chunk in the run file"
+            )
+        return cls(work.recipe, config, work.plugins)
 
     @property
     def slots(self) -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import ByteSize, Field, ValidationError, field_validator
 
-from ...config import Model, dotted
+from ...config import Model
 from ...errors import UsageError, suggest
 
 
@@ -28,7 +28,6 @@ class RayConfig(Model):
         max_attempts: a candidate that takes its worker down this many times is lost, or timed out.
     """
 
-    kind: Literal["ray"] = "ray"
     address: str = "local"
     workers: Annotated[int, Field(ge=1, le=100_000)] | None = None
     cpus: Annotated[float, Field(gt=0)] = 1.0
@@ -53,12 +52,12 @@ class RayConfig(Model):
         return value
 
 
-def ray_config(keys: Mapping[str, Any], name: str) -> RayConfig:
-    """Check the keys of `executor`.
+def ray_config(keys: Mapping[str, Any], where: str) -> RayConfig:
+    """Check the keys beside `kind`.
 
     Args:
-        keys: the keys, `kind` included.
-        name: the run file's path, for messages.
+        keys: the keys.
+        where: the run file and its key, for messages.
 
     Raises:
         UsageError: one line for every offending key.
@@ -66,12 +65,12 @@ def ray_config(keys: Mapping[str, Any], name: str) -> RayConfig:
     try:
         return RayConfig.model_validate(dict(keys))
     except ValidationError as error:
-        lines = dict.fromkeys(f"{name}: {_explain(item)}" for item in error.errors())
+        lines = dict.fromkeys(f"{where}.{_explain(item)}" for item in error.errors())
         raise UsageError("\n".join(lines)) from None
 
 
 def _explain(item: Any) -> str:
-    key, message = dotted(("executor", *item["loc"][:1])), item["msg"]
+    key, message = str(item["loc"][0]), item["msg"]
     if item["type"] == "extra_forbidden":
         return f"{key}: unknown key{suggest(str(item['loc'][-1]), list(RayConfig.model_fields))}"
     if item["type"] == "value_error":

@@ -26,7 +26,7 @@ QUIET = {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
 def config(**keys: Any):
-    return ray_config({"kind": "ray", **keys}, "run.yaml")
+    return ray_config(keys, "run.yaml: executor")
 
 
 def free_port() -> int:
@@ -174,7 +174,7 @@ def end(number, frame): print("ended by the person's handler"); sys.exit(7)
 signal.signal(signal.SIGTERM, end)
 before = dict(os.environ)
 print("before")
-cluster = connect(ray_config({"kind": "ray", "workers": 3, "cpus": 1.5}, "run.yaml"))
+cluster = connect(ray_config({"workers": 3, "cpus": 1.5}, "run.yaml: executor"))
 assert cluster.resources()["CPU"] == 5, cluster.resources()
 
 @ray.remote(max_retries=0)

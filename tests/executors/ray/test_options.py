@@ -11,15 +11,15 @@ from qd.executors.ray.options import ray_config
 
 
 def test_defaults_and_units():
-    config = ray_config({"kind": "ray"}, "run.yaml")
+    config = ray_config({}, "run.yaml: executor")
     assert (config.address, config.workers, config.cpus, config.max_attempts) == ("local", None, 1.0, 3)
-    assert ray_config({"kind": "ray", "memory": "1.5 GiB"}, "run.yaml").memory == 1.5 * 2**30
-    assert ray_config({"kind": "ray", "memory": 5_000_000}, "run.yaml").memory == 5_000_000
+    assert ray_config({"memory": "1.5 GiB"}, "run.yaml: executor").memory == 1.5 * 2**30
+    assert ray_config({"memory": 5_000_000}, "run.yaml: executor").memory == 5_000_000
 
 
 @pytest.mark.parametrize("address", ["local", "auto", "10.0.0.1:6379", "head.example:6379", "[::1]:6379"])
 def test_addresses(address):
-    assert ray_config({"kind": "ray", "address": address}, "run.yaml").address == address
+    assert ray_config({"address": address}, "run.yaml: executor").address == address
 
 
 @pytest.mark.parametrize(
@@ -36,4 +36,4 @@ def test_addresses(address):
 )
 def test_what_does_not_fit_is_refused_by_its_key(keys, message):
     with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
-        ray_config({"kind": "ray", **keys}, "run.yaml")
+        ray_config({**keys}, "run.yaml: executor")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qd import registry as plugins
-from search_spaces import Choice, Integer, Real, Repeat, SearchSpace, Struct, Variant, Vector
+from qd.registry import Registry, names
+from search_spaces import Choice, Integer, Real, Repeat, Struct, Variant, Vector
 from search_spaces.genes import Gene
 from search_spaces.genes.complete import complete, default
 
@@ -63,11 +63,9 @@ def test_what_is_there_is_left_as_it_is(value):
 
 
 def test_defaults_are_allowed_in_every_space_there_is():
-    for name in plugins.list_names("search_spaces"):
-        space = plugins.built_in(name, "search_spaces", SearchSpace)
-        if space is not None:
-            genes = space().genes
-            genes.validate(default(genes))
+    for name in names("spaces"):
+        genes = Registry().build("spaces", name, {}, "space").genes
+        genes.validate(default(genes))
     vector = Vector([1, 2], [4, 5], dtype="int8")
     assert default(vector) == [1, 2]
 
