@@ -295,9 +295,23 @@ def _room_of(annotation: Any) -> str | None:
 
 
 def _parameters(cls: type) -> dict[str, inspect.Parameter]:
+    """{name: parameter}; keys of a `**keys: Unpack[SomeTypedDict]` are parameters like any other."""
     if cls.__init__ is object.__init__:
         return {}
-    return {name: item for name, item in inspect.signature(cls.__init__).parameters.items() if name != "self"}
+    found = {name: item for name, item in inspect.signature(cls.__init__).parameters.items() if name != "self"}
+    unpacked = _unpacked(cls)
+    if unpacked:
+        found = {name: item for name, item in found.items() if item.kind is not inspect.Parameter.VAR_KEYWORD}
+        found |= {name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in unpacked}
+    return found
+
+
+def _unpacked(cls: type) -> dict[str, Any]:
+    """{key: annotation} of the constructor's `**keys: Unpack[SomeTypedDict]`."""
+    for hint in _own_hints(cls).values():
+        if typing.get_origin(hint) is typing.Unpack:
+            return typing.get_type_hints(typing.get_args(hint)[0], include_extras=True)
+    return {}
 
 
 def _named(cls: type) -> list[str]:
@@ -310,6 +324,10 @@ def _open_ended(cls: type) -> bool:
 
 
 def _hints(cls: type) -> dict[str, Any]:
+    return {**_own_hints(cls), **_unpacked(cls)}
+
+
+def _own_hints(cls: type) -> dict[str, Any]:
     try:
         return typing.get_type_hints(cls.__init__, include_extras=True)
     except Exception:  # a stranger's annotation that only a type checker can resolve: then nothing is checked here

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypedDict, Unpack
 
 import pytest
 from pydantic import Field
@@ -184,6 +184,15 @@ class Open:
         self.options = options
 
 
+class Keys(TypedDict, total=False):
+    epochs: int
+
+
+class Unpacking:
+    def __init__(self, size: int = 1, **keys: Unpack[Keys]) -> None:
+        self.given = (size, keys)
+
+
 class Plain:
     pass
 
@@ -234,6 +243,15 @@ def test_a_constructor_may_take_any_keys_or_none_or_leave_them_unchecked() -> No
     with pytest.raises(UsageError, match=r"space\.a: unknown key; known: kind"):
         Registry().construct(Plain, {"a": 1}, "space")
     assert Registry().construct(Unresolvable, {"size": "any"}, "space").size == "any"
+
+
+def test_keys_that_several_classes_share_are_checked_like_any_other() -> None:
+    assert plugins.construct(Unpacking, {"size": 2, "epochs": 3}, "space").given == (2, {"epochs": 3})
+    assert plugins.construct(Unpacking, {}, "space").given == (1, {})
+    with pytest.raises(UsageError, match=r"space\.epoch: unknown key; did you mean 'epochs'"):
+        plugins.construct(Unpacking, {"epoch": 3}, "space")
+    with pytest.raises(UsageError, match=r"space\.epochs: input should be a valid integer, got 'many'"):
+        plugins.construct(Unpacking, {"epochs": "many"}, "space")
 
 
 def test_an_abstract_class_is_refused() -> None:

@@ -16,6 +16,7 @@ class Digits(ImageData):
     image_shape = (1, 8, 8)
     class_names = tuple("0123456789")
     examples = 1797
+    licence = "CC BY 4.0 (UCI, through scikit-learn)"
 
     def load(self) -> Part:
         from sklearn.datasets import load_digits  # here: it takes a second to import

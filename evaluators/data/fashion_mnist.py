@@ -56,6 +56,7 @@ class FashionMNIST(IdxImages):
 
     title = "Fashion-MNIST"
     ways = WAYS
+    licence = "MIT (Zalando SE)"
     class_names = (
         "T-shirt/top",
         "Trouser",

@@ -15,7 +15,7 @@ PARTS = 5
 
 
 class Part(NamedTuple):
-    """Images (N, channels, height, width) uint8 and labels (N,) int64."""
+    """Images (N, channels, height, width), uint8 as they are read, and labels (N,) int64."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -40,12 +40,14 @@ class ImageData(ABC):
         image_shape: (channels, height, width).
         class_names: what the labels 0, 1, ... mean.
         examples: how many images there are in all.
+        licence: of the data, for the model card of a network that was trained on it.
         published_test: how many of them, the last ones, are the published test split; 0 where none is published.
     """
 
     image_shape: ClassVar[tuple[int, int, int]]
     class_names: ClassVar[tuple[str, ...]]
     examples: ClassVar[int]
+    licence: ClassVar[str] = "not stated"
     published_test: ClassVar[int] = 0
 
     @property

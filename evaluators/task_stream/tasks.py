@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
@@ -18,11 +18,12 @@ from search_spaces import Task
 from ..data.digits import Digits
 from ..data.fashion_mnist import FashionMNIST
 from ..data.fashion_mnist import find as find_fashion_mnist
-from ..data.images import ImageData, Part, split
+from ..data.images import ImageData, Part, Splits, split
 from ..data.mnist import MNIST
 from ..data.mnist import find as find_mnist
 
 DataName = Literal["digits", "mnist", "fashion_mnist"]
+DATA: dict[DataName, type[ImageData]] = {"digits": Digits, "mnist": MNIST, "fashion_mnist": FashionMNIST}
 PATTERNS = {
     "and": lambda a, b: a & b,
     "or": lambda a, b: a | b,
@@ -78,7 +79,7 @@ class ImageTask:
         """What the outputs stand for."""
         if self.pair:
             return ("false", "true")
-        names = {"digits": Digits, "mnist": MNIST, "fashion_mnist": FashionMNIST}[self.data].class_names
+        names = DATA[self.data].class_names
         used = self.classes or tuple(range(10))
         numbers = self._numbers()
         return tuple(names[one] for one in sorted(used, key=lambda one: numbers[one]))
@@ -92,21 +93,6 @@ class ImageTask:
         numbers = np.full(10, -1)
         numbers[used] = new
         return numbers
-
-
-class Examples(NamedTuple):
-    """Images (N, 1, height, width) float32 in [0, 1] and labels (N,) int64."""
-
-    images: np.ndarray
-    labels: np.ndarray
-
-
-class TaskParts(NamedTuple):
-    """Training, validation and test examples; none is in two of them."""
-
-    train: Examples
-    validation: Examples
-    test: Examples
 
 
 @dataclass(frozen=True)
@@ -130,7 +116,7 @@ class Sizes:
 
 def task_of(task: ImageTask, shrink: int) -> Task:
     """What a network for the task takes in and gives out."""
-    side = (8 if task.data == "digits" else 28) // shrink
+    side = DATA[task.data].image_shape[1] // shrink
     return Task((1, side, side * 2 if task.pair else side), 2 if task.pair else len(task.classes) or 10)
 
 
@@ -146,15 +132,15 @@ def locate(data: DataName, mnist_folder: str | None, fashion_mnist_folder: str |
 
 
 @lru_cache(maxsize=4)
-def load(data: ImageData, task: ImageTask, sizes: Sizes) -> TaskParts:
-    """Make a task's examples. Equal arguments give equal ones.
+def load(data: ImageData, task: ImageTask, sizes: Sizes) -> Splits:
+    """Make a task's examples, images float32 in [0, 1]. Equal arguments give equal ones.
 
     Raises:
         ValueError: there are not as many examples of these classes.
     """
     parts = split(data, sizes.seed)
     wanted = (sizes.train, sizes.validation, sizes.test)
-    return TaskParts(
+    return Splits(
         *(
             _examples(part, task, number, sizes, index)
             for index, (part, number) in enumerate(zip(parts, wanted, strict=True))
@@ -162,7 +148,7 @@ def load(data: ImageData, task: ImageTask, sizes: Sizes) -> TaskParts:
     )
 
 
-def _examples(part: Part, task: ImageTask, wanted: int, sizes: Sizes, index: int) -> Examples:
+def _examples(part: Part, task: ImageTask, wanted: int, sizes: Sizes, index: int) -> Part:
     rng = np.random.default_rng([sizes.seed, index])
     labels = task._numbers()[part.labels]
     rows = np.flatnonzero(labels >= 0)
@@ -172,12 +158,12 @@ def _examples(part: Part, task: ImageTask, wanted: int, sizes: Sizes, index: int
             raise ValueError(f"{name}_examples: the task {task.name} has {len(rows)}, expected at most that many")
         rows = rows[:wanted]
         images, labels = _images(part.images, rows, task, sizes.shrink, rng), labels[rows]
-        return Examples(images, labels)
+        return Part(images, labels)
     pairs = rng.choice(rows, (wanted, 2))
     upper = labels >= (len(task.classes) or 10) // 2
     sides = [_images(part.images, pairs[:, side], task, sizes.shrink, rng) for side in (0, 1)]
     judged = PATTERNS[task.pair](upper[pairs[:, 0]], upper[pairs[:, 1]])
-    return Examples(np.concatenate(sides, axis=3), judged.astype(np.int64))
+    return Part(np.concatenate(sides, axis=3), judged.astype(np.int64))
 
 
 def _images(

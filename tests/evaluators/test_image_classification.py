@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -39,7 +41,8 @@ def candidates(**changes) -> Candidates:
 
 
 def evaluator(**changes) -> ImageClassification:
-    made = ImageClassification(**{"data": "digits", "epochs": 8, "batch_size": 50, **changes})
+    keys: dict[str, Any] = {"data": "digits", "epochs": 8, "batch_size": 50, **changes}
+    made = ImageClassification(**keys)
     made.bind(SparseMoE())
     return made
 

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,8 @@ SMALL = {"train_examples": 60, "validation_examples": 40, "test_examples": 30, "
 
 
 def stream(*tasks: ImageTask, **changes) -> TaskStream:
-    return TaskStream(tasks or (ImageTask("digits"),), **{**SMALL, **changes})
+    keys: dict[str, Any] = {**SMALL, **changes}
+    return TaskStream(tasks or (ImageTask("digits"),), **keys)
 
 
 class TestTaskStream(EvaluatorConformance):
