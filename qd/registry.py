@@ -136,10 +136,10 @@ class Registry:
             UsageError: naming the key.
         """
         cls = self.find(room, kind, where)
-        known = [name for name in _named(cls) if name not in given]
+        known = [name for name in keys_of(cls) if name not in given]
         for name in arguments:
             if name not in known and not _open_ended(cls) and not difflib.get_close_matches(name, [*known, *beside]):
-                others = [one for one in own_names(room) if name in _named(self.find(room, one, where))]
+                others = [one for one in own_names(room) if name in keys_of(self.find(room, one, where))]
                 if others and name not in given:
                     raise UsageError(
                         f"{where}.{name}: belongs to kind: {', '.join(others)}, and this is of kind: {kind}"
@@ -165,7 +165,7 @@ class Registry:
             UsageError: an unknown, missing or ill-typed key, or a `ValueError` from the constructor.
         """
         parameters = _parameters(cls)
-        known = [name for name in _named(cls) if name not in given]
+        known = [name for name in keys_of(cls) if name not in given]
         for name in arguments:
             if name not in known and not _open_ended(cls):
                 left = [one for one in known if one not in arguments]
@@ -314,7 +314,8 @@ def _unpacked(cls: type) -> dict[str, Any]:
     return {}
 
 
-def _named(cls: type) -> list[str]:
+def keys_of(cls: type[Any]) -> list[str]:
+    """The keys that may stand beside a kind, and arguments that the engine gives."""
     wanted = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return [name for name, item in _parameters(cls).items() if item.kind in wanted]
 

@@ -18,7 +18,7 @@ from qd.cli import commands
 from qd.config import RunFile
 from qd.executors.ray.options import RayConfig
 from qd.plots import KINDS as PLOTS
-from qd.registry import Registry, own_names
+from qd.registry import Registry, keys_of, own_names
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {path.name: path.read_text() for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
@@ -69,7 +69,7 @@ def components() -> dict[str, list[str]]:
     found: dict[str, Any] = {}
     for room in ("emitters", "archives", "spaces", "evaluators", "metrics"):
         found |= {name: Registry().find(room, name, room) for name in own_names(room)}
-    arguments = {name: list(inspect.signature(cls).parameters) for name, cls in found.items()}
+    arguments = {name: keys_of(cls) for name, cls in found.items()}
     arguments["ray"] = list(inspect.signature(RayConfig).parameters)
     return {name: [one for one in names if one not in GIVEN] for name, names in arguments.items()}
 

@@ -246,12 +246,12 @@ def test_a_constructor_may_take_any_keys_or_none_or_leave_them_unchecked() -> No
 
 
 def test_keys_that_several_classes_share_are_checked_like_any_other() -> None:
-    assert plugins.construct(Unpacking, {"size": 2, "epochs": 3}, "space").given == (2, {"epochs": 3})
-    assert plugins.construct(Unpacking, {}, "space").given == (1, {})
+    assert Registry().construct(Unpacking, {"size": 2, "epochs": 3}, "space").given == (2, {"epochs": 3})
+    assert Registry().construct(Unpacking, {}, "space").given == (1, {})
     with pytest.raises(UsageError, match=r"space\.epoch: unknown key; did you mean 'epochs'"):
-        plugins.construct(Unpacking, {"epoch": 3}, "space")
+        Registry().construct(Unpacking, {"epoch": 3}, "space")
     with pytest.raises(UsageError, match=r"space\.epochs: input should be a valid integer, got 'many'"):
-        plugins.construct(Unpacking, {"epochs": "many"}, "space")
+        Registry().construct(Unpacking, {"epochs": "many"}, "space")
 
 
 def test_an_abstract_class_is_refused() -> None:
