@@ -39,7 +39,6 @@ FLOORS: list[set[str]] = [  # from the ground up; `X/*` stands for whatever in X
 ]
 
 EXCEPTIONS: dict[tuple[str, str], str] = {  # file and file that it may import all the same: why
-    ("qd.archives.averages", "qd.archives.base"): "an archive that averages takes part in its own bookkeeping",
     ("qd.archives.base", "qd.notebook"): "display, to be attached from above",
     ("qd.store.pending", "qd.store.run"): "decoding and reading know each other",
     ("qd.store.run", "qd.notebook"): "display, to be attached from above",

@@ -4,10 +4,10 @@ Adding the same rows in the same order gives the same archive, however they were
 """
 
 from .axes import Axis, Objective
-from .base import Archive, CellArchive, Insertion
+from .base import Archive, CellArchive
 from .categorical import CategoricalArchive
 from .cvt import CVTArchive
-from .elites import Elite, Elites
+from .elites import Elite, Elites, Insertion
 from .grid import GridArchive, Refinement
 from .make import make_archive, make_axis, make_objective
 from .recorded import RecordedArchive

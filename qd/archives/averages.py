@@ -4,14 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from .elites import Elite
+from .axes import Axis, Objective
+from .elites import Elite, Elites, Insertion
 
-if TYPE_CHECKING:
-    from .base import CellArchive, Insertion
+
+class Cells(Protocol):
+    """What an archive does for its averages."""
+
+    objective: Objective
+    axes: tuple[Axis, ...]
+    elites: Elites
+
+    def place(self, value: float, measures: np.ndarray) -> tuple[np.ndarray, int | None]:
+        """Where a candidate with these means belongs: its position, and the cell or None."""
+        ...
+
+    def replace(
+        self, cell: int, evaluation: int, candidate: int, value: float, position: np.ndarray, genotype: Any
+    ) -> None:
+        """Make this the elite of a cell."""
+        ...
+
+    def vacate(self, cell: int) -> None:
+        """Empty a filled cell."""
+        ...
 
 
 @dataclass(slots=True)
@@ -50,7 +70,7 @@ class Averages:
         archive: empty.
     """
 
-    def __init__(self, archive: CellArchive) -> None:
+    def __init__(self, archive: Cells) -> None:
         self._archive = archive
         self._names = [archive.objective.metric, *(axis.metric for axis in archive.axes)]
         self._known: dict[int, Average] = {}
@@ -83,8 +103,6 @@ class Averages:
             Which cells changed hands from before the call to after it: `evaluation` is the new elite's first one, and
             so is `displaced` of the old.
         """
-        from .base import Insertion
-
         values = np.stack([np.asarray(metrics[name], dtype=np.float64) for name in self._names], axis=1)
         before: dict[int, Elite | None] = {}
         for row, candidate in enumerate(int(id) for id in candidates):

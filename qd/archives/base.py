@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -13,16 +13,7 @@ from search_spaces import Genotypes
 from ..errors import UsageError
 from .averages import Averages
 from .axes import Axis, Objective
-from .elites import Elite, Elites
-
-
-class Insertion(NamedTuple):
-    """A result that entered the archive."""
-
-    evaluation: int
-    cell: int
-    displaced: int | None
-    """The evaluation that was the cell's elite before; None where the cell was empty."""
+from .elites import Elite, Elites, Insertion
 
 
 class Archive(ABC):

@@ -30,6 +30,15 @@ class Elite(NamedTuple):
         return f"<table>{cells}</table>"
 
 
+class Insertion(NamedTuple):
+    """A result that entered the archive."""
+
+    evaluation: int
+    cell: int
+    displaced: int | None
+    """The evaluation that was the cell's elite before; None where the cell was empty."""
+
+
 class Elites(Mapping[int, Elite]):
     """{cell: elite}, in the order in which the cells were first filled; an elite's place in it is its slot.
 
