@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from .genes import Gene, Genotype, Invalid, to_json
 
@@ -133,6 +133,12 @@ class SearchSpace:
     def training_options(self, genotype: Genotype) -> Mapping[str, float]:
         """What the genotype says about its own training: `learning_rate`, `weight_decay`, `epochs`, or none of them."""
         return {}
+
+    graph_needs_files: ClassVar[bool] = False
+    """Whether `module_graph` reads more than the genotype and the space's arguments, such as a library in a folder.
+
+    Graphs of `qd`'s own spaces that need none are not logged: whoever looks at a candidate makes its graph again.
+    """
 
     def canonical(self, genotype: Genotype) -> Genotype:
         """Return the one genotype that stands for all that give this architecture; the default changes nothing."""

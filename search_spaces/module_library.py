@@ -85,6 +85,8 @@ class ModuleLibrary(SearchSpace):
         "stitch_share": Metric("", 0, 1, "minimise"),
     }
 
+    graph_needs_files = True
+
     def __init__(
         self,
         library: str | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 from collections.abc import Mapping
@@ -9,6 +10,8 @@ from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import networkx
 
 from ..analysis.lineage import lineage
 from ..analysis.selection import Selection, choose
@@ -100,7 +103,7 @@ class _Collector:
         common: dict[str, Any] = {
             "architecture": architecture,
             "units": run.metrics,
-            "graph": run.module_graph(candidate),
+            "graph": _logged_graph(run, candidate),
             "ancestors": lineage(run, candidate),
             "licence": self._licence,
         }
@@ -115,7 +118,7 @@ class _Collector:
         if not found.weights:
             self._check_fixed(architecture, network, where)
         network = give_weights(network, found.weights, where)
-        if common["graph"] is None:  # a log of what was accepted has none
+        if common["graph"] is None:
             common["graph"] = parts.space.module_graph(architecture.genotype)
         spreads = self._spreads.get(candidate)
         one = Export(
@@ -182,3 +185,10 @@ def _data(spread: Spread) -> dict[str, Any]:
         "spread": None if math.isnan(spread.deviation) else spread.deviation,
         **{name: value for name, value in asdict(spread).items() if name in ("least", "most", "seeds")},
     }
+
+
+def _logged_graph(run: Run, candidate: int) -> networkx.DiGraph | None:
+    """The module graph; None where the log keeps those of others, and the space alone could give it."""
+    with contextlib.suppress(UsageError):
+        return run.module_graph(candidate)
+    return None

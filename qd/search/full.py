@@ -18,12 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from search_spaces import Genotype
+from search_spaces import Genotype, SearchSpace
 from search_spaces.genes import to_json
 from search_spaces.genes.columns import take
 
+from ..archives import Insertion
 from ..candidates import Purpose, Results, Status
 from ..executors import Executor
+from ..registry import is_own
 from ..store.folder import RunFolder
 from ..store.log import CandidateRow, EvaluationRow, Log, Transaction, parents_json
 from ..store.resume import Proposal, Unfinished
@@ -63,6 +65,10 @@ class Search(Loop):
         self._open_batches: dict[int, int] = {}
         self._imported = deque(problem.config.imported)
         self._forecasts = Forecasts()
+        self._logs_graphs = logs_graphs(problem)
+        space = type(problem.space)
+        self._plain_keys = space.key is SearchSpace.key and space.canonical is SearchSpace.canonical
+        self._shared_seeds: dict[tuple[Purpose, int], int] = {}
         self._again = Reevaluations() if self._config.noise == "reevaluate" else None
         if unfinished:
             self._restore(unfinished)
@@ -174,7 +180,8 @@ class Search(Loop):
     def _propose(
         self, emitter: str, operator: str, parents: tuple[int, ...], genotype: Genotype, fidelity: float
     ) -> Proposal:
-        key = blake2b(self._space.key(genotype).encode(), digest_size=16).digest()
+        text = to_json(genotype)
+        key = blake2b((text if self._plain_keys else self._space.key(genotype)).encode(), digest_size=16).digest()
         twin = self._known.get((key, fidelity))
         self.proposals += 1
         candidate = CandidateRow(
@@ -182,7 +189,7 @@ class Search(Loop):
             emitter=emitter,
             operator=operator,
             parents=parents_json(parents),
-            genotype=to_json(genotype),
+            genotype=text,
             key=key,
             readable=self._space.genes.readable(genotype),
             twin=twin,
@@ -202,6 +209,9 @@ class Search(Loop):
     def _evaluation(self, proposal: Proposal, purpose: Purpose, repeat: int) -> tuple[EvaluationRow, Proposal]:
         self.evaluations_asked += 1
         candidate = proposal.candidate.id
+        shared = self._shared_seeds.get((purpose, repeat))
+        if shared is None:
+            shared = self._shared_seeds[purpose, repeat] = shared_seed(self._config.seed, purpose, repeat)
         row = EvaluationRow(
             id=self.evaluations_asked,
             candidate=candidate,
@@ -210,7 +220,7 @@ class Search(Loop):
             repeat=repeat,
             fidelity=proposal.fidelity,
             seed=candidate_seed(self._config.seed, candidate, purpose, repeat),
-            shared_seed=shared_seed(self._config.seed, purpose, repeat),
+            shared_seed=shared,
             session=self._session,
         )
         self._in_flight[row.id] = (row, proposal)
@@ -285,8 +295,8 @@ class Search(Loop):
         self._challenge()
         self._count_errors(results)
         self._tell_emitters(results, candidates, told)
+        graphs = self._graphs(insertions) if self._logs_graphs else {}
         refined = self.archive.refine_if_due(self.evaluations)
-        graphs = self._graphs(told, statuses)
         self._tells += 1
         self._row_of_duplicates = 0  # what was told may open new ground
         proposals = self.proposals  # before the next are asked: an interrupted search asks later, and logs the same
@@ -350,13 +360,15 @@ class Search(Loop):
             self._again.challenge(self.archive.averages.challenged)
             self.archive.averages.challenged.clear()
 
-    def _graphs(self, told: Sequence[tuple[EvaluationRow, Proposal]], statuses: Sequence[Status]) -> dict[int, Any]:
+    def _graphs(self, insertions: Sequence[Insertion]) -> dict[int, Any]:
+        """{candidate: module graph} of those that are elites now."""
         graphs = {}
-        for (row, proposal), status in zip(told, statuses, strict=True):
-            new = status is Status.OK and row.purpose == Purpose.SEARCH
-            graph = self._graph(proposal.genotype) if new else None
-            if graph is not None:
-                graphs[row.candidate] = graph
+        for one in insertions:
+            elite = self.archive.elites.get(one.cell)
+            if elite is not None and elite.evaluation == one.evaluation:
+                graph = self._graph(elite.genotype)
+                if graph is not None:
+                    graphs[elite.candidate] = graph
         return graphs
 
     def _graph(self, genotype: Genotype) -> Any:
@@ -419,3 +431,8 @@ class Search(Loop):
 def is_first(row: EvaluationRow) -> bool:
     """Whether an emitter hears of it: the search's first evaluation of a candidate in full."""
     return row.purpose == Purpose.SEARCH and row.fidelity == FULL_FIDELITY
+
+
+def logs_graphs(problem: Problem) -> bool:
+    """Whether module graphs are logged, of elites: where who looks could not make them again from the genotype."""
+    return not is_own("spaces", problem.config.space.kind) or problem.space.graph_needs_files

@@ -24,7 +24,8 @@ from .folder import on_network
 from .pending import PendingRow, pack_state
 
 APPLICATION_ID = 0x7164_6C67  # "qdlg"; SQLite writes it into the file's header
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1: module graphs of all ok candidates. 2: of elites alone, and none where the genotype gives them."""
 INSERT_EVALUATION = "INSERT INTO evaluations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -167,8 +168,11 @@ class Log:
 
     @classmethod
     def reopen(cls, path: Path, names: Sequence[str]) -> Log:
-        """Open for writing a log that a reader has accepted."""
-        return cls(path, _connect(path), names)
+        """Open for writing a log that a reader has accepted; one of an older version is of this one afterwards."""
+        log = cls(path, _connect(path), names)
+        if log._connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
+            log._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")  # a transaction of its own
+        return log
 
     def start_session(self, number: int, started: str, process: Mapping[str, Any]) -> None:
         """Note who writes from now on."""

@@ -446,14 +446,30 @@ class Run:
         return history(self)
 
     def module_graph(self, candidate: int) -> networkx.DiGraph | None:
-        """The module graph of an ok candidate, where its space has one."""
+        """The module graph of a candidate, where its space has one.
+
+        Of a space of our own it is made from the genotype; of a stranger's, whose code is not run for looking, the log
+        keeps those of elites.
+
+        Raises:
+            UsageError: there is no such candidate, or the log has graphs and none of this one.
+        """
         rows = self.query("SELECT graph FROM graphs WHERE candidate = ?", [candidate])
-        if not rows and self.accepted_only and is_own("spaces", self.config.space.kind):
-            # an accepted log has none; of a space of our own it can be made again without running a stranger's code
-            space = Registry().build("spaces", self.config.space.kind, self.config.space.arguments, "space")
-            return space.module_graph(self.genotypes([candidate])[candidate])
-        with self._decoding():
-            return unpack_graph(rows[0][0]) if rows else None
+        if rows:
+            with self._decoding():
+                return unpack_graph(rows[0][0])
+        self.readable(candidate)  # raises where there is no such candidate
+        if is_own("spaces", self.config.space.kind):
+            registry = Registry()
+            if not registry.find("spaces", self.config.space.kind, "space").graph_needs_files:
+                space = registry.build("spaces", self.config.space.kind, self.config.space.arguments, "space")
+                return space.module_graph(self.genotypes([candidate])[candidate])
+        if candidate not in self.archive.elites.candidates and self.query("SELECT 1 FROM graphs LIMIT 1"):
+            raise UsageError(
+                f"{self.folder.path}: of candidate {candidate} there is no module graph: of the space"
+                f" {self.config.space.kind} the log keeps those of elites alone; qd elites lists them"
+            )
+        return None
 
     def with_weights(self) -> list[int]:
         """Candidates of the archive whose trained weights were kept, the best first."""

@@ -88,7 +88,8 @@ CREATE TABLE figures (           -- `log: accepted`: how the search stood after 
     best        REAL               -- in the objective's own unit
 ) STRICT;
 
-CREATE TABLE graphs (            -- module graphs of ok candidates: zlib of networkx node-link JSON
+CREATE TABLE graphs (            -- module graphs of who became an elite, of spaces whose genotype does not give them
+                                 -- (version 1: of all ok candidates, of every space): zlib of networkx node-link JSON
     candidate INTEGER PRIMARY KEY,
     graph     BLOB NOT NULL
 ) STRICT;

@@ -1,8 +1,8 @@
 """The engine's own cost: a search whose evaluator is free, log included.
 
 50,000 evaluations of `sparse_moe` genotypes at batch 64, on a 20 × 20 grid, once as a table-only space would be
-searched and once with the module graph of every candidate in the log; and 500,000 of vectors at batch 256, with a log
-of what entered the archive.
+searched and once of the space itself, whose networks have module graphs; and 500,000 of vectors at batch 256, with a
+log of what entered the archive. Time is the process's own, so that other work on the machine counts little.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ def figures() -> list[Figure]:
     graphs, _ = _search("sparse_moe", EVALUATIONS // 5)
     vectors, _ = _search("free:Vectors", 10 * EVALUATIONS, chunk=256, log="accepted", segment=10 * SEGMENT)
     return [
-        Figure("engine, log included", plain, "µs/evaluation", target=200),
+        Figure("engine, log included", plain, "µs/evaluation", target=50),
         Figure("memory grown from evaluation 5,000 to 50,000", [growth], "MB", target=100),
-        Figure("the same with module graphs logged", graphs, "µs/evaluation"),
+        Figure("the same with module graphs", graphs, "µs/evaluation", target=100),
         Figure(
             "vectors of 121 genes, what was accepted logged, batch 256",
             [1e6 / one for one in vectors],
             "evaluations/s",
-            target=50_000,
+            target=600_000,
             better="higher",
         ),
     ]
@@ -58,7 +58,7 @@ def _search(
 
     def note(search: Loop) -> None:
         if search.evaluations >= segment * (len(marks) + 1):
-            marks.append((search.evaluations, time.perf_counter(), _peak_mb()))
+            marks.append((search.evaluations, time.process_time(), _peak_mb()))
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -25,6 +25,7 @@ class Choice(Gene):
         if len(set(options)) < len(options):  # True, 1 and 1.0 are equal too
             raise ValueError(f"Choice: two options are equal in {options!r}")
         self.options = options
+        self.leaf = len(options) > 1
 
     def __repr__(self) -> str:
         return f"Choice({', '.join(map(repr, self.options))})"
@@ -44,7 +45,7 @@ class Choice(Gene):
         return others[pick(len(others), rng)] if others else value
 
     def sites(self, container: Any, key: Any, found: list[Site]) -> None:
-        if len(self.options) > 1:
+        if self.leaf:
             found.append((self, container, key))
 
     def readable(self, value: Genotype) -> str:

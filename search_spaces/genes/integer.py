@@ -23,6 +23,7 @@ class Integer(Gene):
         if log and low < 1:
             raise ValueError(f"Integer: a logarithmic range starts at 1 or more, got {low}")
         self.low, self.high, self.log = low, high, log
+        self.leaf = low < high
 
     def __repr__(self) -> str:
         return f"Integer({self.low}, {self.high}{', log=True' if self.log else ''})"
@@ -54,7 +55,7 @@ class Integer(Gene):
         return min(self.high, max(self.low, moved))
 
     def sites(self, container: Any, key: Any, found: list[Site]) -> None:
-        if self.low < self.high:
+        if self.leaf:
             found.append((self, container, key))
 
     def readable(self, value: Genotype) -> str:

@@ -19,6 +19,7 @@ class Real(Gene):
         if log and low <= 0:
             raise ValueError(f"Real: a logarithmic range starts above 0, got {low}")
         self.low, self.high, self.log = low, high, log
+        self.leaf = True
 
     def __repr__(self) -> str:
         return f"Real({self.low:g}, {self.high:g}{', log=True' if self.log else ''})"

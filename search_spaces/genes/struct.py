@@ -14,6 +14,8 @@ class Struct(Gene):
 
     def __init__(self, **fields: Gene) -> None:
         self.fields = {name: checked_gene(gene, f"Struct({name}=...)") for name, gene in fields.items()}
+        self._places = [(name, gene) for name, gene in self.fields.items() if gene.leaf is not False]
+        self._named = [(name, gene, isinstance(gene, Struct)) for name, gene in self.fields.items()]
 
     def __repr__(self) -> str:
         return f"Struct({', '.join(f'{name}={gene!r}' for name, gene in self.fields.items())})"
@@ -40,14 +42,18 @@ class Struct(Gene):
 
     def sites(self, container: Any, key: Any, found: list[Site]) -> None:
         inner = container[key]
-        for name, gene in self.fields.items():
-            gene.sites(inner, name, found)
+        for name, gene in self._places:
+            if gene.leaf:
+                found.append((gene, inner, name))
+            else:
+                gene.sites(inner, name, found)
 
     def readable(self, value: Genotype) -> str:
-        return " ".join(f"{name}={bracketed(gene, value[name])}" for name, gene in self.fields.items())
+        return " ".join(self.parts(value))
 
-
-def bracketed(gene: Gene, value: Genotype) -> str:
-    """A field's value for people, in brackets where it has fields of its own."""
-    text = gene.readable(value)
-    return f"({text})" if isinstance(gene, Struct) else text
+    def parts(self, value: Genotype) -> list[str]:
+        """`name=value` of each field, for people; in brackets where it has fields of its own."""
+        return [
+            f"{name}=({gene.readable(value[name])})" if nested else f"{name}={gene.readable(value[name])}"
+            for name, gene, nested in self._named
+        ]

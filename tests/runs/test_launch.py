@@ -216,17 +216,6 @@ def test_a_projection_is_a_fold_over_the_evaluations(workbench):
     assert len(run.elites(archive=archive)) == len(expected)
 
 
-def test_module_graphs_of_ok_candidates_are_in_the_log(workbench):
-    run = qd.run(workbench.write(), out="run")
-    frame = run.evaluations()
-    for status, id in zip(frame["status"], frame["id"], strict=True):  # numpy's numbers, as people take them
-        assert (run.module_graph(id) is not None) == (status == "ok")
-    best = rows(run.elites())[0]
-    graph = run.module_graph(best["id"])
-    assert graph is not None
-    assert graph.nodes["x"]["size"] == best["genotype"]["x"]
-
-
 def test_a_run_says_what_it_is(workbench):
     run = qd.run(workbench.write(), out="run")
     assert repr(run).startswith("Run('run': 200 evaluations, GridArchive(width (10) × height (10): ")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 import qd
 from qd.analysis.verification import verification
+from qd.store.log import SCHEMA_VERSION
 
 FIXTURES = Path(__file__).parent / "fixtures"
 VERSION_1 = FIXTURES / "version_1"
@@ -99,3 +102,21 @@ def test_it_goes_on(old, logged):
     assert after.query("SELECT COUNT(*), COUNT(DISTINCT id) FROM evaluations")[0] == (
         (after.query("SELECT COUNT(*) FROM results")[0][0],) * 2
     )
+
+
+@pytest.mark.parametrize("old", ["grid"], indirect=True)
+def test_it_is_of_the_new_version_once_it_is_gone_on_with(old):
+    def version() -> int:
+        with contextlib.closing(sqlite3.connect(old / "log.sqlite")) as log:
+            return log.execute("PRAGMA user_version").fetchone()[0]
+
+    assert version() == 1
+    before = qd.open_run(old)
+    graphs = before.query("SELECT candidate FROM graphs")
+    assert graphs
+    before.close()
+    run = qd.resume(old, plugins=FIXTURES, budget={"evaluations": before.count + 40})
+    assert version() == SCHEMA_VERSION == 2
+    assert set(graphs) <= set(run.query("SELECT candidate FROM graphs"))
+    for elite in run.archive.elites.values():
+        assert run.module_graph(elite.candidate) is not None
