@@ -8,6 +8,7 @@ from textwrap import dedent
 import pytest
 
 from scripts.layers import (
+    PICTURE,
     ROOT,
     Arrow,
     circles,
@@ -135,6 +136,12 @@ def test_every_exception_is_needed(arrows: list[Arrow]) -> None:
     assert {(arrow.source, arrow.target) for arrow in concrete(arrows)} == set(ENGINE_EXCEPTIONS)
     looked = not_for_looking(without(arrows, EXCEPTIONS))
     assert {(arrow.source, arrow.target) for arrow in looked} == set(LOOKING_EXCEPTIONS)
+
+
+def test_the_picture_is_up_to_date(arrows: list[Arrow]) -> None:
+    assert read_picture(PICTURE) == describe(arrows, FLOORS), (
+        "python scripts/layers.py --draw docs/images/floors.svg draws it again"
+    )
 
 
 # --- the rules can fail ----------------------------------------------------------------------------------------------
