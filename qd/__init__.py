@@ -15,10 +15,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .display import show_by
+
 if TYPE_CHECKING:
     from .analysis.comparison import compare
     from .analysis.importance import importance
     from .analysis.looking import elites, show
+    from .analysis.run import Run, open_run
     from .dashboard.server import serve
     from .environment import __version__
     from .exporting.elites import export
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
     from .runs.listing import evaluators, spaces
     from .runs.open_search import open_search
     from .runs.verify import verify
-    from .store.run import Run, open_run
     from .transfer import libraries as library
     from .transfer.seeding import import_into
     from .transfer.stream import stream
@@ -64,7 +66,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Run": ".store.run",
+    "Run": ".analysis.run",
     "__version__": ".environment",
     "compare": ".analysis.comparison",
     "doctor": ".runs.doctor",
@@ -76,7 +78,7 @@ _HOMES = {
     "library": ".transfer.libraries",
     "load": ".exporting.load",
     "map": ".plots.drawing",
-    "open_run": ".store.run",
+    "open_run": ".analysis.run",
     "open_search": ".runs.open_search",
     "plot": ".plots.drawing",
     "report": ".reporting.page",
@@ -101,3 +103,12 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _html(thing: Any) -> str | None:
+    from .reporting.notebook import html  # it draws, and only a notebook asks for that
+
+    return html(thing)
+
+
+show_by(_html)

@@ -363,7 +363,7 @@ def _find_in_folder(kind: str, folder: Path | None, where: str) -> type[Any]:
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", module_name) or not class_name.isidentifier():
         raise UsageError(f"{where}.kind: expected my_file:MyClass, got {kind!r}")
     if folder is None:
-        raise UsageError(f"{where}.kind: {kind!r} is a plug-in; say where it lies with --plugins FOLDER")
+        raise UsageError(f"{where}.kind: {kind!r} is a plug-in; say where it lies with `plugins`")
     module = _import_from(folder, module_name, where)
     found = getattr(module, class_name, None)
     if not inspect.isclass(found):
@@ -381,7 +381,7 @@ def _import_from(folder: Path, module_name: str, where: str) -> ModuleType:
     if path is None:
         raise UsageError(
             f"{where}.kind: expected the plug-in {module_name!r} at {stem}.py, found nothing there;"
-            " put it beside the run file or name its folder with --plugins"
+            " put it beside the run file or name its folder with `plugins`"
         )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if module_name in sys.modules:

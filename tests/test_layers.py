@@ -24,7 +24,7 @@ from scripts.layers import (
 )
 
 FLOORS: list[set[str]] = [  # from the ground up; `X/*` stands for whatever in X has no name of its own here
-    {"qd/errors", "qd/environment", "qd/wording", "search_spaces/genes"},
+    {"qd/display", "qd/errors", "qd/environment", "qd/wording", "search_spaces/genes"},
     {"qd/candidates", "qd/config", "qd/registry", "search_spaces"},
     {"qd/archives", "qd/training", "search_spaces/shelf"},
     {"qd/metrics", "qd/surrogates", "search_spaces/library", "evaluators/task_data"},
@@ -32,7 +32,7 @@ FLOORS: list[set[str]] = [  # from the ground up; `X/*` stands for whatever in X
     {"evaluators/data", "qd/store"},
     {"evaluators/*", "qd/analysis", "qd/executors"},
     {"qd/plots", "qd/search"},
-    {"qd/notebook", "qd/runs"},
+    {"qd/runs"},
     {"qd/exporting", "qd/reporting", "qd/dashboard"},
     {"qd/transfer"},
     {"qd", "qd/testing"},
@@ -40,11 +40,6 @@ FLOORS: list[set[str]] = [  # from the ground up; `X/*` stands for whatever in X
 ]
 
 EXCEPTIONS: dict[tuple[str, str], str] = {  # file and file that it may import all the same: why
-    ("qd.archives.base", "qd.notebook"): "display, to be attached from above",
-    ("qd.store.pending", "qd.store.run"): "decoding and reading know each other",
-    ("qd.store.run", "qd.notebook"): "display, to be attached from above",
-    ("qd.store.run", "qd.analysis.history"): "computing, to be moved out of reading",
-    ("qd.store.run", "qd.analysis.calibration"): "computing, to be moved out of reading",
 }
 
 CONCRETE = {"search_spaces/*", "search_spaces/shelf", "evaluators/*", "evaluators/data"}

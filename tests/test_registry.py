@@ -96,7 +96,7 @@ def test_a_plugin_is_looked_for_nowhere_else(write, tmp_path: Path) -> None:
     sys.path.append(str(tmp_path))
     with pytest.raises(UsageError, match=rf"expected the plug-in 'mine_elsewhere' at {other}/mine_elsewhere.py, found"):
         find("mine_elsewhere:Mine", other)
-    with pytest.raises(UsageError, match="'mine_elsewhere:Mine' is a plug-in; say where it lies with --plugins FOLDER"):
+    with pytest.raises(UsageError, match="'mine_elsewhere:Mine' is a plug-in; say where it lies with `plugins`"):
         find("mine_elsewhere:Mine", None)
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas
-from scipy.stats import norm, rankdata
+from scipy.stats import norm
 
-from ..store.run import Run
+from .folding import FoldedLog
+from .statistics import rank_correlation
 
 FEWEST = 10
 """Predictions with an answer, below which nothing is said of a model."""
@@ -32,7 +33,7 @@ class Calibration:
     coverage_90: float
 
 
-def predictions(run: Run) -> pandas.DataFrame:
+def predictions(run: FoldedLog) -> pandas.DataFrame:
     """Every prediction whose candidate has an answer, by candidate and metric.
 
     Columns: id, metric, mean, deviation, observed; the last three on the axis's scale, so the logarithm to base 10
@@ -43,14 +44,14 @@ def predictions(run: Run) -> pandas.DataFrame:
     return pandas.concat(frames, ignore_index=True) if frames else pandas.DataFrame(columns=columns)
 
 
-def calibration(run: Run) -> list[Calibration]:
+def calibration(run: FoldedLog) -> list[Calibration]:
     """One row for each metric that was predicted often enough: the objective first."""
     frame = predictions(run)
     found = [_calibrated(str(metric), rows) for metric, rows in frame.groupby("metric", sort=False)]
     return [one for one in found if one.count >= FEWEST]
 
 
-def _predicted(run: Run) -> list[str]:
+def _predicted(run: FoldedLog) -> list[str]:
     if not run.query("SELECT 1 FROM sqlite_schema WHERE name = 'predictions'"):
         return []  # written before there were models
     names = {name for (name,) in run.query("SELECT DISTINCT metric FROM predictions")}
@@ -58,7 +59,7 @@ def _predicted(run: Run) -> list[str]:
     return [name for name in ordered if name in names]
 
 
-def _of_metric(run: Run, metric: str) -> pandas.DataFrame:
+def _of_metric(run: FoldedLog, metric: str) -> pandas.DataFrame:
     rows = run.query(
         f'SELECT p.candidate, mean, deviation, "{metric}" FROM predictions p'
         " JOIN evaluations e ON e.candidate = p.candidate JOIN results ON _evaluation = e.id"
@@ -76,11 +77,10 @@ def _of_metric(run: Run, metric: str) -> pandas.DataFrame:
 def _calibrated(metric: str, rows: pandas.DataFrame) -> Calibration:
     mean, deviation, observed = (rows[name].to_numpy(np.float64) for name in ("mean", "deviation", "observed"))
     distance = np.abs(observed - mean)
-    varies = np.ptp(mean) > 0 and np.ptp(observed) > 0
     return Calibration(
         metric,
         len(rows),
-        float(np.corrcoef(rankdata(mean), rankdata(observed))[0, 1]) if varies else 0.0,
+        rank_correlation(mean, observed) or 0.0,
         float(np.sqrt((distance**2).mean())),
         float(np.sqrt((deviation**2).mean())),
         *(float((distance <= norm.ppf(0.5 + share / 2) * deviation).mean()) for share in (0.5, 0.9)),

@@ -21,8 +21,8 @@ import pandas
 from ..archives import Archive, Objective
 from ..errors import UsageError
 from ..store.folder import RunFolder
-from ..store.run import open_run
 from .history import history
+from .run import open_run
 from .statistics import MannWhitney, mann_whitney
 
 STATISTICS = {

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ..candidates import Status
-from ..store.run import Run
+from ..store.reader import LogReader
 
 SHOWN = 160
 """Characters of a cause."""
@@ -26,7 +26,7 @@ class Cause:
     """Of the first."""
 
 
-def failures(run: Run) -> list[Cause]:
+def failures(run: LogReader) -> list[Cause]:
     """Causes of all that was not ok, the most frequent first."""
     rows = run.query(
         "SELECT _status, candidate, COALESCE(_error, '') FROM results JOIN evaluations e ON e.id = _evaluation"

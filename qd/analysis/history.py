@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas
 
-from ..store.run import Run
+from .folding import FoldedLog
 
 COLUMNS = ("tell", "seconds", "evaluations", "ok", "elites", "coverage", "qd_score", "normalised_qd_score", "best")
 
 
-def history(run: Run) -> pandas.DataFrame:
+def history(run: FoldedLog) -> pandas.DataFrame:
     """One row for each tell; `best` is in the objective's own unit, and NaN until there is an elite.
 
     The figures follow from what the log says entered the archive, so nothing is folded.
@@ -53,7 +53,7 @@ def history(run: Run) -> pandas.DataFrame:
     return _with_shares(run, frame, _cells(run, frame))
 
 
-def _from_figures(run: Run) -> pandas.DataFrame:
+def _from_figures(run: FoldedLog) -> pandas.DataFrame:
     """What an accepted log says of itself, every few tells."""
     rows = run.query(
         "SELECT tell, seconds, evaluations, ok, elites, cells, qd_score, best FROM figures JOIN tells ON id = tell"
@@ -64,7 +64,7 @@ def _from_figures(run: Run) -> pandas.DataFrame:
     return _with_shares(run, frame, frame["cells"].to_numpy(np.float64))
 
 
-def _with_shares(run: Run, frame: pandas.DataFrame, cells: np.ndarray) -> pandas.DataFrame:
+def _with_shares(run: FoldedLog, frame: pandas.DataFrame, cells: np.ndarray) -> pandas.DataFrame:
     objective = run.archive.objective
     cells = np.maximum(cells, 1)
     frame["coverage"] = frame["elites"] / cells
@@ -72,20 +72,20 @@ def _with_shares(run: Run, frame: pandas.DataFrame, cells: np.ndarray) -> pandas
     return frame.reindex(columns=list(COLUMNS))
 
 
-def _cells(run: Run, frame: pandas.DataFrame) -> np.ndarray:
+def _cells(run: FoldedLog, frame: pandas.DataFrame) -> np.ndarray:
     """(T,) cells after each tell: a refinement adds some, and an unstructured archive has those that it filled."""
     if not run.archive.fixed:
         return frame["elites"].to_numpy(np.float64)
     cells = np.full(len(frame), float(run.archive.cells))
-    refined = [(tell, math.prod(run.parse(bins))) for tell, bins in run.query("SELECT tell, bins FROM refinements")]
+    refined = [(tell, math.prod(bins)) for tell, bins in run.refinements()]
     if refined:
         cells[:] = math.prod(axis.bins for axis in run.config.archive.measures)
-    for tell, count in sorted(refined):
+    for tell, count in refined:
         cells[frame["tell"].to_numpy() >= tell] = count
     return cells
 
 
-def _replayed(run: Run) -> pandas.DataFrame:
+def _replayed(run: FoldedLog) -> pandas.DataFrame:
     """Fold the archive tell by tell: where means decide, elites lose value without losing their cell."""
     archive, rows, before = run.archive.emptied(), [], 0
     counts = run.query(

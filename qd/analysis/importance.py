@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
 from search_spaces.genes.encoding import Column, Encoding
 from search_spaces.genes.infer import infer_genes
 
 from ..errors import UsageError
-from ..store.run import Run
 from ..surrogates.attribution import Attribution, Groups, gene_groups, module_groups
 from ..surrogates.forest import Forest
 from .looking import opened
+from .run import Run
+from .statistics import rank_correlation
 
 FEWEST = 30
 """Evaluated candidates below which no forest tells genes apart."""
@@ -121,7 +121,7 @@ def importance(
     metric = metric or run.archive.objective.metric
     run.require_metric(metric)
     if bootstraps < 2:
-        raise UsageError(f"--bootstraps: expected at least 2, got {bootstraps}")
+        raise UsageError(f"`bootstraps`: expected at least 2, got {bootstraps}")
     rows, columns, values = _table(run, metric)
     rng = np.random.default_rng(seed)
     samples = []
@@ -210,13 +210,9 @@ def _interaction(first: str, second: str, groups: Groups, samples: Sequence[Attr
 def _strongest(part: np.ndarray, columns: Sequence[Column], rows: np.ndarray, values: np.ndarray) -> tuple[str, float]:
     """The number among these that goes most with the metric, and its rank correlation."""
     varying = [index for index in part.tolist() if rows[:, index].min() < rows[:, index].max()]
-    correlations = {index: _rank_correlation(rows[:, index], values) for index in varying}
+    correlations = {index: rank_correlation(rows[:, index], values) or 0.0 for index in varying}
     strongest = max(varying, key=lambda index: abs(correlations[index]))
     return columns[strongest].name, correlations[strongest]
-
-
-def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
-    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
 
 
 def _share(values: Sequence[float] | np.ndarray) -> Share:

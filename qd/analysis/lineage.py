@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError
-from ..store.run import Run
+from ..store.reader import LogReader
 
 ANCESTORS = 300
 """This many are followed at the most; crossover doubles their number with every generation."""
@@ -28,7 +28,7 @@ class Ancestor:
     """In the metric's own unit; None where it has no ok search evaluation."""
 
 
-def lineage(run: Run, candidate: int, generations: int | None = None) -> list[Ancestor]:
+def lineage(run: LogReader, candidate: int, generations: int | None = None) -> list[Ancestor]:
     """The candidate itself and its ancestors, nearest first.
 
     Args:
@@ -60,7 +60,7 @@ def lineage(run: Run, candidate: int, generations: int | None = None) -> list[An
     ]
 
 
-def _objectives(run: Run, candidates: list[int]) -> dict[int, float]:
+def _objectives(run: LogReader, candidates: list[int]) -> dict[int, float]:
     objective = run.config.archive.objective.metric
     return dict(
         run.query(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas
 
-from ..store.run import Run, open_run
+from .run import Run, open_run
 
 
 def opened(run: Run | Path | str, accepted_only: bool = False) -> Run:

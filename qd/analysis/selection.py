@@ -11,7 +11,7 @@ import pandas
 
 from ..candidates import Status
 from ..errors import UsageError, suggest
-from ..store.run import Run
+from .run import Run
 from .verification import verification
 
 
@@ -53,7 +53,7 @@ def choose(run: Run, selection: Selection, verified_first: bool = True) -> list[
         UsageError: nothing fits, or the candidate has no result.
     """
     if selection.top is not None and selection.top < 1:
-        raise UsageError(f"--top: expected at least 1, got {selection.top}")
+        raise UsageError(f"`top`: expected at least 1, got {selection.top}")
     if selection.id is not None:
         return [_answered(run, selection.id)]
     if not len(run.archive):
@@ -62,7 +62,7 @@ def choose(run: Run, selection: Selection, verified_first: bool = True) -> list[
         return [_in_cell(run, selection.cell)]
     frame = run.elites(selection.where)
     if frame.empty:
-        raise UsageError(f"{run.folder.path}: no elite fulfils --where {selection.where!r}; qd elites shows them all")
+        raise UsageError(f"{run.folder.path}: no elite fulfils `where` {selection.where!r}; qd elites shows them all")
     if selection.pareto is not None:
         frame = frame[_undominated(run, frame, selection.pareto)]
     found = verification(run) if verified_first else None
@@ -96,7 +96,7 @@ def _in_cell(run: Run, text: str) -> int:
     try:
         cell = tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(f"--cell: expected bins such as 3,7, got {text!r}") from None
+        raise UsageError(f"`cell`: expected bins such as 3,7, got {text!r}") from None
     elites = {archive.position(cell): elite for cell, elite in archive.elites.items()}
     if cell in elites:
         return elites[cell].candidate
@@ -104,17 +104,17 @@ def _in_cell(run: Run, text: str) -> int:
     if len(cell) != len(archive.axes) or not all(
         0 <= i < axis.bins for i, axis in zip(cell, archive.axes, strict=True)
     ):
-        raise UsageError(f"--cell: expected {bins}, got {text!r}")
-    raise UsageError(f"--cell: cell {text} holds no elite; qd elites {run.folder.path} lists the cells that do")
+        raise UsageError(f"`cell`: expected {bins}, got {text!r}")
+    raise UsageError(f"`cell`: cell {text} holds no elite; qd elites {run.folder.path} lists the cells that do")
 
 
 def _undominated(run: Run, frame: pandas.DataFrame, text: str) -> np.ndarray:
     names = list(dict.fromkeys(name.strip() for name in text.split(",")))
     for name in names:
         if name not in run.metrics:
-            raise UsageError(f"--pareto: no metric {name!r} was logged{suggest(name, sorted(run.metrics))}")
+            raise UsageError(f"`pareto`: no metric {name!r} was logged{suggest(name, sorted(run.metrics))}")
     if len(names) < 2:
-        raise UsageError(f"--pareto: expected at least two different metrics, got {text!r}")
+        raise UsageError(f"`pareto`: expected at least two different metrics, got {text!r}")
     return undominated(frame[names].to_numpy(), [run.metrics[name].direction == "maximise" for name in names])
 
 

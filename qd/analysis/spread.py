@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..candidates import Purpose, Status
-from ..store.run import Run
+from ..store.reader import LogReader
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Spread:
     """How many gave an answer, at least 1."""
 
 
-def verified(run: Run) -> dict[int, dict[str, Spread]]:
+def verified(run: LogReader) -> dict[int, dict[str, Spread]]:
     """{candidate: {metric: spread}} of all that were verified and gave an answer."""
     columns = "".join(f', "{name}"' for name in run.metrics)
     rows = run.query(

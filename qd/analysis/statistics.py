@@ -1,4 +1,4 @@
-"""Tests that compare groups of runs."""
+"""Statistics of values: rank correlation, and a test that compares groups of runs."""
 
 from __future__ import annotations
 
@@ -19,6 +19,16 @@ class MannWhitney(NamedTuple):
     """Two-sided and exact: the share of all ways to divide the values whose U is at least as far from the middle."""
     superiority: float
     """Chance that a value of the first group is greater (Vargha & Delaney's A), in [0, 1]: the effect size."""
+
+
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
+    """Spearman's correlation of two (N,) arrays, in [-1, 1]; tied values share their mean rank.
+
+    None where it is not defined: either never varies.
+    """
+    if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return None
+    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
 
 
 def mann_whitney(first: Sequence[float], second: Sequence[float]) -> MannWhitney:

@@ -14,8 +14,9 @@ from scipy.stats import rankdata
 
 from ..archives import Archive
 from ..candidates import Purpose
-from ..store.run import Run
+from .run import Run
 from .spread import Spread, verified
+from .statistics import rank_correlation
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Verification:
             "mean_drop": _number(values["drop"].mean()) if answered else None,
             "cells_kept": float(np.mean(kept)),
             "ranks_kept": float(np.mean(ranks[0] == ranks[1])) if answered else None,
-            "rank_correlation": _correlation(values["objective"], values["mean"]),
+            "rank_correlation": rank_correlation(values["objective"], values["mean"]),
         }
 
     def records(self) -> list[dict[str, Any]]:
@@ -143,13 +144,6 @@ def _numbers(archive: Archive) -> dict[str, float | int]:
         "qd_score": archive.qd_score,
         "normalised_qd_score": archive.normalised_qd_score,
     }
-
-
-def _correlation(a: np.ndarray, b: np.ndarray) -> float | None:
-    """Spearman's; None where it is not defined."""
-    if len(np.unique(a)) < 2 or len(np.unique(b)) < 2:
-        return None
-    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
 
 
 def _number(value: float) -> float | None:

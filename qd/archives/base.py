@@ -10,13 +10,14 @@ import numpy as np
 
 from search_spaces import Genotypes
 
+from ..display import Displayed
 from ..errors import UsageError
 from .averages import Averages
 from .axes import Axis, Objective
 from .elites import Elite, Elites, Insertion
 
 
-class Archive(ABC):
+class Archive(Displayed, ABC):
     """The best evaluation of every cell over named measures.
 
     A fold over results: the same rows in the same order give the same archive, however they were cut into calls. An
@@ -68,11 +69,6 @@ class Archive(ABC):
         axes = " × ".join(f"{axis.metric} ({axis.bins})" if self.binned else axis.metric for axis in self.axes)
         best = f", best {self.objective.metric} {self.best.objective:.4g}" if self.best else ""
         return f"{type(self).__name__}({axes}: {len(self)} of {self.cells} cells{best})"
-
-    def _repr_html_(self) -> str:
-        from ..notebook import archive_html  # only a notebook asks for pictures
-
-        return archive_html(self)
 
     @property
     @abstractmethod

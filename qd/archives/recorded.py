@@ -42,7 +42,7 @@ class RecordedArchive(Archive):
     ) -> None:
         super().__init__(objective, axes, outside)
         self.fixed = cells is not None
-        self.unknown = f"only {kind} knows its cells; give this plug-in's folder (--plugins), or install its package"
+        self.unknown = f"only {kind} knows its cells; give this plug-in's folder (`plugins`), or install its package"
         self._entered, self._cells, self._kind = entered, cells, kind
 
     @property

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ..errors import QdError
+from .options import Command
 from .output import note, notes_of_the_library
 
 FIRST = ("run", "resume", "show", "elites", "map", "plot", "compare", "report", "serve", "verify", "export")
@@ -65,7 +66,7 @@ def _add_own(app: typer.Typer) -> None:
         if isinstance(group := getattr(module, "app", None), typer.Typer):
             app.add_typer(group, name=name)
         elif inspect.isfunction(function) and function.__module__ == module.__name__:
-            app.command(name)(function)
+            app.command(name, cls=Command)(function)
 
 
 app = typer.Typer(

@@ -17,7 +17,7 @@ from ..wording import number
 from .output import print_json, stdout
 
 if TYPE_CHECKING:
-    from ..store.run import Run
+    from ..analysis.run import Run
 
 COLUMNS_SHOWN = 6
 
@@ -38,7 +38,7 @@ def elites(
     """
     if json and csv:
         raise UsageError("--json and --csv exclude each other; give one")
-    from ..store.run import open_run
+    from ..analysis.run import open_run
 
     run = open_run(folder)
     frame = run.elites(where, sort, limit)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..analysis.failures import failures
+from ..analysis.run import Run
 from ..search.loop import Ending
-from ..store.run import Run
 from .output import console, note
 from .summary import print_summary
 

@@ -25,8 +25,8 @@ def export(
     pareto: Annotated[
         str | None, typer.Option(metavar="A,B", help="Elites that no other elite beats in all of these metrics.")
     ] = None,
-    format: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Some of safetensors,onnx,torch; default: all.")
+    formats: Annotated[
+        str | None, typer.Option("--format", metavar="A,B", help="Some of safetensors,onnx,torch; default: all.")
     ] = None,
     plugins: Annotated[
         Path | None, typer.Option(help="Folder of plug-ins; default: where they were when the run began.")
@@ -50,7 +50,7 @@ def export(
         cell=cell,
         where=where,
         pareto=pareto,
-        formats=format,
+        formats=formats,
         plugins=plugins,
         licence=licence,
     )

@@ -33,9 +33,9 @@ def importance(
     Example: `qd importance results/first --metric val_accuracy --out importance.svg`
     """
     from ..analysis.importance import importance as rank
+    from ..analysis.run import open_run
     from ..plots.drawing import check_out
     from ..plots.style import FORMATS
-    from ..store.run import open_run
 
     if out is not None:
         check_out(out, FORMATS)

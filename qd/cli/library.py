@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from ..wording import number
+from .options import Command
 from .output import note, print_json, stdout
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ Folder = Annotated[Path, typer.Argument(metavar="LIBRARY", help="The library's f
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 
-@app.command()
+@app.command(cls=Command)
 def build(
     sources: Annotated[
         list[str],
@@ -53,7 +54,7 @@ def build(
     note(f"{len(added)} modules added: {to}\nnext: qd library list {to}")
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_(folder: Folder, json: Json = False) -> None:
     """List the modules of a library.
 
@@ -76,7 +77,7 @@ def list_(folder: Folder, json: Json = False) -> None:
     stdout().print(table)
 
 
-@app.command()
+@app.command(cls=Command)
 def show(
     folder: Folder,
     name: Annotated[str, typer.Argument(metavar="MODULE", help="Its name, as list gives it.", show_default=False)],

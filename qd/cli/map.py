@@ -27,10 +27,10 @@ def map(
 
     Example: `qd map results/first --out map.svg --measures macs,expert_entropy --objective val_loss`
     """
+    from ..analysis.run import open_run
     from ..plots.drawing import check_out
     from ..plots.heatmap import FORMATS, chosen_archive, map_of
     from ..plots.style import save
-    from ..store.run import open_run
 
     check_out(out, FORMATS)
     run = open_run(folder, accepted_only)

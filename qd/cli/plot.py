@@ -30,8 +30,8 @@ def plot(  # noqa: D103 - what it does is said below, with the list of kinds
     objective: Annotated[str | None, typer.Option(metavar="M", help="A logged metric as colour or height.")] = None,
     cost: Annotated[str | None, typer.Option(metavar="M", help="pareto: the metric that is to be small.")] = None,
     over: Annotated[str | None, typer.Option(metavar="WHAT", help="curves: evaluations or seconds.")] = None,
-    id: Annotated[
-        list[int] | None, typer.Option(metavar="N", help="lineage, architecture: a candidate; comparison: two.")
+    ids: Annotated[
+        list[int] | None, typer.Option("--id", metavar="N", help="lineage, architecture: a candidate; comparison: two.")
     ] = None,
     frames: Annotated[int | None, typer.Option(metavar="N", help="filling: how many pictures.")] = None,
     accepted_only: Annotated[
@@ -52,7 +52,7 @@ def plot(  # noqa: D103 - what it does is said below, with the list of kinds
         "cost": cost,
         "over": over,
         "frames": frames,
-        **_ids(draw, id or []),
+        **_ids(draw, ids or []),
     }
     options = {name: value for name, value in options.items() if value is not None}
     _check_options(kind, draw, options)

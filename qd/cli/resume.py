@@ -28,8 +28,8 @@ def resume(
 
     Example: `qd resume results/first budget.evaluations=200`
     """
+    from ..analysis.run import open_run
     from ..runs import launch
-    from ..store.run import open_run
     from .ending import finish
     from .progress import Progress
 

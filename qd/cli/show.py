@@ -18,7 +18,7 @@ def show(
 
     Example: `qd show results/first --json`
     """
-    from ..store.run import open_run
+    from ..analysis.run import open_run
     from .summary import print_summary
 
     run = open_run(folder)

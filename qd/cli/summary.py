@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..store.run import Run
+from ..analysis.run import Run
 from ..wording import duration, number
 
 

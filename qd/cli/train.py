@@ -22,8 +22,8 @@ def train(
         int | None, typer.Option(help="Passes over all training examples; default: ten times the search's.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
-    format: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Some of safetensors,onnx,torch; default: all.")
+    formats: Annotated[
+        str | None, typer.Option("--format", metavar="A,B", help="Some of safetensors,onnx,torch; default: all.")
     ] = None,
     plugins: Annotated[Path | None, typer.Option(help="Folder of plug-ins, where space or evaluator is one.")] = None,
     licence: Annotated[str, typer.Option(help="Of the weights, for the model card.")] = "not stated",
@@ -43,7 +43,7 @@ def train(
             id=id,
             epochs=epochs,
             device=device,
-            formats=format,
+            formats=formats,
             plugins=plugins,
             licence=licence,
             progress=progress,

@@ -13,10 +13,10 @@ from typing import Any
 from dash import dcc, html
 
 from ..analysis.lineage import Ancestor, lineage
+from ..analysis.run import Run
 from ..analysis.spread import Spread
 from ..plots.architecture import architecture
 from ..plots.comparison import comparison
-from ..store.run import Run
 
 LEAST_SCALE = 0.68
 """Diagrams shrink to this share of their size, down to `READABLE`; they are scrolled where there is less room."""

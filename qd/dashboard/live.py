@@ -15,9 +15,9 @@ import numpy as np
 import pandas
 
 from ..analysis.history import history
+from ..analysis.run import Run, open_run
 from ..analysis.spread import Spread, verified
 from ..archives import Archive
-from ..store.run import Run, open_run
 
 MOMENTS = 6
 """Archives of past moments that are remembered."""

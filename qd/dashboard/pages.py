@@ -10,9 +10,9 @@ from dash import dcc, html
 
 from ..analysis.failures import failures
 from ..analysis.history import history
+from ..analysis.run import Run
 from ..archives import Archive
 from ..candidates import Status
-from ..store.run import Run
 from ..wording import duration
 from . import figures
 from .live import LiveRun

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..analysis.run import Run, open_run
 from ..errors import QdError, UsageError
-from ..store.run import Run, open_run
 from .live import LiveRun
 
 DEPTH = 3

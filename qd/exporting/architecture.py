@@ -9,10 +9,10 @@ from typing import Any
 
 from search_spaces import Genotype, Invalid, SearchSpace, Task
 
+from ..analysis.run import Run
 from ..environment import __version__
 from ..errors import QdError, UsageError
 from ..registry import Registry, is_plugin
-from ..store.run import Run
 
 FORMAT = 1
 FILE = "architecture.json"

@@ -14,12 +14,12 @@ from typing import Any
 import networkx
 
 from ..analysis.lineage import lineage
+from ..analysis.run import Run, open_run
 from ..analysis.selection import Selection, choose
 from ..analysis.spread import Spread, verified
 from ..errors import UsageError
 from ..runs.launch import prepare_again
 from ..search.problem import Problem
-from ..store.run import Run, open_run
 from .architecture import Architecture
 from .folder import LICENCE, Export, appearing, check_formats, check_free, give_weights
 from .formats import FORMATS
@@ -66,7 +66,7 @@ def export(
         QdError: damaged weights, or a format that computes something else; nothing was made.
     """
     if sum([best, *(given is not None for given in (id, cell, where, pareto))]) != 1:
-        raise UsageError("say which networks: one of --best, --id N, --cell I,J, --where SQL, --pareto A,B")
+        raise UsageError("say which networks: one of `best`, `id`, `cell`, `where`, `pareto`")
     selection = Selection(best=best, id=id, cell=cell, where=where, pareto=pareto)
     to = Path(to)
     names = None if formats is None else check_formats(formats)

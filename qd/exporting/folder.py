@@ -150,16 +150,16 @@ def check_formats(text: str) -> list[str]:
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     for name in names:
         if name not in FORMATS:
-            raise UsageError(f"--format: unknown format {name!r}{suggest(name, list(FORMATS))}")
+            raise UsageError(f"`formats`: unknown format {name!r}{suggest(name, list(FORMATS))}")
     if not names:
-        raise UsageError(f"--format: expected some of {', '.join(FORMATS)}")
+        raise UsageError(f"`formats`: expected some of {', '.join(FORMATS)}")
     return names
 
 
 def check_free(to: Path) -> None:
     """Refuse a folder that exists, or whose parent does not."""
     if to.exists():
-        raise UsageError(f"{to} exists and is never overwritten; choose another --to")
+        raise UsageError(f"{to} exists and is never overwritten; choose another `to`")
     if not to.resolve().parent.is_dir():
         raise UsageError(f"{to}: there is no folder {to.resolve().parent}")
 

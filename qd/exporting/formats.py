@@ -1,4 +1,4 @@
-"""The files of a network: how each is written and read again. `FORMATS` is what `--format` may name."""
+"""The files of a network: how each is written and read again. `FORMATS` says what may be named."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _traced(network: Any, example: Any) -> Any:
     except Exception as error:  # torch has no common class for what a stranger's forward() may run into
         raise QdError(
             f"torch.export cannot trace this network ({type(error).__name__}: {error}). Its forward() must not depend"
-            " on the values of tensors; or leave onnx and torch out: --format safetensors"
+            " on the values of tensors; or leave onnx and torch out: `formats` safetensors"
         ) from error
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # it names folders of this machine

@@ -118,7 +118,7 @@ class LongTraining:
         if metadata.get("identity") != self._identity:
             raise UsageError(
                 f"{self._checkpoint}: a training of something else, or with other settings, was interrupted here;"
-                " delete it to start again, or choose another --to"
+                " delete it to start again, or choose another `to`"
             )
         self.network.load_state_dict(
             {name.removeprefix(NETWORK): value for name, value in tensors.items() if name.startswith(NETWORK)}

@@ -14,11 +14,11 @@ from evaluators.task_data import TaskData
 from search_spaces import SearchSpace
 
 from ..analysis.lineage import Ancestor, lineage
+from ..analysis.run import open_run
 from ..analysis.selection import Selection, choose
 from ..errors import UsageError
 from ..registry import Registry
 from ..runs.launch import interruptible
-from ..store.run import open_run
 from .architecture import FILE, Architecture
 from .folder import LICENCE, Export, appearing, check_formats, check_free
 from .formats import FORMATS, as_function
@@ -135,11 +135,11 @@ def _find(source: Path, id: int | None, plugins: Path | str | None) -> tuple[Arc
     folder = Path(plugins) if plugins else None
     if (source / FILE).is_file():
         if id is not None:
-            raise UsageError(f"--id names a candidate of a run, and {source} is an export; leave it out")
+            raise UsageError(f"`id` names a candidate of a run, and {source} is an export; leave it out")
         return Architecture.read(source), folder, []
     run = open_run(source)
     if id is None:
-        raise UsageError(f"{source} is a run's folder: say which candidate, with --id N (qd elites lists them)")
+        raise UsageError(f"{source} is a run's folder: say which candidate, with `id` (qd elites lists them)")
     choose(run, Selection(id=id))  # refuses what does not exist or failed
     known = run.meta("plugin_folder")
     return Architecture.of(run, id), folder or (Path(known) if known else None), lineage(run, id)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from search_spaces import SearchSpace
 
+from ..analysis.run import Run
 from ..candidates import Candidates, Results, Status, Weights
 from ..errors import QdError
 from ..executors import evaluate
 from ..search.problem import Problem
 from ..search.rows import candidates_of
 from ..store.log import EvaluationRow
-from ..store.run import Run
 
 logger = logging.getLogger(__name__)
 

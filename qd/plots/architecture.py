@@ -11,7 +11,8 @@ from typing import Any
 
 import networkx
 
-from ..store.run import Run
+from ..analysis.folding import FoldedLog
+from ..analysis.module_graph import module_graph
 from .diagram_layout import Box, Layout, Link, layout
 from .lineage import best_candidate
 
@@ -41,7 +42,7 @@ WRAP = 7.2
 """Width of a character of the line below the diagram."""
 
 
-def architecture(run: Run, id: int | None = None) -> str:
+def architecture(run: FoldedLog, id: int | None = None) -> str:
     """The SVG of a candidate's network; default: the best elite.
 
     Raises:
@@ -49,7 +50,7 @@ def architecture(run: Run, id: int | None = None) -> str:
     """
     id = id if id is not None else best_candidate(run)
     readable = run.readable(id)
-    return diagram(run.module_graph(id), run.meta("task"), f"{run.config.space.kind}, candidate {id}", readable)
+    return diagram(module_graph(run, id), run.meta("task"), f"{run.config.space.kind}, candidate {id}", readable)
 
 
 def diagram(

@@ -10,8 +10,8 @@ from typing import Any
 import networkx
 import numpy as np
 
+from ..analysis.run import Run
 from ..errors import UsageError
-from ..store.run import Run
 from .architecture import CHANGED, LINE, MARGIN, diagram, svg_text
 
 DIFFERENCES = 14
@@ -31,7 +31,7 @@ def comparison(run: Run, ids: Sequence[int]) -> str:
         UsageError: there are not two candidates, or one does not exist or has no ok evaluation.
     """
     if len(ids) != 2:
-        raise UsageError(f"--id: a comparison needs two candidates, got {len(ids)}: --id A --id B")
+        raise UsageError(f"`ids`: a comparison needs two candidates, got {len(ids)}")
     rows = [_header(ids), *_metric_rows(run, ids), *_gene_rows(run, ids)]
     first, second = [run.module_graph(id) for id in ids]
     marked = changed_modules(first, second) if first is not None and second is not None else (set(), set())

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..analysis.history import history
+from ..analysis.run import Run
 from ..errors import UsageError
-from ..store.run import Run
 from .style import SERIES, new_figure, objective_label, plain, rule
 
 POINTS = 400
@@ -30,7 +30,7 @@ def curves(runs: Sequence[Run], over: Literal["evaluations", "seconds"] = "evalu
         UsageError: the runs have different objectives, or `over` is something else.
     """
     if over not in ("evaluations", "seconds"):
-        raise UsageError(f"--over: expected evaluations or seconds, got {over!r}")
+        raise UsageError(f"`over`: expected evaluations or seconds, got {over!r}")
     goals = {run.archive.objective.metric for run in runs}
     if len(goals) > 1:
         raise UsageError(f"curves need runs with one objective, got {', '.join(sorted(goals))}")

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from ..analysis.run import Run
 from ..errors import UsageError
-from ..store.run import Run
 from .cells import middles, values_of
 from .heatmap import chosen_archive, draw_cells
 from .style import DIVERGING, EMPTY, EMPTY_LINES, metric_label, new_figure, title
@@ -34,7 +34,7 @@ def difference(runs: Sequence[Run], measures: Sequence[str] = (), objective: str
     try:
         first.with_cells()
     except UsageError as error:
-        raise UsageError(f"difference: {error}; or name axes: --measures A,B") from None
+        raise UsageError(f"difference: {error}; or name axes: `measures`") from None
     for name in [axis.metric for axis in first.axes] + [first.objective.metric]:
         runs[1].require_metric(name)
     second = runs[1].fold(first.emptied())

@@ -9,9 +9,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ..analysis.looking import opened
+from ..analysis.run import Run
 from ..errors import UsageError, suggest
 from ..store.folder import write_atomically
-from ..store.run import Run
 from . import KINDS
 from .style import save
 
@@ -77,9 +77,9 @@ def check_out(out: Path | str, formats: Sequence[str]) -> None:
     """Raise `UsageError` where a picture of this kind cannot be written to the file."""
     out = Path(out)
     if out.suffix not in formats:
-        raise UsageError(f"--out {out}: expected a file that ends in {', '.join(formats)}")
+        raise UsageError(f"`out` {out}: expected a file that ends in {', '.join(formats)}")
     if not out.parent.is_dir():
-        raise UsageError(f"--out {out}: there is no folder {out.parent}")
+        raise UsageError(f"`out` {out}: there is no folder {out.parent}")
 
 
 def write(picture: Figure | str | bytes, out: Path) -> None:

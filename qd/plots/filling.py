@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from ..analysis.run import Run
 from ..errors import UsageError
-from ..store.run import Run
 from .cells import values_of
 from .heatmap import chosen_archive, colour_bar, draw_cells
 from .style import new_figure, title
@@ -40,7 +40,7 @@ def filling(
         UsageError: a name is no metric of the run, there are more than two axes, or fewer than 2 frames.
     """
     if frames < 2:
-        raise UsageError(f"--frames: expected at least 2, got {frames}")
+        raise UsageError(f"`frames`: expected at least 2, got {frames}")
     final = chosen_archive(run, measures, objective)
     values = [elite.objective for elite in final.elites.values()] or [0.0, 1.0]
     limits = (min(values), max(values) if max(values) > min(values) else min(values) + 1)

@@ -14,10 +14,10 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from ..analysis.run import Run
 from ..analysis.spread import pooled_deviation, verified
 from ..archives import Archive, Axis, Objective
 from ..errors import UsageError
-from ..store.run import Run
 from .cells import grid_of, middles, outlines, values_of
 from .style import (
     EMPTY,
@@ -60,7 +60,7 @@ def chosen_archive(run: Run, measures: Sequence[str] = (), objective: str | None
     if len(archive.axes) > 2:
         axes = ", ".join(axis.metric for axis in archive.axes)
         raise UsageError(
-            f"--measures: a map has one or two axes, got {len(archive.axes)} ({axes}); name two of them,"
+            f"`measures`: a map has one or two axes, got {len(archive.axes)} ({axes}); name two of them,"
             " or draw small_multiples"
         )
     return archive

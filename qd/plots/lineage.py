@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..analysis.folding import FoldedLog
 from ..analysis.lineage import lineage as ancestors_of
+from ..analysis.run import Run
 from ..errors import UsageError
-from ..store.run import Run
 from .style import SERIES, new_figure, objective_label, plain, rule, title
 
 
@@ -51,7 +52,7 @@ def lineage(run: Run, id: int | None = None) -> Figure:
     return figure
 
 
-def best_candidate(run: Run) -> int:
+def best_candidate(run: FoldedLog) -> int:
     """The candidate of the best elite.
 
     Raises:
@@ -59,5 +60,5 @@ def best_candidate(run: Run) -> int:
     """
     best = run.archive.best
     if best is None:
-        raise UsageError(f"{run.folder.path}: no elite yet; name a candidate: --id N")
+        raise UsageError(f"{run.folder.path}: no elite yet; name a candidate: `id`")
     return best.candidate

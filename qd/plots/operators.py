@@ -7,7 +7,7 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..store.run import Run
+from ..analysis.run import Run
 from .style import SERIES, new_figure, plain, rule
 
 WINDOWS = 30

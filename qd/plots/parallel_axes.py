@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
+from ..analysis.run import Run
 from ..errors import UsageError
-from ..store.run import Run
 from .heatmap import colour_bar
 from .style import colours_of, new_figure, scale_of, short
 
@@ -36,7 +36,7 @@ def parallel_axes(run: Run, measures: Sequence[str] = (), objective: str | None 
     for name in names:
         run.require_metric(name)
     if len(names) < 2:
-        raise UsageError(f"--measures: parallel axes need two metrics at least, got {', '.join(names)}")
+        raise UsageError(f"`measures`: parallel axes need two metrics at least, got {', '.join(names)}")
     frame = run.elites(sort=goal.metric, archive=archive).iloc[::-1]
     figure = new_figure(1.4 + 1.35 * len(names), 4.6)
     axes = figure.add_subplot()

@@ -6,9 +6,9 @@ import numpy as np
 import pandas
 from matplotlib.figure import Figure
 
+from ..analysis.run import Run
 from ..analysis.spread import verified
 from ..errors import UsageError
-from ..store.run import Run
 from .style import FAINT, SERIES, metric_label, new_figure, objective_label, plain, rule, scale_of, title
 
 
@@ -28,7 +28,7 @@ def pareto(run: Run, cost: str | None = None, objective: str | None = None) -> F
     cost = cost or default_cost(run)
     run.require_metric(cost)
     if cost == goal.metric:
-        raise UsageError(f"--cost: {cost} is the objective already; name another metric")
+        raise UsageError(f"`cost`: {cost} is the objective already; name another metric")
     frame = run.elites(archive=archive)
     front = pareto_front(run, frame, cost, goal.metric)
     figure = new_figure()

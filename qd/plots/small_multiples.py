@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..analysis.run import Run
 from ..archives import Axis, GridArchive
 from ..errors import UsageError
-from ..store.run import Run
 from .heatmap import colour_bar, draw_cells
 from .style import axis_label, new_figure, short
 
@@ -32,12 +32,12 @@ def small_multiples(run: Run, measures: Sequence[str] = (), objective: str | Non
     """
     names = list(measures) or [axis.metric for axis in run.archive.axes]
     if len(names) != 3:
-        raise UsageError(f"--measures: small multiples need three metrics, got {len(names)} ({', '.join(names)})")
+        raise UsageError(f"`measures`: small multiples need three metrics, got {len(names)} ({', '.join(names)})")
     first = run.project(names[:2], objective)
     third = run.project(names[2:], bins=PANELS // 2).axes[0]
     if third.bins > PANELS:
         raise UsageError(
-            f"--measures: {third.metric} has {third.bins} bins, and more than {PANELS} panels cannot be read;"
+            f"`measures`: {third.metric} has {third.bins} bins, and more than {PANELS} panels cannot be read;"
             " name another metric third"
         )
     archive = run.fold(GridArchive(first.objective, [*first.axes, third], run.config.archive.outside))

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from .. import environment
 from ..analysis.looking import opened
+from ..analysis.run import Run
 from ..errors import UsageError
 from ..store.folder import write_atomically
-from ..store.run import Run
 from .sections import SECTIONS
 
 Progress = Callable[[int, int], None]

@@ -13,6 +13,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from ..analysis.failures import failures
+from ..analysis.run import Run
 from ..analysis.spread import verified
 from ..archives import Elite
 from ..plots.architecture import architecture
@@ -23,7 +24,6 @@ from ..plots.operators import operators
 from ..plots.pareto import pareto
 from ..plots.small_multiples import PANELS, small_multiples
 from ..plots.style import encoded, short
-from ..store.run import Run
 from ..wording import duration, number
 
 ROWS = 4000

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..analysis.run import open_run
 from ..archives import Archive
 from ..config import RunFile, load
 from ..errors import QdError, UsageError
 from ..search.loop import Ending, Loop
 from ..store.folder import RunFolder
-from ..store.run import open_run
 from . import launch
 
 
@@ -79,7 +79,7 @@ def parse_seeds(text: str) -> range:
     """
     match = re.fullmatch(r"(\d+):(\d+)", text)
     if not match or not int(match[1]) < int(match[2]):
-        raise UsageError(f"--seeds {text}: expected first:end, e.g. 0:20 for the seeds 0 to 19")
+        raise UsageError(f"`seeds` {text}: expected first:end, e.g. 0:20 for the seeds 0 to 19")
     return range(int(match[1]), int(match[2]))
 
 
@@ -208,14 +208,14 @@ def _check(job: Job) -> None:
     if not RunFolder(job.out).log.exists():
         left = {path.name for path in job.out.iterdir()} - {"run.yaml", "environment.json", "weights", "pictures"}
         if left:
-            raise UsageError(f"{job.out} exists and is no run folder; choose another --out")
+            raise UsageError(f"{job.out} exists and is no run folder; choose another `out`")
         return
     run = open_run(job.out)
     old, new = run.config.dump(), config.dump()
     run.close()
     for key in new.keys() | old.keys():
         if key not in launch.RESUMABLE and new.get(key) != old.get(key):
-            raise UsageError(f"{job.out} holds another run: its {key} differs; choose another --out")
+            raise UsageError(f"{job.out} holds another run: its {key} differs; choose another `out`")
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .. import environment
+from ..analysis.run import Run, open_run
 from ..config import RunFile, check, load, override
 from ..errors import UsageError
 from ..executors import Executor, Work
@@ -26,9 +27,7 @@ from ..search.loop import Ending, Loop
 from ..search.problem import Problem
 from ..store.folder import RunFolder, free_folder, on_network
 from ..store.log import Log
-from ..store.pending import Interrupted, interrupted
-from ..store.resume import Unfinished, unfinished
-from ..store.run import Run, open_run
+from ..store.resume import Interrupted, Unfinished, interrupted, unfinished
 from . import problem
 from .components import build_evaluator
 
@@ -311,7 +310,7 @@ def _make_folder(file: Path, out: Path | str | None) -> RunFolder:
         except OSError as error:
             if out is None and isinstance(error, FileExistsError):
                 continue  # another run took the name a moment ago
-            raise UsageError(f"{folder.path}: cannot be made ({error.strerror}); choose another place: --out") from None
+            raise UsageError(f"{folder.path}: cannot be made ({error.strerror}); choose another place: `out`") from None
 
 
 def _make_log(file: Path, folder: RunFolder, config: RunFile, parts: Problem) -> Log:

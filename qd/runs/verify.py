@@ -10,6 +10,7 @@ from pathlib import Path
 from search_spaces import Gene
 
 from .. import environment
+from ..analysis.run import Run, open_run
 from ..analysis.selection import Selection, choose
 from ..analysis.verification import Verification, verification
 from ..candidates import Candidates, Purpose
@@ -19,7 +20,6 @@ from ..search.loop import FULL_FIDELITY
 from ..search.rows import candidates_of
 from ..search.seeds import candidate_seed, shared_seed
 from ..store.log import EvaluationRow, Log
-from ..store.run import Run, open_run
 from .launch import interruptible, make_executor, prepare_again
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def verify(
         KeyboardInterrupt: after Ctrl-C, when what was under way is in the log.
     """
     if seeds < 1:
-        raise UsageError(f"--seeds: expected at least 1, got {seeds}")
+        raise UsageError(f"`seeds`: expected at least 1, got {seeds}")
     run = open_run(folder)
     chosen = choose(run, Selection(where=where, cell=cell, top=top), verified_first=False)
     parts = prepare_again(run, run.config, plugins)

@@ -22,7 +22,8 @@ from ..candidates import Purpose, Results, Status
 from ..executors import Executor
 from ..store.folder import RunFolder
 from ..store.log import CandidateRow, EvaluationRow, Figures, Log, Transaction, parents_json
-from ..store.pending import Batch, Interrupted, counts_of, pack_batch
+from ..store.pending import Batch, counts_of, pack_batch
+from ..store.resume import Interrupted
 from .loop import FULL_FIDELITY, Loop
 from .problem import Problem
 from .seeds import candidate_seeds

@@ -41,7 +41,7 @@ class RunFolder:
             UsageError: something is there already.
         """
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            remedy = f"go on with: qd resume {self.path}" if self.log.exists() else "choose another --out"
+            remedy = f"go on with: qd resume {self.path}" if self.log.exists() else "choose another `out`"
             raise UsageError(f"{self.path} exists and is never overwritten; {remedy}")
         self.weights.mkdir(parents=True)
         self.pictures.mkdir()

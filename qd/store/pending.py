@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from safetensors.numpy import load, save
@@ -17,9 +17,6 @@ from safetensors.numpy import load, save
 from search_spaces import Genotypes
 
 from ..candidates import Status
-
-if TYPE_CHECKING:
-    from .run import Run
 
 
 @dataclass(frozen=True)
@@ -59,17 +56,6 @@ class PendingRow(NamedTuple):
     batch: int
     value: str
     arrays: bytes | None
-
-
-class Interrupted(NamedTuple):
-    """What an accepted log says about the moment after its last tell."""
-
-    state: dict[str, Any] | None
-    """What the search logged of itself; None where the driver was killed before it asked for anything."""
-    session: int
-    """The last one; 0 where none began."""
-    pending: list[Batch]
-    """Asked and not told, in their order."""
 
 
 def pack_batch(batch: Batch) -> PendingRow:
@@ -123,13 +109,6 @@ def unpack_state(value: str, arrays: bytes | None) -> dict[str, Any]:
         name, _, key = path.partition("/")
         state["emitters"][name]["state"][key] = array
     return state
-
-
-def interrupted(run: Run) -> Interrupted:
-    """Read where an accepted log ends."""
-    pending = [unpack_batch(PendingRow(*row)) for row in run.query("SELECT * FROM pending ORDER BY batch")]
-    session = run.query("SELECT COALESCE(MAX(id), 0) FROM sessions")[0][0]
-    return Interrupted(run.state(), session, pending)
 
 
 def counts_of(state: dict[str, Any] | None) -> dict[Status, int]:

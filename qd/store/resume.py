@@ -12,7 +12,8 @@ from search_spaces import Genotype
 
 from ..candidates import Results, Status
 from .log import CandidateRow, EvaluationRow
-from .run import Run
+from .pending import Batch, PendingRow, unpack_batch
+from .reader import LogReader
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,18 @@ class Unfinished:
     """Where an emitter learns from it; else None."""
 
 
-def unfinished(run: Run, told: bool = False) -> Unfinished:
+class Interrupted(NamedTuple):
+    """What an accepted log says about the moment after its last tell."""
+
+    state: dict[str, Any] | None
+    """What the search logged of itself; None where the driver was killed before it asked for anything."""
+    session: int
+    """The last one; 0 where none began."""
+    pending: list[Batch]
+    """Asked and not told, in their order."""
+
+
+def unfinished(run: LogReader, told: bool = False) -> Unfinished:
     """Read the state of a run; `told` says whether all that was told is wanted as well."""
     state = run.state()
     known: dict[tuple[bytes, float], int] = {}
@@ -116,7 +128,14 @@ def unfinished(run: Run, told: bool = False) -> Unfinished:
     )
 
 
-def _told(run: Run) -> ToldBefore:
+def interrupted(run: LogReader) -> Interrupted:
+    """Read where an accepted log ends."""
+    pending = [unpack_batch(PendingRow(*row)) for row in run.query("SELECT * FROM pending ORDER BY batch")]
+    session = run.query("SELECT COALESCE(MAX(id), 0) FROM sessions")[0][0]
+    return Interrupted(run.state(), session, pending)
+
+
+def _told(run: LogReader) -> ToldBefore:
     names = list(run.metrics)
     metrics = "".join(f', "{name}"' for name in names)
     rows = run.query(
@@ -136,7 +155,7 @@ def _told(run: Run) -> ToldBefore:
     return ToldBefore(results, np.array(candidates, dtype=np.int64), [run.parse(text) for text in genotypes])
 
 
-def _in_flight(run: Run) -> list[tuple[EvaluationRow, Proposal]]:
+def _in_flight(run: LogReader) -> list[tuple[EvaluationRow, Proposal]]:
     open_rows = (
         "SELECT {} FROM evaluations WHERE purpose IN ('search', 'reevaluation')"
         " AND id NOT IN (SELECT _evaluation FROM results)"
@@ -147,7 +166,7 @@ def _in_flight(run: Run) -> list[tuple[EvaluationRow, Proposal]]:
     return [(row, Proposal(candidates[row.candidate], genotypes[row.candidate], row.fidelity)) for row in rows]
 
 
-def _duplicates(run: Run, fidelities: dict[int, float]) -> dict[int, Proposal]:
+def _duplicates(run: LogReader, fidelities: dict[int, float]) -> dict[int, Proposal]:
     """{candidate: proposal} of all without an evaluation, whose fidelity is that of the candidate that they repeat."""
     rows = _candidates(run, "twin IS NOT NULL AND id NOT IN (SELECT candidate FROM evaluations) ORDER BY id")
     found = {}
@@ -158,5 +177,5 @@ def _duplicates(run: Run, fidelities: dict[int, float]) -> dict[int, Proposal]:
     return found
 
 
-def _candidates(run: Run, condition: str) -> list[CandidateRow]:
+def _candidates(run: LogReader, condition: str) -> list[CandidateRow]:
     return [CandidateRow(*row) for row in run.query(f"SELECT * FROM candidates WHERE {condition}")]

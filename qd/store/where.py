@@ -1,4 +1,4 @@
-"""`--where`: a person's SQL condition over elites, which can read what it should and nothing else."""
+"""`where`: a person's SQL condition over elites, which can read what it should and nothing else."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _check_quoted(condition: str, columns: Sequence[str]) -> None:
 
 def _refusal(condition: str, reason: str, columns: Sequence[str]) -> UsageError:
     return UsageError(
-        f"--where {condition!r}: {reason}\nExpected an SQL condition over {', '.join(columns)};"
+        f"`where` {condition!r}: {reason}\nExpected an SQL condition over {', '.join(columns)};"
         ' a name that is an SQL word is quoted: "order" > 3'
     )
 

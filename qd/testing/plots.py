@@ -11,10 +11,10 @@ from xml.etree import ElementTree
 import pytest
 from matplotlib.figure import Figure
 
+from ..analysis.run import open_run
 from ..plots.drawing import write
 from ..plots.style import FORMATS, encoded
 from ..runs.launch import run
-from ..store.run import open_run
 from .toys import copy_toy
 
 STARTS = {".png": b"\x89PNG", ".pdf": b"%PDF", ".gif": b"GIF89a"}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluators.task_data import TaskData
 
+from ..analysis.run import Run, open_run
 from ..analysis.selection import Selection, choose
 from ..errors import UsageError
 from ..exporting.architecture import FILE, Architecture
@@ -18,7 +19,6 @@ from ..exporting.train import parts_of
 from ..exporting.weights import kept_weights, weights_again
 from ..runs.launch import prepare_again
 from ..search.problem import Problem
-from ..store.run import Run, open_run
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -75,7 +75,7 @@ def build_library(
     """
     to = Path(to)
     if top < 1:
-        raise UsageError(f"--top: expected at least 1, got {top}")
+        raise UsageError(f"`top`: expected at least 1, got {top}")
     if to.exists():
         library = open_library(to, empty=True)
     elif not to.resolve().parent.is_dir():

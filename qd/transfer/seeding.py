@@ -13,12 +13,12 @@ from search_spaces import Genotype, Invalid
 from search_spaces.genes import to_json
 from search_spaces.genes.complete import complete
 
+from ..analysis.run import open_run
 from ..config import load, parse
 from ..errors import UsageError
 from ..exporting.architecture import FILE, Architecture
 from ..registry import Registry
 from ..store.folder import write_atomically
-from ..store.run import open_run
 
 logger = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from ..analysis.run import open_run
 from ..config import RunFile, load
 from ..errors import UsageError
 from ..exporting.architecture import Architecture
@@ -26,7 +27,6 @@ from ..exporting.weights import kept_weights, weights_again
 from ..runs.campaign import Job, Report, perform
 from ..runs.launch import prepare_again
 from ..store.folder import write_atomically
-from ..store.run import open_run
 from .library import build_library, open_library
 
 logger = logging.getLogger(__name__)
@@ -174,7 +174,7 @@ def _check(config: RunFile, name: str, out: Path) -> list[str]:
         raise UsageError(f"{name}: evaluator.tasks: a stream has two tasks or more, got {len(tasks)}")
     left = {path.name for path in out.iterdir()} if out.exists() else set()
     if left - {f".{LIBRARY}.tmp", LIBRARY} and not left & {SUMMARY, f"01-{tasks[0].name}"}:
-        raise UsageError(f"{out} exists and is no stream of these tasks; choose another --out")
+        raise UsageError(f"{out} exists and is no stream of these tasks; choose another `out`")
     return [task.name for task in tasks]
 
 

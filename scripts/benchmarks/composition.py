@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from qd.analysis.run import Run, open_run
 from qd.runs.campaign import Job, perform
-from qd.store.run import Run, open_run
 from qd.transfer.stream import stream, test_accuracy
 
 from .figures import Figure

@@ -10,8 +10,8 @@ import numpy as np
 
 from qd import environment
 from qd.analysis.comparison import STATISTICS, Comparison, Treatment
+from qd.analysis.run import Run
 from qd.store.folder import write_atomically
-from qd.store.run import Run
 
 SIGNIFICANT = 1e-7
 """The paper's own."""

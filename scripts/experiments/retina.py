@@ -10,6 +10,7 @@ from pathlib import Path
 from account import Plan, write_account
 
 from qd.analysis.comparison import compare
+from qd.analysis.run import open_run
 from qd.cli.progress_over_all import ProgressOverAll
 from qd.config import BudgetConfig
 from qd.errors import QdError
@@ -18,7 +19,6 @@ from qd.plots.style import save
 from qd.plots.treatments import box_plots, curves, merged_maps
 from qd.runs.campaign import Job, perform
 from qd.store.folder import write_atomically
-from qd.store.run import open_run
 
 RUN_FILES = Path(__file__).resolve().parents[1] / "runs"
 TREATMENTS = ("map_elites", "evolutionary", "novelty", "random")

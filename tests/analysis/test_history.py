@@ -6,9 +6,9 @@ import qd
 from qd.analysis.failures import failures
 from qd.analysis.history import history
 from qd.analysis.lineage import lineage
+from qd.analysis.run import Run
 from qd.archives import make_archive
 from qd.errors import UsageError
-from qd.store.run import Run
 
 
 def test_every_row_of_a_history_is_the_archive_of_its_moment(finished: Path) -> None:

@@ -52,7 +52,7 @@ def test_what_cannot_be_ranked_is_refused(workbench, finished: Path) -> None:
     run = qd.open_run(finished)
     with pytest.raises(UsageError, match=r"no metric 'widht' was logged.*did you mean 'width'"):
         importance(run, "widht")
-    with pytest.raises(UsageError, match="--bootstraps: expected at least 2, got 1"):
+    with pytest.raises(UsageError, match="`bootstraps`: expected at least 2, got 1"):
         importance(run, bootstraps=1)
     workbench.search("small", budget={"evaluations": 12})
     with pytest.raises(UsageError, match=rf"candidates have a score; importance needs {FEWEST} of them at least"):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import mannwhitneyu
+from scipy.stats import mannwhitneyu, spearmanr
 
-from qd.analysis.statistics import mann_whitney
+from qd.analysis.statistics import mann_whitney, rank_correlation
 
 
 @pytest.mark.parametrize("sizes", [(20, 20), (3, 5), (14, 14), (7, 20), (1, 1)])
@@ -46,3 +46,15 @@ def test_fourteen_runs_are_the_least_that_can_reach_the_papers_level():
 def test_an_empty_group_is_refused():
     with pytest.raises(ValueError, match="expected values in both groups, got 0 and 1"):
         mann_whitney([], [1.0])
+
+
+def test_rank_correlation_is_spearmans_and_none_where_nothing_varies():
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        first, second = rng.integers(0, 6, 12).astype(float), rng.integers(0, 6, 12).astype(float)
+        assert rank_correlation(first, second) == pytest.approx(spearmanr(first, second)[0])
+    rising = np.arange(5.0)
+    assert rank_correlation(rising, rising**3) == pytest.approx(1)
+    assert rank_correlation(rising, -rising) == pytest.approx(-1)
+    assert rank_correlation(rising, np.ones(5)) is None
+    assert rank_correlation(np.empty(0), np.empty(0)) is None

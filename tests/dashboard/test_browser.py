@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 import qd
+from qd.analysis.run import Run
 from qd.dashboard import Server
 from qd.errors import QdError
-from qd.store.run import Run
 
 TREE = """
 from evaluators import Metric, SingleEvaluator

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 import qd
+from qd.analysis.run import Run
 from qd.errors import QdError
-from qd.store.run import Run
 
 pytestmark = pytest.mark.slow
 

@@ -253,8 +253,8 @@ def test_a_run_without_networks_or_weights_says_so(finished, workbench, qd_comma
     ("words", "message"),
     [
         (["--id", "100000"], "there is no candidate 100000; qd elites lists"),
-        ([], "say which networks: one of --best, --id N"),
-        (["--best", "--id", "3"], "say which networks: one of --best, --id N"),
+        ([], "say which networks: one of --best, --id, --cell"),
+        (["--best", "--id", "3"], "say which networks: one of --best, --id, --cell"),
         (["--where", "score > 100"], "no elite fulfils --where 'score > 100'"),
         (["--where", "score >"], "Expected an SQL condition over id, operator, emitter, score"),
         (["--where", "id IN (SELECT id FROM candidates)"], "no such table: candidates"),

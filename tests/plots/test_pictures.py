@@ -17,6 +17,7 @@ from PIL import Image
 import qd
 from qd.analysis.comparison import compare
 from qd.analysis.importance import importance
+from qd.analysis.run import Run
 from qd.archives import Archive, Axis, CategoricalArchive, CVTArchive, GridArchive, Objective, UnstructuredArchive
 from qd.errors import UsageError
 from qd.plots import KINDS, treatments
@@ -26,7 +27,6 @@ from qd.plots.importance import importance_figure
 from qd.plots.pareto import pareto_front
 from qd.plots.style import encoded, new_figure
 from qd.runs.campaign import perform, seed_jobs
-from qd.store.run import Run
 from qd.testing.pictures import TOLERANCE, assert_looks_as, description, parts, pixels, without_text
 
 BASELINES = Path(__file__).parent / "baselines"
@@ -304,7 +304,7 @@ def test_points_without_cells_are_not_subtracted(workbench: Any) -> None:
     measures = [{"metric": name, "low": 0, "high": 30} for name in ("width", "height")]
     archive = {"kind": "unstructured", "novelty": 0.1, "measures": measures}
     run = qd.run(workbench.write(archive=archive, budget={"evaluations": 40}), out="points")
-    with pytest.raises(UsageError, match="has no cells to compare; name axes: --measures A,B"):
+    with pytest.raises(UsageError, match="has no cells to compare; name axes: `measures`"):
         KINDS["difference"].function()([run, run])
     KINDS["difference"].function()([run, run], measures=["width", "height"])
 

@@ -112,10 +112,10 @@ def test_what_is_there_is_never_overwritten(workbench, digests, what):
     elif what == "another folder":
         target.mkdir()
         (target / "thesis.txt").write_text("three years of work")
-        message = "there exists and is never overwritten; choose another --out"
+        message = "there exists and is never overwritten; choose another `out`"
     else:
         target.write_text("three years of work")
-        message = "there exists and is never overwritten; choose another --out"
+        message = "there exists and is never overwritten; choose another `out`"
     before = digests(workbench.folder)
     with pytest.raises(UsageError, match=message):
         qd.run(file, out=target)
@@ -124,7 +124,7 @@ def test_what_is_there_is_never_overwritten(workbench, digests, what):
 
 def test_a_folder_that_cannot_be_made_is_told(workbench):
     (workbench.folder / "file").touch()
-    with pytest.raises(UsageError, match=r"file/run: cannot be made .*choose another place: --out"):
+    with pytest.raises(UsageError, match=r"file/run: cannot be made .*choose another place: `out`"):
         qd.run(workbench.write(), out=workbench.folder / "file" / "run")
 
 

@@ -158,12 +158,12 @@ def test_under_order_id_the_log_is_the_same_to_the_bit(cheap, log_tables):
 def test_another_projection_is_refused_but_on_request(cheap):
     qd.run(cheap(), out="run").close()
     run = qd.open_run("run")
-    with pytest.raises(UsageError, match=r"the log keeps what entered the archive.*--accepted-only"):
+    with pytest.raises(UsageError, match=r"the log keeps what entered the archive.*`accepted_only`"):
         run.project(["x", "most"])
-    with pytest.raises(UsageError, match="--accepted-only"):
+    with pytest.raises(UsageError, match="`accepted_only`"):
         run.project(objective="most")
     assert len(run.project(["x"])) == 10  # of its own measures nothing is missing
-    assert len(qd.open_run("run", project_accepted=True).project(["x", "most"])) > 10
+    assert len(qd.open_run("run", accepted_only=True).project(["x", "most"])) > 10
 
 
 def test_when_all_of_the_first_fail_the_search_stops_and_shows_why(cheap):

@@ -217,7 +217,7 @@ def test_a_plug_in_that_moved_is_found_with_plugins(workbench, digests):
     elsewhere.mkdir()
     workbench.plugin.rename(elsewhere / workbench.plugin.name)
     workbench.forget()
-    with pytest.raises(UsageError, match=r"found nothing there; .*--plugins"):
+    with pytest.raises(UsageError, match=r"found nothing there; .*`plugins`"):
         qd.resume("run", budget={"evaluations": 200})
     assert digests(folder) == before
     assert qd.resume("run", plugins=elsewhere, budget={"evaluations": 200}).count == 200

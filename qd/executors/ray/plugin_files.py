@@ -45,7 +45,7 @@ class PluginFiles:
                 raise UsageError(
                     f"{folder}: the folder of the plug-ins is sent to every worker, and it holds more than"
                     f" {MOST_BYTES // 2**20} MB or {MOST_FILES:,} files; give the plug-ins a folder of their own:"
-                    " --plugins FOLDER"
+                    " `plugins`"
                 )
             files[path.relative_to(folder).as_posix()] = path.read_bytes()
         return cls(folder.resolve(), files)

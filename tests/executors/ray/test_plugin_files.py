@@ -48,5 +48,5 @@ def test_elsewhere_workers_share_a_copy(folder, tmp_path, change):
 @pytest.mark.parametrize(("limit", "value"), [("MOST_BYTES", 10), ("MOST_FILES", 1)])
 def test_a_folder_that_is_too_large_is_refused_with_the_remedy(folder, monkeypatch, limit, value):
     monkeypatch.setattr(plugin_files, limit, value)
-    with pytest.raises(UsageError, match=r"sent to every worker.*--plugins FOLDER"):
+    with pytest.raises(UsageError, match=r"sent to every worker.*`plugins`"):
         PluginFiles.read(folder)

@@ -1,0 +1,36 @@
+"""The module graph of a candidate."""
+
+from __future__ import annotations
+
+import networkx
+
+from ..errors import UsageError
+from ..registry import Registry, is_own
+from .folding import FoldedLog
+
+
+def module_graph(run: FoldedLog, candidate: int) -> networkx.DiGraph | None:
+    """The module graph of a candidate, where its space has one.
+
+    Of a space of our own it is made from the genotype; of a stranger's, whose code is not run for looking, the log
+    keeps those of elites.
+
+    Raises:
+        UsageError: there is no such candidate, or the log has graphs and none of this one.
+    """
+    graph = run.graph(candidate)
+    if graph is not None:
+        return graph
+    run.readable(candidate)  # raises where there is no such candidate
+    kind = run.config.space.kind
+    if is_own("spaces", kind):
+        registry = Registry()
+        if not registry.find("spaces", kind, "space").graph_needs_files:
+            space = registry.build("spaces", kind, run.config.space.arguments, "space")
+            return space.module_graph(run.genotypes([candidate])[candidate])
+    if candidate not in run.archive.elites.candidates and run.query("SELECT 1 FROM graphs LIMIT 1"):
+        raise UsageError(
+            f"{run.folder.path}: of candidate {candidate} there is no module graph: of the space"
+            f" {kind} the log keeps those of elites alone; qd elites lists them"
+        )
+    return None

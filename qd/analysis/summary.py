@@ -1,0 +1,61 @@
+"""A run in a few numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from ..archives import Axis
+from ..candidates import Status
+from .calibration import calibration
+from .folding import FoldedLog
+
+
+def summary(run: FoldedLog) -> dict[str, Any]:
+    """What `qd show --json` prints."""
+    archive = run.archive
+    predicted = [dataclasses.asdict(one) for one in calibration(run)]
+    counts = run.counts
+    duplicates = run.query("SELECT COUNT(*) FROM candidates WHERE id NOT IN (SELECT candidate FROM evaluations)")
+    best = archive.best
+    return {
+        "run": run.folder.name,
+        "space": run.config.space.kind,
+        "evaluator": run.config.evaluator.kind,
+        "evaluations": {status.label: counts.get(status, 0) for status in Status},
+        **({"reevaluations": run.reevaluations} if run.reevaluates else {}),
+        "duplicates": duplicates[0][0],
+        "archive": {
+            "kind": run.config.archive.kind,
+            "cells": archive.cells,
+            "elites": len(archive),
+            "coverage": archive.coverage,
+            "qd_score": archive.qd_score,
+            "normalised_qd_score": archive.normalised_qd_score,
+            "objective": archive.objective.metric,
+            "objective_best": best.objective if best else None,
+            "measures": [_axis_data(axis) for axis in archive.axes],
+            "outside": archive.outside,
+        },
+        "best": _record(run, best.candidate, best.evaluation, best.objective) if best else None,
+        **({"predictions": predicted} if predicted else {}),
+        "seconds": run.seconds,
+    }
+
+
+def _record(run: FoldedLog, candidate: int, evaluation: int, objective: float) -> dict[str, Any]:
+    return {
+        "id": candidate,
+        "objective": objective,
+        "metrics": _means_of(run, candidate) if run.reevaluates else run.metrics_of(evaluation),
+        "genotype": run.genotypes([candidate])[candidate],
+    }
+
+
+def _means_of(run: FoldedLog, candidate: int) -> dict[str, float]:
+    means = run.means_of([candidate]).to_dict("records")[0]
+    return {name: means[name] for name in run.metrics}
+
+
+def _axis_data(axis: Axis) -> dict[str, Any]:
+    return {name: getattr(axis, name) for name in ("metric", "low", "high", "bins", "scale", "unit")}

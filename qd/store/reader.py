@@ -1,0 +1,284 @@
+"""A log, read and decoded: read-only, without any plug-in, also while its search goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import networkx
+import numpy as np
+import pandas
+
+from search_spaces import Metric
+
+from ..candidates import Status
+from ..config import RunFile, from_log
+from ..errors import UsageError, suggest
+from .folder import RunFolder
+from .log import unpack_graph
+from .opening import damaged, open_log
+from .pending import counts_of, unpack_state
+
+ARCHIVED = "purpose IN ('search', 'reevaluation') AND fidelity = 1 AND _status = 0"
+"""The rows that an archive is folded from."""
+
+
+class LogReader:
+    """The log of one run, in plain values.
+
+    Args:
+        path: the run's folder.
+
+    Raises:
+        UsageError: it is no run folder, or its log is damaged, foreign or of a newer version.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.folder = RunFolder(path)
+        self._connection: sqlite3.Connection | None = open_log(self.folder.log)
+        self.config: RunFile = from_log(self.meta("run_file"), str(self.folder.log))
+        """What defined the run, defaults filled in."""
+
+    def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a read-only SQL statement over the log; its tables are described in qd/store/schema.sql."""
+        try:
+            # numbers out of a frame are numpy's, which SQLite would take for blobs
+            plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+            if self._connection is None:
+                self._connection = open_log(self.folder.log)
+            return self._connection.execute(statement, plain).fetchall()
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter of a message with damaged text in it
+            raise damaged(self.folder.log, error) from error
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """See the log as it is at the first query, whatever a search writes meanwhile."""
+        self.query("BEGIN")
+        try:
+            yield
+        finally:
+            self.query("ROLLBACK")
+
+    @contextlib.contextmanager
+    def decoding(self) -> Iterator[None]:
+        """What cannot be decoded within raises `UsageError`: the log is damaged."""
+        # SQLite has no checksums: bytes that flipped within a value show when the value is decoded
+        try:
+            yield
+        except (zlib.error, ValueError, TypeError, KeyError) as error:
+            raise damaged(self.folder.log, error) from error
+
+    def parse(self, text: str) -> Any:
+        """Decode JSON of the log.
+
+        Raises:
+            UsageError: it is none, so the log is damaged.
+        """
+        with self.decoding():
+            return json.loads(text)
+
+    def status(self, value: int) -> Status:
+        """Decode a status of the log.
+
+        Raises:
+            UsageError: it is none, so the log is damaged.
+        """
+        with self.decoding():
+            return Status(value)
+
+    def meta(self, name: str) -> Any:
+        """One of the things fixed when the run was made; None where the log does not have it."""
+        rows = self.query("SELECT value FROM meta WHERE name = ?", [name])
+        return self.parse(rows[0][0]) if rows else None
+
+    def close(self) -> None:
+        """Close the log; the next query opens it again.
+
+        While a reader has it open, a search that ends cannot make one portable file of it.
+        """
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """{name: definition}, the evaluator's first."""
+        rows = self.query("SELECT name, unit, low, high, direction, time FROM metrics ORDER BY rowid")
+        with self.decoding():
+            return {
+                name: Metric(
+                    unit, -math.inf if low is None else low, math.inf if high is None else high, direction, bool(time)
+                )
+                for name, unit, low, high, direction, time in rows
+            }
+
+    def require_metric(self, name: str) -> None:
+        """Raise `UsageError` where a metric was not logged; the message names the nearest."""
+        if name not in self.metrics:
+            raise UsageError(f"{self.folder.path}: no metric {name!r} was logged{suggest(name, sorted(self.metrics))}")
+
+    @property
+    def count(self) -> int:
+        """Finished evaluations of every purpose; those of the search alone in an accepted log."""
+        return sum(self.counts.values()) if self.accepted_only else self.query("SELECT COUNT(*) FROM results")[0][0]
+
+    @property
+    def accepted_only(self) -> bool:
+        """Whether the log keeps what entered the archive, and of the rest only counts."""
+        return self.config.log.keep == "accepted"
+
+    @property
+    def reevaluates(self) -> bool:
+        """Whether elites were evaluated again when challenged, so that their means decide."""
+        return self.config.search.noise == "reevaluate"
+
+    @property
+    def reevaluations(self) -> int:
+        """How many of the finished evaluations were of candidates that had been evaluated before."""
+        return self.query(
+            "SELECT COUNT(*) FROM results JOIN evaluations ON id = _evaluation WHERE purpose = 'reevaluation'"
+        )[0][0]
+
+    def state(self) -> dict[str, Any] | None:
+        """What the search logged of itself at its last tell; None where it was killed before its first proposal."""
+        rows = self.query("SELECT value, arrays FROM state")
+        with self.decoding():
+            return unpack_state(*rows[0]) if rows else None
+
+    @property
+    def counts(self) -> dict[Status, int]:
+        """Finished search evaluations."""
+        if self.accepted_only:
+            return counts_of(self.state())
+        rows = self.query(
+            "SELECT _status, COUNT(*) FROM results JOIN evaluations ON id = _evaluation"
+            " WHERE purpose IN ('search', 'reevaluation') GROUP BY _status"
+        )
+        return {self.status(status): count for status, count in rows}
+
+    @property
+    def seconds(self) -> float:
+        """Search time so far, resumes added up."""
+        return self.query("SELECT MAX(seconds) FROM tells")[0][0] or 0.0
+
+    @property
+    def last_tell(self) -> int:
+        """The number of the latest tell; 0 before the first."""
+        return self.query("SELECT COALESCE(MAX(id), 0) FROM tells")[0][0]
+
+    def evaluations(self) -> pandas.DataFrame:
+        """Every finished evaluation, in the order in which they were reported: a frame with one column per metric."""
+        columns = (
+            "candidate, e.id, purpose, repeat, fidelity, seed, _tell, _attempt, _status, _seconds, _worker, _error"
+        )
+        named = ["id", "evaluation", "purpose", "repeat", "fidelity", "seed", "tell", "attempt", "status", "seconds",
+                 "worker", "error"]  # fmt: skip
+        rows = self.query(
+            f"SELECT {columns}, c.emitter, c.operator, {quoted(self.metrics)} FROM results"
+            " JOIN evaluations e ON e.id = _evaluation JOIN candidates c ON c.id = candidate ORDER BY _tell, e.id"
+        )
+        frame = pandas.DataFrame(rows, columns=[*named, "emitter", "operator", *self.metrics])
+        frame["status"] = [self.status(value).label for value in frame["status"]]
+        with self.decoding():
+            return frame.astype(dict.fromkeys(self.metrics, "float64"))
+
+    def elite_rows(self, evaluations: Sequence[int]) -> pandas.DataFrame:
+        """What was logged of evaluations and their candidates: a row each, with one column per metric."""
+        rows = self.query(
+            f"SELECT _evaluation, emitter, operator, parents, readable, genotype, {quoted(self.metrics)} FROM results"
+            " JOIN evaluations e ON e.id = _evaluation JOIN candidates c ON c.id = e.candidate"
+            " WHERE _evaluation IN (SELECT value FROM json_each(?))",
+            [json.dumps([int(id) for id in evaluations])],
+        )
+        named = ["evaluation", "emitter", "operator", "parents", "readable", "genotype"]
+        frame = pandas.DataFrame(rows, columns=[*named, *self.metrics])
+        frame["parents"] = [self.parse(text) for text in frame["parents"]]
+        frame["genotype"] = [self.parse(text) for text in frame["genotype"]]
+        return frame
+
+    def readable(self, candidate: int) -> str:
+        """The one-line form of a candidate's genotype.
+
+        Raises:
+            UsageError: there is no such candidate.
+        """
+        rows = self.query("SELECT readable FROM candidates WHERE id = ?", [candidate])
+        if not rows:
+            raise UsageError(
+                f"{self.folder.path}: there is no candidate {candidate}; qd elites lists those of the archive"
+            )
+        return rows[0][0]
+
+    def metrics_of(self, evaluation: int) -> dict[str, float]:
+        """{metric: value} of an ok evaluation."""
+        rows = self.query(f"SELECT {quoted(self.metrics)} FROM results WHERE _evaluation = ?", [evaluation])
+        return dict(zip(self.metrics, rows[0], strict=True))
+
+    def means_of(self, candidates: Sequence[int]) -> pandas.DataFrame:
+        """Metrics as means over each candidate's evaluations, and how many these are: id, samples, metrics."""
+        means = ", ".join(f'AVG("{name}")' for name in self.metrics)
+        rows = self.query(
+            f"SELECT candidate, COUNT(*), {means} FROM results JOIN evaluations e ON e.id = _evaluation"
+            f" WHERE {ARCHIVED} AND candidate IN (SELECT value FROM json_each(?)) GROUP BY candidate",
+            [json.dumps([int(id) for id in candidates])],
+        )
+        return pandas.DataFrame(rows, columns=["id", "samples", *self.metrics])
+
+    def range_of(self, metric: str) -> tuple[float, float] | None:
+        """The least and the greatest value in archived evaluations; None where there is none."""
+        rows = self.query(
+            f'SELECT MIN("{metric}"), MAX("{metric}") FROM results JOIN evaluations e ON e.id = _evaluation'
+            f" WHERE {ARCHIVED}"
+        )
+        return None if rows[0][0] is None else rows[0]
+
+    def archived(self, metrics: Sequence[str], after: int, up_to: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What an archive is folded from, of the tells in (after, up_to], in their order.
+
+        Returns:
+            (N,) evaluations and (N,) candidates, int64, and the (N, M) metrics, float64.
+        """
+        rows = self.query(
+            f"SELECT e.id, e.candidate, {quoted(metrics)} FROM results JOIN evaluations e ON e.id = _evaluation"
+            f" WHERE {ARCHIVED} AND _tell > ? AND _tell <= ? ORDER BY _tell, e.id",
+            [after, up_to],
+        )
+        with self.decoding():
+            table = np.array(rows, dtype=np.float64).reshape(len(rows), 2 + len(metrics))
+        return table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2:]
+
+    def refinements(self, after: int = 0, up_to: int | None = None) -> list[tuple[int, list[int]]]:
+        """(tell, bins of each axis) of the refinements in (after, up_to], in their order."""
+        statement = "SELECT tell, bins FROM refinements WHERE tell > ? AND tell <= ? ORDER BY tell"
+        up_to = self.last_tell if up_to is None else up_to
+        return [(tell, self.parse(bins)) for tell, bins in self.query(statement, [after, up_to])]
+
+    def genotypes(self, candidates: Sequence[int]) -> dict[int, Any]:
+        """{candidate: genotype}; all must be in the log."""
+        rows = self.query(
+            "SELECT id, genotype FROM candidates WHERE id IN (SELECT value FROM json_each(?))",
+            [json.dumps([int(id) for id in candidates])],
+        )
+        found = {id: self.parse(text) for id, text in rows}
+        for candidate in candidates:
+            if candidate not in found:
+                raise damaged(self.folder.log, f"candidate {candidate} is missing")
+        return found
+
+    def graph(self, candidate: int) -> networkx.DiGraph | None:
+        """The module graph that was logged of a candidate."""
+        rows = self.query("SELECT graph FROM graphs WHERE candidate = ?", [candidate])
+        with self.decoding():
+            return unpack_graph(rows[0][0]) if rows else None
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Column names in SQL."""
+    return ", ".join(f'"{name}"' for name in names)
