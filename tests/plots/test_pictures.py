@@ -304,7 +304,7 @@ def test_points_without_cells_are_not_subtracted(workbench: Any) -> None:
     measures = [{"metric": name, "low": 0, "high": 30} for name in ("width", "height")]
     archive = {"kind": "unstructured", "novelty": 0.1, "measures": measures}
     run = qd.run(workbench.write(archive=archive, budget={"evaluations": 40}), out="points")
-    with pytest.raises(UsageError, match="has no cells to compare; name axes: `measures`"):
+    with pytest.raises(UsageError, match="has no cells that runs could share; or name axes: `measures`"):
         KINDS["difference"].function()([run, run])
     KINDS["difference"].function()([run, run], measures=["width", "height"])
 
