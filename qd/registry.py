@@ -206,7 +206,7 @@ def is_own(room: str, kind: str) -> bool:
 def is_at_hand(room: str, kind: str, folder: Path | None) -> bool:
     """Whether `kind` is ours, of an installed package, or in a folder that was given: what looking may import."""
     if is_plugin(kind):
-        return folder is not None
+        return folder is not None and _file_in(folder, kind.partition(":")[0]) is not None
     return is_own(room, kind) or any(point.name == kind for point in _entry_points(room))
 
 
@@ -374,11 +374,16 @@ def _find_in_folder(kind: str, folder: Path | None, where: str) -> type[Any]:
     return found
 
 
+def _file_in(folder: Path, module_name: str) -> Path | None:
+    stem = folder.resolve().joinpath(*module_name.split("."))
+    return next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
+
+
 def _import_from(folder: Path, module_name: str, where: str) -> ModuleType:
     folder = folder.resolve()
-    stem = folder.joinpath(*module_name.split("."))
-    path = next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
+    path = _file_in(folder, module_name)
     if path is None:
+        stem = folder.joinpath(*module_name.split("."))
         raise UsageError(
             f"{where}.kind: expected the plug-in {module_name!r} at {stem}.py, found nothing there;"
             " put it beside the run file or name its folder with `plugins`"

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
 import qd
 from qd.archives import RecordedArchive
+from qd.dashboard.results import Results
 from qd.errors import UsageError
 from qd.testing.toys import copy_toy
 
@@ -60,7 +62,84 @@ def test_the_log_tells_of_an_archive_whose_plugin_is_not_there(workbench, settin
         assert qd_command(words[0], folder, *words[1:]).status == 0, words
     with pytest.raises(UsageError, match=r"only rings_of_mine:Rings knows its cells; give this plug-in's folder"):
         archive.with_cells()
-    assert qd_command("plot", "difference", folder, folder, "--out", "x.png").status == 2
+    difference = qd_command("plot", "difference", folder, folder, "--out", "x.png")
+    assert difference.status == 2
+    assert "only rings_of_mine:Rings knows its cells; give this plug-in's folder (--plugins)" in difference.err
+
+
+def test_looking_takes_the_folder_of_a_plugin(workbench, settings, qd_command) -> None:
+    folder = qd.run(workbench.write(**settings), out="run").folder.path
+    lines = (
+        ("show", folder),
+        ("elites", folder),
+        ("map", folder, "--out", "map.png"),
+        ("plot", "difference", folder, folder, "--out", "difference.png"),
+        ("report", folder),
+        ("compare", folder),
+    )
+    code = (workbench.folder / "rings_of_mine.py").read_text()
+    for words in lines:
+        sys.modules.pop("rings_of_mine", None)
+        (workbench.folder / "rings_of_mine.py").write_text(f"{code}\n# for {words[0]}\n")
+        answer = qd_command(*words, "--plugins", workbench.folder)
+        assert answer.status == 0, answer.err
+        assert "rings_of_mine" in sys.modules, words
+        sys.modules.pop("rings_of_mine")
+        answer = qd_command(*words)
+        assert "rings_of_mine" not in sys.modules, f"{words[0]} imported what nobody had named"
+        if words[0] in ("plot", "compare"):
+            assert answer.status == 2
+            assert "only rings_of_mine:Rings knows its cells; give this plug-in's folder (--plugins)" in answer.err
+    for plugins, recorded in ((None, True), (workbench.folder, False)):
+        with Results(folder, plugins).open(folder.name).reading() as run:  # as qd serve does
+            assert isinstance(run.archive, RecordedArchive) == recorded
+
+
+PLOT = """
+from qd.plots.base import Plot
+from qd.plots.style import new_figure
+
+
+class HowMany(Plot):
+    about = "how many elites there are"
+
+    def draw(self, run, objective=None):
+        figure = new_figure(3, 2)
+        figure.add_subplot().set_title(f"{len(run.archive)} elites of {objective or run.archive.objective.metric}")
+        return figure
+
+
+class Nothing(Plot):
+    about = "draws nothing"
+"""
+
+
+def test_a_strangers_plot_is_drawn_from_a_folder(finished, tmp_path, qd_command, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "how_many.py").write_text(PLOT)
+    words = ("plot", "how_many:HowMany", finished, "--out", "x.svg")
+    refused = qd_command(*words)
+    assert refused.status == 2
+    assert "'how_many:HowMany' is a plug-in; say where it lies with --plugins" in refused.err
+    drawn = qd_command(*words, "--plugins", folder, "--objective", "width")
+    assert drawn.status == 0, drawn.err
+    assert f"importing how_many:HowMany from {folder}" in drawn.err
+    assert (tmp_path / "x.svg").stat().st_size
+    figure = qd.plot("how_many:HowMany", finished, plugins=folder)
+    assert isinstance(figure, Figure)
+    assert figure.axes[0].get_title().endswith("elites of score")
+    wrong = qd_command(*words, "--plugins", folder, "--cost", "width")
+    assert "has no option --cost; it takes --objective" in wrong.err
+    for kind, message in {
+        "how_many:HowManny": "has no class 'HowManny'; did you mean 'HowMany'",
+        "how_many:Nothing": "how_many:Nothing has no method draw",
+        "how_many:Path": "has no class 'Path'",
+        "nowhere:HowMany": "expected the plug-in 'nowhere' at ",
+    }.items():
+        with pytest.raises(UsageError, match=message):
+            qd.plot(kind, finished, plugins=folder)
 
 
 def test_a_wrong_key_of_a_strangers_archive_is_refused(workbench, settings) -> None:
@@ -78,12 +157,14 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     (package / "__init__.py").write_text("")
     copy_toy("climber", package)
     copy_toy("rings", package)
+    (package / "how_many.py").write_text(PLOT)
     facts = site / f"{name}-1.0.dist-info"
     facts.mkdir()
     (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
     (facts / "entry_points.txt").write_text(
         f"[qd.archives]\nrings = {name}.rings:Rings\nbroken = {name}.nothing:Rings\nnone = {name}.climber:Climber\n"
         f"[qd.emitters]\nclimber = {name}.climber:Climber\n[qd.executors]\nlast_first = {name}.rings:LastFirst\n"
+        f"[qd.plots]\nhow_many = {name}.how_many:HowMany\n"
     )
     monkeypatch.syspath_prepend(site)
     yield name
@@ -106,6 +187,10 @@ def test_an_installed_package_gives_kinds_by_name(workbench, installed, qd_comma
     assert {"rings", "climber", "last_first"} < set(run.meta("digests"))
     assert qd_command("map", "run", "--out", "map.png").status == 0
     assert qd_command("plot", "difference", "run", "run", "--out", "difference.png").status == 0
+    assert qd_command("plot", "how_many", "run", "--out", "how_many.png").status == 0
+    assert "how_many: of an installed package" in qd_command("plot", "--help").out
+    with pytest.raises(UsageError, match="`kind`: there is no picture 'how_manny'; did you mean 'how_many'"):
+        qd.plot("how_manny", "run")
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,11 @@ class Comparison:
         }
 
 
-def compare(folders: Sequence[Path], progress: Callable[[int, int], None] = lambda done, all: None) -> Comparison:
+def compare(
+    folders: Sequence[Path],
+    progress: Callable[[int, int], None] = lambda done, all: None,
+    plugins: Path | str | None = None,
+) -> Comparison:
     """Compare groups of runs.
 
     Runs of one treatment have the same run file but for the seed; treatments have the same task, map and budget.
@@ -130,6 +134,7 @@ def compare(folders: Sequence[Path], progress: Callable[[int, int], None] = lamb
     Args:
         folders: of runs, or of folders of runs.
         progress: called with how many runs are read, and how many there are.
+        plugins: where the archive's kind is looked up if it is a plug-in.
 
     Raises:
         UsageError: a folder holds no run, or the runs cannot be compared.
@@ -139,7 +144,7 @@ def compare(folders: Sequence[Path], progress: Callable[[int, int], None] = lamb
     loaded: dict[str, list[_Loaded]] = {}
     for name, members in groups.items():
         for path in members:
-            loaded.setdefault(name, []).append(_load(path))
+            loaded.setdefault(name, []).append(_load(path, plugins))
             progress(sum(map(len, loaded.values())), len(paths))
     everyone = [run for runs in loaded.values() for run in runs]
     _check_comparable(everyone)
@@ -196,8 +201,8 @@ class _Loaded(NamedTuple):
     curves: pandas.DataFrame
 
 
-def _load(path: Path) -> _Loaded:
-    run = open_run(path)
+def _load(path: Path, plugins: Path | str | None) -> _Loaded:
+    run = open_run(path, plugins=plugins)
     archive = run.fold(run.empty_archive(), genotypes=False)
     try:
         cells_of = archive.with_cells().emptied().cells_of

@@ -66,7 +66,7 @@ def _add_own(app: typer.Typer) -> None:
         if isinstance(group := getattr(module, "app", None), typer.Typer):
             app.add_typer(group, name=name)
         elif inspect.isfunction(function) and function.__module__ == module.__name__:
-            app.command(name, cls=Command)(function)
+            app.command(name, cls=getattr(module, "CLASS", Command))(function)
 
 
 app = typer.Typer(

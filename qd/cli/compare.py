@@ -11,6 +11,7 @@ from rich.table import Table
 
 from ..errors import UsageError
 from ..wording import number
+from .looking import PluginsToLook
 from .output import note, print_json, stdout
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def compare(
     pictures: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Draw box plots, merged maps and curves there.")
     ] = None,
+    plugins: PluginsToLook = None,
 ) -> None:
     """Compare groups of runs: those with one run file but for the seed are one treatment.
 
@@ -37,7 +39,7 @@ def compare(
     from .counter import Counter
 
     with Counter("runs") as progress:
-        found = find(folders, progress)
+        found = find(folders, progress, plugins)
     if pictures is not None:
         _draw(found, pictures)
     if json:

@@ -14,6 +14,7 @@ from search_spaces.genes import to_json
 
 from ..errors import UsageError
 from ..wording import number
+from .looking import PluginsToLook
 from .output import print_json, stdout
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def elites(
     limit: Annotated[int | None, typer.Option(min=0, help="At most this many.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV on stdout.")] = False,
+    plugins: PluginsToLook = None,
 ) -> None:
     """List the elites of a run, the best first.
 
@@ -40,7 +42,7 @@ def elites(
         raise UsageError("--json and --csv exclude each other; give one")
     from ..analysis.run import open_run
 
-    run = open_run(folder)
+    run = open_run(folder, plugins=plugins)
     frame = run.elites(where, sort, limit)
     if json:
         print_json(run.records(frame))

@@ -34,8 +34,8 @@ def importance(
     """
     from ..analysis.importance import importance as rank
     from ..analysis.run import open_run
+    from ..plots.base import FORMATS
     from ..plots.drawing import check_out
-    from ..plots.style import FORMATS
 
     if out is not None:
         check_out(out, FORMATS)

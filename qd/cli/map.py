@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .looking import PluginsToLook
 from .output import note
 
 
@@ -22,18 +23,20 @@ def map(
     accepted_only: Annotated[
         bool, typer.Option("--accepted-only", help="Of a `log: accepted`, draw other measures from what it has kept.")
     ] = False,
+    plugins: PluginsToLook = None,
 ) -> None:
     """Draw the archive, over any logged metrics: from the log alone, nothing is evaluated again.
 
     Example: `qd map results/first --out map.svg --measures macs,expert_entropy --objective val_loss`
     """
     from ..analysis.run import open_run
+    from ..plots.base import FORMATS
     from ..plots.drawing import check_out
-    from ..plots.heatmap import FORMATS, chosen_archive, map_of
+    from ..plots.heatmap import chosen_archive, map_of
     from ..plots.style import save
 
     check_out(out, FORMATS)
-    run = open_run(folder, accepted_only)
+    run = open_run(folder, accepted_only, plugins)
     names = [name.strip() for name in measures.split(",")] if measures else []
     archive = chosen_archive(run, names, objective)
     save(map_of(run, archive), out)

@@ -9,16 +9,40 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import UsageError, suggest
-from ..plots import KINDS
+from ..errors import UsageError
 from .counter import Counter
+from .options import Command
 from .output import note
 
-LISTED = "".join(f"\n\n- `{name}`: {kind.about} ({', '.join(kind.formats)})" for name, kind in KINDS.items())
+
+class PlotCommand(Command):
+    """`qd plot`, whose help lists the kinds: they are looked up, and matplotlib loaded, when somebody asks for it."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, with all kinds below its first line; those of installed packages are not imported."""
+        from ..registry import Registry, names, own_names
+
+        lines = []
+        for name in own_names("plots"):
+            found = Registry().find("plots", name, "plot")
+            lines.append(f"- `{name}`: {found.about} ({', '.join(found.formats)})")
+        lines += [f"- `{name}`: of an installed package" for name in names("plots") if name not in own_names("plots")]
+        first, _, rest = (self.help or "").partition("\n\n")
+        self.help = "\n\n".join([first, *lines, rest])
+        super().format_help(ctx, formatter)
 
 
-def plot(  # noqa: D103 - what it does is said below, with the list of kinds
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="What to draw; see above.", show_default=False)],
+CLASS = PlotCommand
+"""Of the command, in place of `Command`."""
+
+
+def plot(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND", help="What to draw: see above, or my_file:MyPlot of --plugins.", show_default=False
+        ),
+    ],
     folders: Annotated[
         list[Path],
         typer.Argument(
@@ -37,15 +61,25 @@ def plot(  # noqa: D103 - what it does is said below, with the list of kinds
     accepted_only: Annotated[
         bool, typer.Option("--accepted-only", help="Of a `log: accepted`, draw other measures from what it has kept.")
     ] = False,
+    plugins: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Of a plug-in that draws, or of the archive's kind if that is one.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    from ..plots.drawing import check_out
+    """Draw a picture of a run, from its log alone.
+
+    Example: `qd plot pareto results/first --cost macs --out front.svg`
+    """
+    from ..plots.drawing import check_out, find_plot
     from ..plots.drawing import plot as draw_and_write
 
-    chosen = KINDS.get(kind)
-    if chosen is None:
-        raise UsageError(f"qd plot: unknown kind {kind!r}{suggest(kind, list(KINDS))}")
+    chosen = find_plot(kind, plugins)
     check_out(out, chosen.formats)
-    draw = chosen.function()
+    draw = chosen.draw
     options: dict[str, Any] = {
         "measures": [name.strip() for name in measures.split(",")] if measures else None,
         "objective": objective,
@@ -61,15 +95,8 @@ def plot(  # noqa: D103 - what it does is said below, with the list of kinds
     with Counter("pictures") as progress:
         if "progress" in inspect.signature(draw).parameters:
             options["progress"] = progress
-        draw_and_write(kind, *folders, out=out, accepted_only=accepted_only, **options)
+        draw_and_write(kind, *folders, out=out, accepted_only=accepted_only, plugins=plugins, **options)
     note(f"drawn: {out}")
-
-
-plot.__doc__ = f"""Draw a picture of a run, from its log alone.
-{LISTED}
-
-Example: `qd plot pareto results/first --cost macs --out front.svg`
-"""
 
 
 def _ids(draw: Callable[..., Any], ids: list[int]) -> dict[str, Any]:

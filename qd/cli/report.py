@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .counter import Counter
+from .looking import PluginsToLook
 from .output import note
 
 
@@ -16,6 +17,7 @@ def report(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A .html file; default: report.html in the run's folder.")
     ] = None,
+    plugins: PluginsToLook = None,
 ) -> None:
     """Write a run on one page: map, elites, networks, curves, failures. It opens from disk, without any network.
 
@@ -24,5 +26,5 @@ def report(
     from ..reporting import report as write
 
     with Counter("sections") as progress:
-        path = write(folder, out, progress)
+        path = write(folder, out, progress, plugins)
     note(f"report: {path}")

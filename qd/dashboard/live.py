@@ -41,9 +41,9 @@ class LiveRun:
     The log is opened for each question and closed after it, so that a search that ends can put its log in order.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, plugins: Path | str | None = None) -> None:
         self.lock = threading.RLock()
-        self._run = open_run(path)
+        self._run = open_run(path, plugins=plugins)
         self._run.close()
         self._views: OrderedDict[View, _Following] = OrderedDict()
         self._moments: OrderedDict[tuple[View, int], Archive] = OrderedDict()

@@ -47,15 +47,16 @@ class Results:
 
     Args:
         folder: of runs, or itself a run.
+        plugins: where an archive's kind is looked up if it is a plug-in.
 
     Raises:
         UsageError: there is no such folder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, plugins: Path | str | None = None) -> None:
         if not folder.is_dir():
             raise UsageError(f"{folder}: there is no such folder; runs lie in results/ by default")
-        self.folder = folder.resolve()
+        self.folder, self._plugins = folder.resolve(), plugins
         self._is_run = (self.folder / "log.sqlite").is_file()
         self._live: dict[str, LiveRun] = {}
         self._rows: dict[str, tuple[tuple[int, ...], Row]] = {}
@@ -94,7 +95,7 @@ class Results:
         """
         path = self.path(name)
         with self._lock:
-            live = self._live.pop(name, None) or LiveRun(path)
+            live = self._live.pop(name, None) or LiveRun(path, self._plugins)
             self._live[name] = live
             if len(self._live) > OPEN_RUNS:
                 self._live.pop(next(iter(self._live)))

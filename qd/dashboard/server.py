@@ -31,13 +31,16 @@ class Server:
         folder: of runs.
         host: address to listen on; any but loopback asks for a token.
         port: 0 takes a free one.
+        plugins: where an archive's kind is looked up if it is a plug-in.
 
     Raises:
         UsageError: there is no such folder, or the address is taken or not this machine's.
     """
 
-    def __init__(self, folder: Path | str, host: str = "127.0.0.1", port: int = 8050) -> None:
-        results = Results(Path(folder))
+    def __init__(
+        self, folder: Path | str, host: str = "127.0.0.1", port: int = 8050, plugins: Path | str | None = None
+    ) -> None:
+        results = Results(Path(folder), plugins)
         self.token = None if is_loopback(host) else new_token()
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         app = make_app(results, self.token)
@@ -68,18 +71,21 @@ class Server:
         self._server.shutdown()
 
 
-def serve(results: Path | str = "results", host: str = "127.0.0.1", port: int = 8050) -> None:
+def serve(
+    results: Path | str = "results", host: str = "127.0.0.1", port: int = 8050, plugins: Path | str | None = None
+) -> None:
     """Serve the runs of a folder as web pages, until Ctrl-C; what to open is logged.
 
     Args:
         results: a folder of runs.
         host: address to listen on; any but loopback asks for a token.
         port: 0 takes a free one.
+        plugins: where an archive's kind is looked up if it is a plug-in; without it, none is imported.
 
     Raises:
         UsageError: there is no such folder, or the address is taken or not this machine's.
     """
-    server = Server(results, host, port)
+    server = Server(results, host, port, plugins)
     if server.token:
         logger.info(f"listening on {host}, which others can reach: whoever has the token in this address may look")
     logger.info(f"open {server.link}")

@@ -70,7 +70,7 @@ def export(
     selection = Selection(best=best, id=id, cell=cell, where=where, pareto=pareto)
     to = Path(to)
     names = None if formats is None else check_formats(formats)
-    run = open_run(folder)
+    run = open_run(folder, plugins=plugins)
     check_free(to)
     ids = choose(run, selection)
     collector = _Collector(run, plugins, licence)

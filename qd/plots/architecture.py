@@ -13,6 +13,7 @@ import networkx
 
 from ..analysis.folding import FoldedLog
 from ..analysis.module_graph import module_graph
+from .base import Plot
 from .diagram_layout import Box, Layout, Link, layout
 from .lineage import best_candidate
 
@@ -235,3 +236,11 @@ def _legend(plan: Layout, width: float, y: float) -> tuple[list[str], int]:
 def svg_text(text: str) -> str:
     """Escaped; characters that XML does not allow are shown as a replacement."""
     return escape("".join(one if one.isprintable() or one == " " else "\ufffd" for one in text))
+
+
+class Architecture(Plot):
+    """`architecture`."""
+
+    about = "the modules of a network, as a diagram"
+    formats = (".svg",)
+    draw = staticmethod(architecture)

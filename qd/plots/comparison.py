@@ -13,6 +13,7 @@ import numpy as np
 from ..analysis.run import Run
 from ..errors import UsageError
 from .architecture import CHANGED, LINE, MARGIN, diagram, svg_text
+from .base import Plot
 
 DIFFERENCES = 14
 """Differing genes that are listed; the diagrams show the rest."""
@@ -159,3 +160,11 @@ def _flat(value: Any, path: str = "") -> dict[str, str]:
     else:
         return {path: str(value)}
     return {key: text for place, item in inner for key, text in _flat(item, place).items()}
+
+
+class Comparison(Plot):
+    """`comparison`."""
+
+    about = "two networks, with what differs marked"
+    formats = (".svg",)
+    draw = staticmethod(comparison)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from ..analysis.history import history
 from ..analysis.run import Run
 from ..errors import UsageError
+from .base import Plot
 from .style import SERIES, new_figure, objective_label, plain, rule
 
 POINTS = 400
@@ -104,3 +105,11 @@ def _at(frame: pandas.DataFrame, over: str, column: str, places: np.ndarray) -> 
     rows = np.searchsorted(frame[over].to_numpy(np.float64), places, side="right") - 1
     start = np.nan if column == "best" else 0.0
     return np.where(rows >= 0, frame[column].to_numpy(np.float64)[np.maximum(rows, 0)], start)
+
+
+class Curves(Plot):
+    """`curves`."""
+
+    about = "QD score, coverage and best while the search went on"
+    takes = "runs"
+    draw = staticmethod(curves)

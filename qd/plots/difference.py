@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 
 from ..analysis.run import Run
 from ..errors import UsageError
+from .base import Plot
 from .cells import middles, values_of
 from .heatmap import chosen_archive, draw_cells
 from .style import DIVERGING, EMPTY, EMPTY_LINES, metric_label, new_figure, title
@@ -74,3 +75,11 @@ def difference(runs: Sequence[Run], measures: Sequence[str] = (), objective: str
         borderaxespad=0.0,
     )
     return figure
+
+
+class Difference(Plot):
+    """`difference`."""
+
+    about = "where the first of two runs is better than the second"
+    takes = "runs"
+    draw = staticmethod(difference)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ..analysis.run import Run
 from ..errors import UsageError
+from .base import Plot
 from .cells import values_of
 from .heatmap import chosen_archive, colour_bar, draw_cells
 from .style import new_figure, title
@@ -88,3 +89,11 @@ def _gif(pictures: list[Image.Image]) -> bytes:
     durations[-1] = round(1000 * SECONDS_AT_THE_END)
     pictures[0].save(content, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
     return content.getvalue()
+
+
+class Filling(Plot):
+    """`filling`."""
+
+    about = "the archive filling, as an animation"
+    formats = (".gif",)
+    draw = staticmethod(filling)

@@ -18,11 +18,11 @@ from ..analysis.run import Run
 from ..analysis.spread import pooled_deviation, verified
 from ..archives import Archive, Axis, Objective
 from ..errors import UsageError
+from .base import Plot
 from .cells import grid_of, middles, outlines, values_of
 from .style import (
     EMPTY,
     EMPTY_LINES,
-    FORMATS,
     axis_label,
     colours_of,
     new_figure,
@@ -33,7 +33,7 @@ from .style import (
     title,
 )
 
-__all__ = ["FORMATS", "axis_label", "heatmap", "map_figure", "save_heatmap", "short"]
+__all__ = ["axis_label", "heatmap", "map_figure", "save_heatmap", "short"]
 
 
 def map_figure(run: Run, measures: Sequence[str] = (), objective: str | None = None) -> Figure:
@@ -190,3 +190,10 @@ def _show_noise(run: Run, archive: Archive, axes: Axes) -> None:
     axes.scatter(*np.array(points).T, s=16, color="white", edgecolors="black", linewidths=0.7)
     noise = f"; one training scatters by ±{deviation:.2g} (standard deviation)" if deviation is not None else ""
     axes.set_title(f"{axes.get_title(loc='left')}\n○ {len(points)} verified{noise}", loc="left", fontsize=10)
+
+
+class Heatmap(Plot):
+    """`heatmap`."""
+
+    about = "the archive over one or two metrics; qd map is its short form"
+    draw = staticmethod(map_figure)

@@ -9,6 +9,7 @@ from ..analysis.folding import FoldedLog
 from ..analysis.lineage import lineage as ancestors_of
 from ..analysis.run import Run
 from ..errors import UsageError
+from .base import Plot
 from .style import SERIES, new_figure, objective_label, plain, rule, title
 
 
@@ -62,3 +63,10 @@ def best_candidate(run: FoldedLog) -> int:
     if best is None:
         raise UsageError(f"{run.folder.path}: no elite yet; name a candidate: `id`")
     return best.candidate
+
+
+class Lineage(Plot):
+    """`lineage`."""
+
+    about = "the ancestors of an elite"
+    draw = staticmethod(lineage)

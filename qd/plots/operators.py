@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..analysis.run import Run
+from .base import Plot
 from .style import SERIES, new_figure, plain, rule
 
 WINDOWS = 30
@@ -56,3 +57,10 @@ def _draw(axes: Axes, rows: pandas.DataFrame, name: str, colour: str, total: int
         share = np.where(tried >= SCARCE, entered / tried, np.nan)
     label = f"{name}: {int(entered.sum()):,} of {len(rows):,}".replace("$", r"\$")
     axes.plot((edges[1:] + edges[:-1]) / 2, share, "o-", markersize=3, linewidth=1.2, color=colour, label=label)
+
+
+class Operators(Plot):
+    """`operators`."""
+
+    about = "what each emitter and operator brought, over time"
+    draw = staticmethod(operators)

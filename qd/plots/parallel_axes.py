@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from ..analysis.run import Run
 from ..errors import UsageError
+from .base import Plot
 from .heatmap import colour_bar
 from .style import colours_of, new_figure, scale_of, short
 
@@ -96,3 +97,10 @@ def _draw_axis(axes: Axes, index: int, values: np.ndarray) -> np.ndarray:
 def _wrapped(name: str, unit: str) -> str:
     text = "\n".join(name.split("_"))
     return f"{text}\n[{unit}]".replace("$", r"\$") if unit else text
+
+
+class ParallelAxes(Plot):
+    """`parallel_axes`."""
+
+    about = "every elite a line across its metrics"
+    draw = staticmethod(parallel_axes)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from ..analysis.run import Run
 from ..analysis.spread import verified
 from ..errors import UsageError
+from .base import Plot
 from .style import FAINT, SERIES, metric_label, new_figure, objective_label, plain, rule, scale_of, title
 
 
@@ -76,3 +77,10 @@ def pareto_front(run: Run, frame: pandas.DataFrame, cost: str, objective: str) -
     order = np.lexsort((-gains, costs))  # the least cost first; of equal costs, the most gain
     before = np.maximum.accumulate(np.concatenate([[-np.inf], gains[order]]))[:-1]
     return frame.iloc[order[gains[order] > before].tolist()]
+
+
+class Pareto(Plot):
+    """`pareto`."""
+
+    about = "the Pareto front of the objective against a cost"
+    draw = staticmethod(pareto)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from ..analysis.run import Run
 from ..archives import Axis, GridArchive
 from ..errors import UsageError
+from .base import Plot
 from .heatmap import colour_bar, draw_cells
 from .style import axis_label, new_figure, short
 
@@ -80,3 +81,10 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = float(found.min()), float(found.max())
     return (low, high) if low < high else (low - 0.5, high + 0.5)
+
+
+class SmallMultiples(Plot):
+    """`small_multiples`."""
+
+    about = "a map for each bin of a third metric"
+    draw = staticmethod(small_multiples)

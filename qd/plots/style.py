@@ -18,7 +18,6 @@ from search_spaces import Metric
 from ..archives import Axis, Objective
 from ..store.folder import write_atomically
 
-FORMATS = (".png", ".svg", ".pdf")
 COLOURS = "viridis"  # lightness rises evenly with the value, also for the colour-blind and in grey
 DIVERGING = "PuOr"  # told apart with every form of colour blindness; its middle is white
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#555555")  # Okabe & Ito 2008

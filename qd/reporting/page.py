@@ -20,13 +20,19 @@ Progress = Callable[[int, int], None]
 """Called with how many sections are done, and of how many."""
 
 
-def report(run: Run | Path | str, out: Path | str | None = None, progress: Progress = lambda done, of: None) -> Path:
+def report(
+    run: Run | Path | str,
+    out: Path | str | None = None,
+    progress: Progress = lambda done, of: None,
+    plugins: Path | str | None = None,
+) -> Path:
     """Write a run's report; the file appears whole or not at all.
 
     Args:
         run: any run, also one that goes on, or its folder.
         out: where to; default: report.html in the run's folder.
         progress: called after every section.
+        plugins: of a folder, where the archive's kind is looked up if it is a plug-in.
 
     Returns:
         Where it was written.
@@ -34,7 +40,7 @@ def report(run: Run | Path | str, out: Path | str | None = None, progress: Progr
     Raises:
         UsageError: the folder holds no run, or the file cannot be made there.
     """
-    run = opened(run)
+    run = opened(run, plugins=plugins)
     path = run.folder.path / "report.html" if out is None else Path(out)
     if path.suffix != ".html":
         raise UsageError(f"--out {path}: expected a file that ends in .html")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -12,8 +12,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from ..analysis.run import open_run
+from ..plots.base import FORMATS, Plot
 from ..plots.drawing import write
-from ..plots.style import FORMATS, encoded
+from ..plots.style import encoded
 from ..runs.launch import run
 from .toys import copy_toy
 
@@ -33,27 +34,25 @@ _FINISHED: list[Path] = []
 
 
 class PlotConformance:
-    """The contract of a plot, as tests: a function of a run, or of a list of runs. Give `draw`.
+    """The contract of a plot, as tests. Give `plot`.
 
     class TestMyPlot(PlotConformance):
-        takes = "run"
-
         @pytest.fixture
-        def draw(self):
-            return my_plot
+        def plot(self):
+            return MyPlot()
 
-    It is called with a small finished run alone, so options that it cannot do without are bound in `draw`.
+    It draws a small finished run; options that it cannot do without are bound in a fixture `draw`.
     """
 
-    takes = "run"
-    """What `draw` is given: "run" or "runs"."""
-    formats: Sequence[str] = FORMATS
-    """How its files may end: a figure's are .png, .svg and .pdf, a text's .svg, that of bytes .gif."""
+    @pytest.fixture
+    def plot(self) -> Plot:
+        """The plot under test."""
+        raise NotImplementedError("give the suite a fixture `plot` that returns your plot")
 
     @pytest.fixture
-    def draw(self) -> Callable[..., Any]:
-        """The plot under test."""
-        raise NotImplementedError("give the suite a fixture `draw` that returns your plot's function")
+    def draw(self, plot: Plot) -> Callable[..., Any]:
+        """What is called with a run, or with a list of runs."""
+        return plot.draw
 
     @pytest.fixture
     def folder(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -66,26 +65,34 @@ class PlotConformance:
         return _FINISHED[0]
 
     @pytest.fixture
-    def given(self, folder: Path) -> Any:
+    def given(self, folder: Path, plot: Plot) -> Any:
         """What `draw` is called with."""
         found = open_run(folder)
-        return [found, found] if self.takes == "runs" else found
+        return [found, found] if plot.takes == "runs" else found
 
-    def test_returns_a_figure_an_svg_or_a_gif(self, draw: Callable[..., Any], given: Any) -> None:
+    def test_says_what_it_is(self, plot: Plot) -> None:
+        assert plot.about, "about: one line for people"
+        assert "\n" not in plot.about, "about: one line for people"
+        assert plot.takes in ("run", "runs"), f"takes: expected run or runs, got {plot.takes!r}"
+        assert set(plot.formats) <= set(STARTS) | {".svg"}, f"formats: {plot.formats}"
+
+    def test_returns_a_figure_an_svg_or_a_gif(self, plot: Plot, draw: Callable[..., Any], given: Any) -> None:
         picture = draw(given)
         if isinstance(picture, Figure):
-            assert set(self.formats) <= set(FORMATS), f"a figure becomes {', '.join(FORMATS)}"
+            assert set(plot.formats) <= set(FORMATS), f"a figure becomes {', '.join(FORMATS)}"
         elif isinstance(picture, str):
-            assert tuple(self.formats) == (".svg",), "a text is an SVG"
+            assert tuple(plot.formats) == (".svg",), "a text is an SVG"
             assert ElementTree.fromstring(picture).tag.endswith("svg")
         else:
             assert isinstance(picture, bytes), f"expected a figure, a text or bytes, got {type(picture).__name__}"
-            assert tuple(self.formats) == (".gif",), "bytes are a GIF"
+            assert tuple(plot.formats) == (".gif",), "bytes are a GIF"
             assert picture.startswith(STARTS[".gif"])
 
-    def test_is_written_in_each_of_its_formats(self, draw: Callable[..., Any], given: Any, tmp_path: Path) -> None:
-        assert self.formats
-        for ending in self.formats:
+    def test_is_written_in_each_of_its_formats(
+        self, plot: Plot, draw: Callable[..., Any], given: Any, tmp_path: Path
+    ) -> None:
+        assert plot.formats
+        for ending in plot.formats:
             path = tmp_path / f"picture{ending}"
             write(draw(given), path)
             content = path.read_bytes()

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -6,7 +8,8 @@ from xml.etree import ElementTree
 import pytest
 
 import qd
-from qd.plots import KINDS
+from qd.plots.drawing import find_plot
+from qd.registry import own_names
 
 OPTIONS: dict[str, list[str]] = {
     "small_multiples": ["--measures", "width,height,order"],
@@ -16,9 +19,10 @@ OPTIONS: dict[str, list[str]] = {
 }
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("difference", "comparison")])
+@pytest.mark.parametrize("kind", [kind for kind in own_names("plots") if kind not in ("difference", "comparison")])
 def test_every_kind_is_drawn(kind: str, finished: Path, tmp_path: Path, qd_command: Callable[..., Any]) -> None:
-    for format in KINDS[kind].formats if kind == "heatmap" else KINDS[kind].formats[-1:]:
+    formats = find_plot(kind).formats
+    for format in formats if kind == "heatmap" else formats[-1:]:
         out = tmp_path / f"{kind}{format}"
         answer = qd_command("plot", kind, finished, "--out", out, *OPTIONS.get(kind, []))
         assert (answer.status, answer.out) == (0, "")
@@ -28,6 +32,14 @@ def test_every_kind_is_drawn(kind: str, finished: Path, tmp_path: Path, qd_comma
             assert out.read_bytes().startswith(start)
         else:
             ElementTree.fromstring(out.read_bytes())
+
+
+def test_the_help_lists_the_kinds_and_only_it_loads_them(qd_command: Callable[..., Any]) -> None:
+    told = qd_command("plot", "--help").out
+    for kind in own_names("plots"):
+        assert f"{kind}: {find_plot(kind).about}" in " ".join(told.split()) or kind in told, kind
+    code = "import sys; import qd.cli; qd.cli.commands(); assert 'matplotlib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_kinds_of_two(finished: Path, tmp_path: Path, qd_command: Callable[..., Any]) -> None:
@@ -41,7 +53,7 @@ def test_kinds_of_two(finished: Path, tmp_path: Path, qd_command: Callable[..., 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["heatmop", "RUN", "--out", "x.png"], "unknown kind 'heatmop'; did you mean 'heatmap'?"),
+        (["heatmop", "RUN", "--out", "x.png"], "there is no picture 'heatmop'; did you mean 'heatmap'?"),
         (["filling", "RUN", "--out", "x.png"], "--out x.png: expected a file that ends in .gif"),
         (["architecture", "RUN", "--out", "x.png"], "expected a file that ends in .svg"),
         (["heatmap", "RUN", "--out", "no/x.png"], "there is no folder no"),

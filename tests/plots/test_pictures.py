@@ -20,8 +20,9 @@ from qd.analysis.importance import importance
 from qd.analysis.run import Run
 from qd.archives import Archive, Axis, CategoricalArchive, CVTArchive, GridArchive, Objective, UnstructuredArchive
 from qd.errors import UsageError
-from qd.plots import KINDS, treatments
+from qd.plots import treatments
 from qd.plots.cells import middles, outlines
+from qd.plots.drawing import find_plot
 from qd.plots.heatmap import heatmap, map_figure
 from qd.plots.importance import importance_figure
 from qd.plots.pareto import pareto_front
@@ -80,11 +81,15 @@ def seeds(workbench: Any) -> list[Run]:
     ]
 
 
+def picture(kind: str, given: Any, **options: Any) -> Any:
+    return find_plot(kind).draw(given, **options)
+
+
 def kind(name: str, *runs: str, **options: Any) -> Callable[[Callable[[str], Any]], Figure]:
     def draw(given: Callable[[str], Any]) -> Figure:
         values = map(given, runs)
         found = [run for one in values for run in ([one] if isinstance(one, Run) else one)]
-        return KINDS[name].function()(found if KINDS[name].takes == "runs" else found[0], **options)
+        return picture(name, found if find_plot(name).takes == "runs" else found[0], **options)
 
     return draw
 
@@ -207,7 +212,7 @@ def test_measures_are_named_with_their_units(draw: Callable[[str], Figure]) -> N
 
 
 def test_seeds_of_one_treatment_share_a_band(seeds: list[Run]) -> None:
-    figure = KINDS["curves"].function()(seeds)
+    figure = picture("curves", seeds)
     assert [len(axes.collections) for axes in figure.axes] == [1, 1, 1], "one band in each panel"
     assert "3 seeds" in figure.axes[0].get_legend().get_texts()[0].get_text()
 
@@ -217,7 +222,7 @@ def test_noise_is_shown_where_it_was_measured(verified_run: Run, run: Run) -> No
     assert "3 verified" in title
     assert "scatters by ±0.1 " in title, "the standard deviation of 0, 0.1 and 0.2 below the archive's value"
     assert "verified" not in map_figure(run).axes[0].get_title(loc="left")
-    figure = KINDS["pareto"].function()(verified_run, cost="order")
+    figure = picture("pareto", verified_run, cost="order")
     assert "verified" in " ".join(text.get_text() for text in figure.axes[0].get_legend().get_texts())
 
 
@@ -274,13 +279,13 @@ def test_a_run_without_elites_and_one_cell_can_be_drawn(workbench: Any) -> None:
     assert not len(run.archive)
     for kind in ("heatmap", "parallel_axes", "pareto", "curves", "operators"):
         if kind == "parallel_axes":
-            figure = KINDS[kind].function()(run, measures=["width", "height"])
+            figure = picture(kind, run, measures=["width", "height"])
         else:
-            figure = KINDS[kind].function()([run] if kind == "curves" else run)
+            figure = picture(kind, [run] if kind == "curves" else run)
         encoded(figure, "png")
-    assert KINDS["filling"].function()(run, frames=2)[:6] == b"GIF89a"
+    assert picture("filling", run, frames=2)[:6] == b"GIF89a"
     with pytest.raises(UsageError, match="no elite yet; name a candidate"):
-        KINDS["lineage"].function()(run)
+        picture("lineage", run)
 
 
 def test_a_front_holds_what_no_other_beats(run: Run) -> None:
@@ -293,10 +298,10 @@ def test_a_front_holds_what_no_other_beats(run: Run) -> None:
 
 def test_an_animation_ends_at_the_map(run: Run, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    content = KINDS["filling"].function()(run, frames=5, progress=lambda done, of: told.append((done, of)))
+    content = picture("filling", run, frames=5, progress=lambda done, of: told.append((done, of)))
     (tmp_path / "filling.gif").write_bytes(content)
-    with Image.open(tmp_path / "filling.gif") as picture:
-        assert getattr(picture, "n_frames", 1) == 5
+    with Image.open(tmp_path / "filling.gif") as film:
+        assert getattr(film, "n_frames", 1) == 5
     assert told == [(number, 5) for number in range(1, 6)]
 
 
@@ -305,8 +310,8 @@ def test_points_without_cells_are_not_subtracted(workbench: Any) -> None:
     archive = {"kind": "unstructured", "novelty": 0.1, "measures": measures}
     run = qd.run(workbench.write(archive=archive, budget={"evaluations": 40}), out="points")
     with pytest.raises(UsageError, match="has no cells that runs could share; or name axes: `measures`"):
-        KINDS["difference"].function()([run, run])
-    KINDS["difference"].function()([run, run], measures=["width", "height"])
+        picture("difference", [run, run])
+    picture("difference", [run, run], measures=["width", "height"])
 
 
 def test_equal_figures_give_equal_files(run: Run) -> None:
@@ -319,5 +324,5 @@ def test_names_that_look_like_formulas_are_written_as_they_are(finished: Path, t
     shutil.copytree(finished, copy)
     run = qd.open_run(copy)
     for kind in ("heatmap", "parallel_axes", "pareto", "operators", "lineage"):
-        encoded(KINDS[kind].function()(run), "svg")
-    encoded(KINDS["curves"].function()([run]), "svg")
+        encoded(picture(kind, run), "svg")
+    encoded(picture("curves", [run]), "svg")

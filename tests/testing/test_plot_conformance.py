@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 import qd
-from qd.plots import KINDS
+from qd.plots.base import Plot
+from qd.plots.drawing import find_plot
 from qd.plots.style import new_figure
+from qd.registry import own_names
 from qd.testing import PlotConformance
 
 NEEDED: dict[str, dict[str, Any]] = {
@@ -22,24 +24,31 @@ NEEDED: dict[str, dict[str, Any]] = {
 """What a picture cannot do without."""
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", own_names("plots"))
 class TestPlots(PlotConformance):
-    @pytest.fixture(autouse=True)
-    def declared(self, kind: str) -> None:
-        self.takes, self.formats = KINDS[kind].takes, KINDS[kind].formats
+    @pytest.fixture
+    def plot(self, kind: str) -> Plot:
+        return find_plot(kind)
 
     @pytest.fixture
-    def draw(self, kind: str) -> Callable[..., Any]:
-        function = KINDS[kind].function()
+    def draw(self, kind: str, plot: Plot) -> Callable[..., Any]:
         if kind == "comparison":  # of the two best
-            return lambda run: function(run, run.elites()["id"].tolist()[:2])
-        return lambda given: function(given, **NEEDED.get(kind, {}))
+            return lambda run: plot.draw(run, run.elites()["id"].tolist()[:2])
+        return lambda given: plot.draw(given, **NEEDED.get(kind, {}))
 
 
 def figure(run: Any) -> Any:
     made = new_figure(3, 2)
     made.add_subplot().set_title(f"{len(run.archive)} elites")
     return made
+
+
+def plot_of(function: Callable[..., Any]) -> Plot:
+    class Made(Plot):
+        about = "how many elites there are"
+        draw = staticmethod(function)
+
+    return Made()
 
 
 def nothing(run: Any) -> Any:
@@ -92,7 +101,13 @@ def test_a_broken_plot_is_noticed(
     draw: Callable[..., Any], test: str, message: str, workbench: Any, tmp_path: Path
 ) -> None:
     run = qd.run(workbench.write(budget={"evaluations": 8}), out="out")
-    given = {"draw": draw, "given": run, "folder": run.folder.path, "tmp_path": tmp_path}
+    given = {
+        "plot": plot_of(draw),
+        "draw": draw,
+        "given": run,
+        "folder": run.folder.path,
+        "tmp_path": tmp_path,
+    }
     method = getattr(PlotConformance(), f"test_{test}")
     with pytest.raises(AssertionError, match=message):
         method(**{name: given[name] for name in inspect.signature(method).parameters})
@@ -100,6 +115,7 @@ def test_a_broken_plot_is_noticed(
 
 def test_a_good_plot_passes(workbench: Any) -> None:
     run = qd.run(workbench.write(budget={"evaluations": 8}), out="out")
-    PlotConformance().test_returns_a_figure_an_svg_or_a_gif(figure, run)
+    PlotConformance().test_says_what_it_is(plot_of(figure))
+    PlotConformance().test_returns_a_figure_an_svg_or_a_gif(plot_of(figure), figure, run)
     PlotConformance().test_equal_calls_give_equal_pictures(figure, run)
     PlotConformance().test_a_figure_says_what_its_axes_are(figure, run)
