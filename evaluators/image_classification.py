@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Unpack
+from typing import Unpack
 
 import numpy as np
 
@@ -20,11 +20,11 @@ from search_spaces import Invalid, SearchSpace
 from .classification import ImageClassifier, TrainingKeys, declared
 from .data import ImageData, Splits, split, split_sizes
 from .data.digits import Digits
-from .data.fashion_mnist import FashionMNIST, find
 from .task_data import Preprocessing
 
 MEASURED = (Parameters, ActiveParameters, MACs, ExpertEntropy, Specialisation)
 """Metrics of every network, beside those that the run file adds."""
+DIGITS = Digits()
 DEFAULTS = TrainingOptions(epochs=5, batch_size=100, learning_rate=0.005, schedule="cosine")
 
 
@@ -32,8 +32,7 @@ class ImageClassification(ImageClassifier):
     """Trains each candidate on images and measures it on the validation split; verification scores the test split.
 
     Args:
-        data: "digits" (scikit-learn's, 8 x 8) or "fashion_mnist" (28 x 28).
-        folder: that holds Fashion-MNIST's files; None: the cache folder, then where Debian's package puts them.
+        data: the images; `evaluators/data` has some.
         train_examples: how many of the training examples are used; None: all.
         validation_examples: how many examples are for validation; None: a fifth of those that are not for the test.
         split_seed: of the random split, at least 0; one seed, one split.
@@ -46,8 +45,7 @@ class ImageClassification(ImageClassifier):
 
     def __init__(
         self,
-        data: Literal["digits", "fashion_mnist"] = "digits",
-        folder: str | None = None,
+        data: ImageData = DIGITS,
         train_examples: int | None = None,
         validation_examples: int | None = None,
         split_seed: int = 0,
@@ -60,13 +58,10 @@ class ImageClassification(ImageClassifier):
         if stack_megabytes is not None and stack_megabytes < 1:
             raise ValueError(f"stack_megabytes: expected at least 1, got {stack_megabytes}")
         self.stack_size = StackSize(stack, stack_megabytes * 2**20 if stack_megabytes else None)
-        if data == "digits" and folder is not None:
-            raise ValueError("folder: the digits come with scikit-learn; leave this key out")
-        # Located here, not at the first evaluation, so that missing files are told at the door.
-        images: ImageData = Digits() if data == "digits" else FashionMNIST(find(folder))
-        split_sizes(images, train_examples, validation_examples)  # raises where there are not as many
+        data.check()
+        split_sizes(data, train_examples, validation_examples)  # raises where there are not as many
         self._split = (split_seed, train_examples, validation_examples)
-        super().__init__(images, data, images.task, images.class_names, MEASURED, DEFAULTS, split_seed, **training)
+        super().__init__(data, data.name, data.task, data.class_names, MEASURED, DEFAULTS, split_seed, **training)
 
     def splits(self, all_training: bool = False) -> Splits:
         seed, train_examples, validation_examples = self._split

@@ -152,7 +152,7 @@ class Registry:
         """Call the class with the run file's keys, checked against the annotations of its `__init__`.
 
         An argument that is annotated with a room's contract is a kind of that room: a name, a dotted path, or a mapping
-        with `kind` and the arguments of its own.
+        with `kind` and the arguments of its own. So are such arguments of the items of a `tuple[Item, ...]`.
 
         Args:
             cls: what to build.
@@ -176,15 +176,21 @@ class Registry:
         hints = _hints(cls)
         values: dict[str, Any] = {}
         for name, value in arguments.items():
-            room = _room_of(hints.get(name))
-            if room is not None:
-                values[name] = self._component(room, value, f"{where}.{name}")
-            else:
-                values[name] = _checked(value, hints[name], f"{where}.{name}") if name in hints else value
+            values[name] = self._value(hints[name], value, f"{where}.{name}") if name in hints else value
         try:
             return cls(**given, **values)
         except (ValueError, TypeError) as error:
             raise UsageError(f"{where}: {error}") from error
+
+    def _value(self, annotation: Any, value: Any, where: str) -> Any:
+        room = _room_of(annotation)
+        if room is not None:
+            return self._component(room, value, where)
+        item = _item_with_kinds(annotation)
+        if item is None:
+            return _checked(value, annotation, where)
+        rows = _checked(value, list[dict[str, Any]], where)
+        return tuple(self.construct(item, row, f"{where}[{index}]", ()) for index, row in enumerate(rows))
 
     def _component(self, room: str, value: Any, where: str) -> Any:
         data = {"kind": value} if isinstance(value, str) else value
@@ -292,6 +298,14 @@ def _room_of(annotation: Any) -> str | None:
         return None
     named = f"{annotation.__module__}:{annotation.__qualname__}"
     return next((room for room, one in ROOMS.items() if one.base == named), None)
+
+
+def _item_with_kinds(annotation: Any) -> type[Any] | None:
+    """The class of the items of a `tuple[Item, ...]`, where an argument of theirs is a kind of a room."""
+    inner = next(iter(typing.get_args(annotation)), None) if typing.get_origin(annotation) is tuple else None
+    if not inspect.isclass(inner) or not any(map(_room_of, _own_hints(inner).values())):
+        return None
+    return inner
 
 
 def _parameters(cls: type) -> dict[str, inspect.Parameter]:

@@ -24,7 +24,7 @@ RECIPES = {
 }
 FILE = re.compile(r"^`([\w.]+)`[^\n]*:\n\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 COMMANDS = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-WANTED = {"space", "module", "evaluator", "emitter", "archive", "metric", "plot", "command"}
+WANTED = {"space", "module", "data set", "evaluator", "emitter", "archive", "metric", "plot", "command"}
 
 
 def test_there_is_a_recipe_for_every_extension_point() -> None:

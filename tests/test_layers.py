@@ -49,9 +49,10 @@ ENGINE_EXCEPTIONS: dict[tuple[str, str], str] = {
     ("qd.executors.ray.survey", "evaluators.data.places"): "which data sets a machine of a cluster has",
     ("qd.runs.doctor", "evaluators.data.places"): "which data sets this machine has",
     ("qd.testing.data", "evaluators.data.images"): "what a set of labelled images is",
+    ("qd.testing.toys.stripes", "evaluators.data"): "a toy that is a data set",
+    ("qd.transfer.library", "evaluators.data.mnist"): "what one of those networks saw",
     ("qd.transfer.library", "evaluators.data.ccexam"): "trained networks of a package, for a library of modules",
     ("qd.transfer.library", "evaluators.task_stream.tasks"): "what those networks saw",
-    ("qd.transfer.stream", "evaluators.task_stream.tasks"): "a stream reads the tasks of the evaluator task_stream",
 }
 
 LOOKING = [f"qd.cli.{name}" for name in ("show", "elites", "map", "plot", "report", "serve")]

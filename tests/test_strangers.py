@@ -204,3 +204,88 @@ def test_an_installed_package_gives_kinds_by_name(workbench, installed, qd_comma
 def test_an_installed_kind_that_cannot_be_used_is_explained(workbench, installed, kind, message) -> None:
     with pytest.raises(UsageError, match=rf"archive\.kind: {message}"):
         qd.run(workbench.write(archive={"kind": kind}), out="run")
+
+
+@pytest.fixture
+def images(workbench) -> dict[str, Any]:
+    copy_toy("stripes", workbench.folder, "stripes_of_mine")
+    (workbench.folder / "run.yaml").unlink(missing_ok=True)
+    return {
+        "space": {"kind": "sparse_moe"},
+        "evaluator": {
+            "kind": "image_classification",
+            "data": {"kind": "stripes_of_mine:Stripes", "noise": 50},
+            "train_examples": 100,
+            "epochs": 1,
+        },
+        "archive": {
+            "objective": "val_accuracy",
+            "measures": [{"metric": "parameters", "low": 100, "high": 100_000, "bins": 6, "scale": "log"}],
+        },
+        "search": {"order": "id", "seed": 1, "chunk": 4},
+        "budget": {"evaluations": 8},
+    }
+
+
+def test_a_strangers_data_set_runs_resumes_and_goes_home(workbench, images, log_tables, qd_command) -> None:
+    whole = qd.run(workbench.write("whole.yaml", **images), out="whole")
+    assert set(whole.meta("digests")) == {"stripes_of_mine:Stripes"}
+    assert whole.summary()["evaluations"]["ok"] == 8
+    qd.run(workbench.write("half.yaml", **images | {"budget": {"evaluations": 4}}), out="half").close()
+    half = qd.resume("half", budget={"evaluations": 8})
+    assert log_tables(half.folder.path, resumed=True)["insertions"] == log_tables(whole.folder.path)["insertions"]
+    assert qd_command("export", "whole", "--best", "--to", "home", "--format", "safetensors").status == 0
+    card = Path("home/README.md").read_text()
+    assert "stripes; licence: CC0 (nobody in particular)" in card
+    assert "upright" in Path("home/architecture.json").read_text() + Path("home/preprocessing.json").read_text()
+    answer = qd_command("train", "home", "--epochs", 2, "--to", "elsewhere")
+    assert answer.status == 2
+    assert "stripes_of_mine" in answer.err and "--plugins" in answer.err
+    answer = qd_command("train", "home", "--epochs", 2, "--to", "longer", "--plugins", workbench.folder)
+    assert answer.status == 0, answer.err
+    (workbench.folder / "stripes_of_mine.py").unlink()
+    for words in (("show",), ("elites",), ("map", "--out", "map.png")):
+        assert qd_command(words[0], "whole", *words[1:]).status == 0, words
+    answer = qd_command("resume", "whole", "budget.evaluations=12")
+    assert answer.status == 2
+    assert "evaluator.data.kind: expected the plug-in 'stripes_of_mine' at" in answer.err
+
+
+def test_workers_find_a_strangers_data_set(workbench, images, log_tables) -> None:
+    here = qd.run(workbench.write("here.yaml", **images), out="here")
+    images["executor"] = {"kind": "ray", "workers": 2}
+    there = qd.run(workbench.write("there.yaml", **images), out="there")
+    assert log_tables(there.folder.path)["insertions"] == log_tables(here.folder.path)["insertions"]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("digitz", r"evaluator\.data\.kind: unknown ImageData 'digitz'; did you mean 'digits'"),
+        ({"kind": "digits", "folder": "x"}, r"evaluator\.data\.folder: belongs to kind: fashion_mnist, mnist"),
+        ({"kind": "stripes_of_mine:Stripes", "noize": 3}, r"evaluator\.data\.noize: unknown key; did you mean 'noise'"),
+        ({"kind": "stripes_of_mine:Stripes", "noise": 101}, r"evaluator\.data: noise: expected 0 to 100, got 101"),
+        ({"kind": "stripes_of_mine:np"}, r"evaluator\.data\.kind: "),
+        ({"kind": "unnamed:Unnamed"}, r"evaluator: data: Unnamed declares no `name`"),
+        (3, r"evaluator\.data: expected a name, or kind and its arguments, got 3"),
+    ],
+)
+def test_a_data_set_that_cannot_be_used_is_explained(workbench, images, data, message) -> None:
+    (workbench.folder / "unnamed.py").write_text(
+        "from evaluators.data import ImageData\n\n\nclass Unnamed(ImageData):\n    def load(self):\n        ...\n"
+    )
+    images["evaluator"]["data"] = data
+    with pytest.raises(UsageError, match=message):
+        qd.run(workbench.write(**images), out="run")
+
+
+def test_a_task_of_a_stream_may_have_a_strangers_data_set(workbench, images) -> None:
+    tasks = [{"data": {"kind": "stripes_of_mine:Stripes", "noise": 9}, "inverted": True}, {"data": "digits"}]
+    sizes = {"train_examples": 60, "validation_examples": 40, "test_examples": 30, "epochs": 1}
+    images["evaluator"] = {"kind": "task_stream", "tasks": tasks, **sizes}
+    run = qd.run(workbench.write(**images), out="run")
+    assert run.summary()["evaluations"]["ok"] == 8
+    assert run.meta("task")["outputs"] == 2
+    images["evaluator"]["tasks"][0]["noize"] = 0.5
+    with pytest.raises(UsageError, match=r"evaluator\.tasks\[0\]\.noize: unknown key; did you mean 'noise'"):
+        qd.run(workbench.write(**images), out="other")

@@ -1,4 +1,4 @@
-"""Labelled images and their fixed splits. One file per data set: `digits`, `fashion_mnist`."""
+"""Labelled images and their fixed splits. One file per data set, whose name is its kind."""
 
 from .images import ImageData, Part, Splits, split, split_sizes
 

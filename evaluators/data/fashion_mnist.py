@@ -6,7 +6,6 @@ python -m evaluators.data.fashion_mnist
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from .fashion_mnist_download import DEBIAN_FOLDER, OFFICIAL_ADDRESS, fetch
@@ -15,7 +14,7 @@ from .packages import data_folder
 
 WAYS = (
     "There are three ways to get it: (1) name a folder that holds the four files "
-    f"({', '.join(f'{name}.gz' for name in FILES)}) by the evaluator's key `folder`; "
+    f"({', '.join(f'{name}.gz' for name in FILES)}) by the key `folder`, data: {{kind: fashion_mnist, folder: ...}}; "
     "(2) install Debian's package dataset-fashion-mnist, or run `python -m evaluators.data.fashion_mnist`, which "
     "unpacks it without root where apt is there; "
     f"(3) the same command fetches the official files from {OFFICIAL_ADDRESS} where that address can be reached."
@@ -37,7 +36,9 @@ def find(folder: str | None = None) -> Path:
         named = Path(folder).expanduser()
         missing = [name for name in FILES if file_in(named, name) is None]
         if missing:
-            raise ValueError(f"folder: expected the files of Fashion-MNIST in {named}, missing: {', '.join(missing)}")
+            raise ValueError(
+                f"data.folder: expected the files of Fashion-MNIST in {named}, missing: {', '.join(missing)}"
+            )
         return named.resolve()
     looked = (cache_folder(), DEBIAN_FOLDER)
     for place in looked:
@@ -46,16 +47,15 @@ def find(folder: str | None = None) -> Path:
     raise ValueError(f"data: Fashion-MNIST is neither in {looked[0]} nor in {looked[1]}. {WAYS}")
 
 
-@dataclass(frozen=True)
 class FashionMNIST(IdxImages):
     """Images of clothes (Xiao et al., arXiv 1708.07747).
 
     Args:
-        folder: that holds the files, as `find` returns it.
+        folder: that holds the files; None: the cache folder, then where Debian's package puts them.
     """
 
+    name = "fashion_mnist"
     title = "Fashion-MNIST"
-    ways = WAYS
     licence = "MIT (Zalando SE)"
     class_names = (
         "T-shirt/top",
@@ -69,6 +69,9 @@ class FashionMNIST(IdxImages):
         "Bag",
         "Ankle boot",
     )
+
+    def place(self) -> Path:
+        return find(self.folder)
 
 
 def main() -> int:

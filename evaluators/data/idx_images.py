@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -30,7 +31,7 @@ class IdxImages(ImageData):
     """60,000 and 10,000 (test) images with values 0 to 255, and their labels.
 
     Args:
-        folder: that holds the files.
+        folder: that holds the files; None: where the data set looks for them.
     """
 
     image_shape = (1, 28, 28)
@@ -38,10 +39,11 @@ class IdxImages(ImageData):
     published_test = 10_000
     title: ClassVar[str]
     """For messages."""
-    ways: ClassVar[str]
-    """How people get the files."""
 
-    folder: Path
+    folder: str | None = None
+
+    @abstractmethod
+    def place(self) -> Path: ...
 
     def load(self) -> Part:
         images = np.concatenate([self._read(FILES[0], (60_000, 28, 28)), self._read(FILES[2], (10_000, 28, 28))])
@@ -49,9 +51,8 @@ class IdxImages(ImageData):
         return Part(images[:, None], labels.astype(np.int64))
 
     def _read(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        path = file_in(self.folder, name)
-        if path is None:
-            raise ValueError(f"{self.folder}: {name} was there when the run started and is gone. {self.ways}")
+        path = file_in(self.place(), name)
+        assert path is not None  # `place` looked
         array = read_idx(path)
         if array.shape != shape:
             raise ValueError(f"{path}: expected {self.title}'s shape {shape}, got {array.shape}")

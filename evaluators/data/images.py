@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import lru_cache
-from typing import ClassVar, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,21 +35,25 @@ class Splits(NamedTuple):
 
 
 class ImageData(ABC):
-    """A data set that can be loaded. Equal ones hash alike.
+    """A data set that can be loaded. Equal ones hash alike; arguments of the constructor are keys of the run file.
 
-    Attributes:
+    Attributes, of the class or, where arguments decide, of the instance:
+        name: of the data set, for model cards and tasks.
         image_shape: (channels, height, width).
         class_names: what the labels 0, 1, ... mean.
         examples: how many images there are in all.
         licence: of the data, for the model card of a network that was trained on it.
         published_test: how many of them, the last ones, are the published test split; 0 where none is published.
+        brightest: the largest value that a pixel may have.
     """
 
-    image_shape: ClassVar[tuple[int, int, int]]
-    class_names: ClassVar[tuple[str, ...]]
-    examples: ClassVar[int]
-    licence: ClassVar[str] = "not stated"
-    published_test: ClassVar[int] = 0
+    name: str
+    image_shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
+    examples: int
+    licence: str = "not stated"
+    published_test: int = 0
+    brightest: int = 255
 
     @property
     def task(self) -> Task:
@@ -58,6 +63,25 @@ class ImageData(ABC):
     @abstractmethod
     def load(self) -> Part:
         """Read all images, in their published order."""
+
+    def place(self) -> Path | None:
+        """Return the folder of the files, which are not read; None where there are none.
+
+        Raises:
+            ValueError: they are not there; says how they are to be had.
+        """
+        return None
+
+    def check(self) -> None:
+        """Refuse, at the door, a data set that cannot be loaded.
+
+        Raises:
+            ValueError: an attribute is not declared, or files are missing.
+        """
+        for name in ("name", "image_shape", "class_names", "examples"):
+            if not hasattr(self, name):
+                raise ValueError(f"data: {type(self).__name__} declares no `{name}`; see {ImageData.__module__}")
+        self.place()
 
 
 def split_sizes(

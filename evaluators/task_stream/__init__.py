@@ -22,8 +22,9 @@ from search_spaces.module_library import ModuleLibrary
 
 from ..classification import ImageClassifier, TrainingKeys, declared
 from ..data import Splits
+from ..data.digits import Digits
 from ..task_data import Preprocessing
-from .tasks import ImageTask, Sizes, load, locate, task_of
+from .tasks import ImageTask, Sizes, load, task_of
 
 if TYPE_CHECKING:
     from qd.surrogates.base import Surrogate
@@ -35,6 +36,7 @@ ROWS = 500
 
 MEASURED = (Parameters, MACs)
 """Metrics of every network, beside those that the run file adds."""
+PLAIN_DIGITS = ImageTask(Digits())
 DEFAULTS = TrainingOptions(epochs=3, batch_size=50, learning_rate=0.003, schedule="cosine")
 
 
@@ -52,8 +54,6 @@ class TaskStream(ImageClassifier):
         test_examples: for tests, at most.
         shrink: images are averaged over squares of this many pixels a side.
         split_seed: of the random split, at least 0.
-        mnist_folder: that holds MNIST's files; None: the cache folder.
-        fashion_mnist_folder: that holds Fashion-MNIST's files; None: the cache folder, then where Debian puts them.
         **training: see `TrainingKeys`.
     """
 
@@ -61,15 +61,13 @@ class TaskStream(ImageClassifier):
 
     def __init__(
         self,
-        tasks: tuple[ImageTask, ...] = (ImageTask("digits"),),
+        tasks: tuple[ImageTask, ...] = (PLAIN_DIGITS,),
         index: int = 0,
         train_examples: int = 1000,
         validation_examples: int = 350,
         test_examples: int = 10_000,
         shrink: int = 1,
         split_seed: int = 0,
-        mnist_folder: str | None = None,
-        fashion_mnist_folder: str | None = None,
         **training: Unpack[TrainingKeys],
     ) -> None:
         if not 0 <= index < len(tasks):
@@ -79,18 +77,19 @@ class TaskStream(ImageClassifier):
             if value < 1:
                 raise ValueError(f"{name}: expected at least 1, got {value}")
         self.tasks, self.image_task = tasks, tasks[index]
+        self.image_task.data.check()
         task = task_of(self.image_task, shrink)
         if min(task.input_shape) < 1:
-            raise ValueError(f"shrink: nothing is left of the images of {self.image_task.data}, got {shrink}")
-        # Located here, not at the first evaluation, so that missing files are told at the door.
-        data = locate(self.image_task.data, mnist_folder, fashion_mnist_folder)
+            raise ValueError(f"shrink: nothing is left of the images of {self.image_task.data.name}, got {shrink}")
         self._sizes = Sizes(train_examples, validation_examples, test_examples, shrink, split_seed)
         self._kept: OrderedDict[str, Tensor] = OrderedDict()
         names = self.image_task.class_names
-        super().__init__(data, self.image_task.name, task, names, MEASURED, DEFAULTS, split_seed, **training)
+        super().__init__(
+            self.image_task.data, self.image_task.name, task, names, MEASURED, DEFAULTS, split_seed, **training
+        )
 
     def splits(self, all_training: bool = False) -> Splits:
-        return load(self.data, self.image_task, self._sizes)
+        return load(self.image_task, self._sizes)
 
     def fit(self, images: np.ndarray) -> Preprocessing:
         """One mean and one scale for all pixels, whatever the image's size."""

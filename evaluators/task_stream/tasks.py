@@ -15,15 +15,8 @@ import numpy as np
 
 from search_spaces import Task
 
-from ..data.digits import Digits
-from ..data.fashion_mnist import FashionMNIST
-from ..data.fashion_mnist import find as find_fashion_mnist
 from ..data.images import ImageData, Part, Splits, split
-from ..data.mnist import MNIST
-from ..data.mnist import find as find_mnist
 
-DataName = Literal["digits", "mnist", "fashion_mnist"]
-DATA: dict[DataName, type[ImageData]] = {"digits": Digits, "mnist": MNIST, "fashion_mnist": FashionMNIST}
 PATTERNS = {
     "and": lambda a, b: a & b,
     "or": lambda a, b: a | b,
@@ -40,8 +33,8 @@ class ImageTask:
     """What is asked of which images.
 
     Args:
-        data: "digits" (8 x 8 pixels), "mnist" or "fashion_mnist" (28 x 28).
-        classes: only these, two at least; empty: all ten.
+        data: the images.
+        classes: only these, two at least; empty: all.
         permutation: the classes are numbered anew at random, by this seed; None: as they are.
         inverted: whether black is white.
         noise: standard deviation of Gaussian noise on the pixels, which go from 0 to 1.
@@ -49,7 +42,7 @@ class ImageTask:
             (after `permutation`) is in the upper half. Then there are two classes.
     """
 
-    data: DataName
+    data: ImageData
     classes: tuple[int, ...] = ()
     permutation: int | None = None
     inverted: bool = False
@@ -59,8 +52,9 @@ class ImageTask:
     def __post_init__(self) -> None:
         if self.classes and (len(set(self.classes)) < 2 or len(set(self.classes)) < len(self.classes)):
             raise ValueError(f"classes: expected two or more different ones, got {list(self.classes)}")
-        if any(not 0 <= one <= 9 for one in self.classes):
-            raise ValueError(f"classes: expected numbers from 0 to 9, got {list(self.classes)}")
+        most = len(self.data.class_names) - 1
+        if any(not 0 <= one <= most for one in self.classes):
+            raise ValueError(f"classes: expected numbers from 0 to {most}, got {list(self.classes)}")
         if self.permutation is not None and self.permutation < 0:
             raise ValueError(f"permutation: expected a seed of at least 0, got {self.permutation}")
         if not 0 <= self.noise <= 1:
@@ -69,7 +63,7 @@ class ImageTask:
     @property
     def name(self) -> str:
         """Such as "mnist_inverted" or "fashion_mnist_0246_pair_xor"."""
-        parts = [self.data, "".join(map(str, self.classes))]
+        parts = [self.data.name, "".join(map(str, self.classes))]
         parts += [f"permuted{self.permutation}" if self.permutation is not None else ""]
         parts += ["inverted" if self.inverted else "", f"noisy{round(100 * self.noise)}" if self.noise else ""]
         return "_".join(part for part in [*parts, f"pair_{self.pair}" if self.pair else ""] if part)
@@ -79,18 +73,19 @@ class ImageTask:
         """What the outputs stand for."""
         if self.pair:
             return ("false", "true")
-        names = DATA[self.data].class_names
-        used = self.classes or tuple(range(10))
+        names = self.data.class_names
+        used = self.classes or tuple(range(len(names)))
         numbers = self._numbers()
         return tuple(names[one] for one in sorted(used, key=lambda one: numbers[one]))
 
     def _numbers(self) -> np.ndarray:
-        """(10,) int64: the new number of each class, -1 where it is left out."""
-        used = np.array(self.classes or range(10))
+        """(classes of the data,) int64: the new number of each class, -1 where it is left out."""
+        count = len(self.data.class_names)
+        used = np.array(self.classes or range(count))
         new = np.arange(len(used))
         if self.permutation is not None:
             new = np.random.default_rng(self.permutation).permutation(len(used))
-        numbers = np.full(10, -1)
+        numbers = np.full(count, -1)
         numbers[used] = new
         return numbers
 
@@ -116,29 +111,19 @@ class Sizes:
 
 def task_of(task: ImageTask, shrink: int) -> Task:
     """What a network for the task takes in and gives out."""
-    side = DATA[task.data].image_shape[1] // shrink
-    return Task((1, side, side * 2 if task.pair else side), 2 if task.pair else len(task.classes) or 10)
-
-
-def locate(data: DataName, mnist_folder: str | None, fashion_mnist_folder: str | None) -> ImageData:
-    """Find the files of a data set.
-
-    Raises:
-        ValueError: they are not there; says how they are to be had.
-    """
-    if data == "mnist":
-        return MNIST(find_mnist(mnist_folder))
-    return FashionMNIST(find_fashion_mnist(fashion_mnist_folder)) if data == "fashion_mnist" else Digits()
+    channels, height, width = task.data.image_shape
+    height, width = height // shrink, width // shrink
+    return Task((channels, height, width * 2 if task.pair else width), len(task.class_names))
 
 
 @lru_cache(maxsize=4)
-def load(data: ImageData, task: ImageTask, sizes: Sizes) -> Splits:
+def load(task: ImageTask, sizes: Sizes) -> Splits:
     """Make a task's examples, images float32 in [0, 1]. Equal arguments give equal ones.
 
     Raises:
         ValueError: there are not as many examples of these classes.
     """
-    parts = split(data, sizes.seed)
+    parts = split(task.data, sizes.seed)
     wanted = (sizes.train, sizes.validation, sizes.test)
     return Splits(
         *(
@@ -160,7 +145,7 @@ def _examples(part: Part, task: ImageTask, wanted: int, sizes: Sizes, index: int
         images, labels = _images(part.images, rows, task, sizes.shrink, rng), labels[rows]
         return Part(images, labels)
     pairs = rng.choice(rows, (wanted, 2))
-    upper = labels >= (len(task.classes) or 10) // 2
+    upper = labels >= (len(task.classes) or len(task.data.class_names)) // 2
     sides = [_images(part.images, pairs[:, side], task, sizes.shrink, rng) for side in (0, 1)]
     judged = PATTERNS[task.pair](upper[pairs[:, 0]], upper[pairs[:, 1]])
     return Part(np.concatenate(sides, axis=3), judged.astype(np.int64))
@@ -169,7 +154,7 @@ def _examples(part: Part, task: ImageTask, wanted: int, sizes: Sizes, index: int
 def _images(
     images: np.ndarray, rows: Sequence[int] | np.ndarray, task: ImageTask, shrink: int, rng: np.random.Generator
 ) -> np.ndarray:
-    taken = images[rows].astype(np.float32) / (16 if task.data == "digits" else 255)
+    taken = images[rows].astype(np.float32) / task.data.brightest
     count, channels, height, width = taken.shape
     height, width = height // shrink, width // shrink
     squares = taken[:, :, : height * shrink, : width * shrink].reshape(count, channels, height, shrink, width, shrink)

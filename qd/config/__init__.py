@@ -1,5 +1,6 @@
 """The run file: strict models, YAML, dotted overrides. Everything is checked before anything is created."""
 
+from .data_folders import moved
 from .earlier import from_log
 from .messages import dotted, explain
 from .models import (
@@ -34,6 +35,7 @@ __all__ = [
     "explain",
     "from_log",
     "load",
+    "moved",
     "override",
     "parse",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .data_folders import moved
 from .models import RunFile
 from .reading import check
 
@@ -21,6 +22,8 @@ def from_log(data: Mapping[str, Any], name: str) -> RunFile:
         data["metrics"] = [{"kind": "latency", **latency}]
     if "emitters" in data:
         data["emitters"] = [_emitter(one) for one in data["emitters"]]
+    if isinstance(data.get("evaluator"), Mapping):
+        data["evaluator"] = moved(data["evaluator"])
     return check(data, name)
 
 

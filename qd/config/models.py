@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import to_jsonable_python
 
+from .data_folders import refuse
+
 
 class Model(BaseModel):
     """Strict, frozen, refuses unknown keys."""
@@ -171,6 +173,8 @@ class RunFile(Model):
             given = value["latency"] if isinstance(value["latency"], dict) else {}
             arguments = "".join(f", {key}: {item}" for key, item in given.items())
             raise ValueError(f"latency: is one of the metrics now; write metrics: [{{kind: latency{arguments}}}]")
+        if isinstance(value, dict):
+            refuse(value.get("evaluator"))
         return value
 
     @field_validator("metrics", mode="before")

@@ -14,7 +14,7 @@ from ..errors import UsageError
 from .messages import explain
 from .models import RunFile
 
-SHORT_FORMS = {"objective": "metric", "log": "keep", "metrics": "kind"}
+SHORT_FORMS = {"objective": "metric", "log": "keep", "metrics": "kind", "data": "kind"}
 """Keys that may be written as one word, or as a list of them, and the key that a word then stands for."""
 
 

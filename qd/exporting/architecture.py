@@ -10,6 +10,7 @@ from typing import Any
 from search_spaces import Genotype, Invalid, SearchSpace, Task
 
 from ..analysis.run import Run
+from ..config import moved
 from ..environment import __version__
 from ..errors import QdError, UsageError
 from ..registry import Registry, is_plugin
@@ -90,6 +91,7 @@ class Architecture:
         missing = [one.name for one in fields(cls) if one.name not in data and not _is_optional(one)]
         if missing:
             raise UsageError(f"{path}: expected {', '.join(missing)} in it")
+        data["evaluator"] = moved(data["evaluator"])  # exports outlive the keys of run files
         return cls(**{one.name: data[one.name] for one in fields(cls) if one.name in data})
 
     @property

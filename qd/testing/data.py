@@ -29,6 +29,9 @@ class DataConformance:
         return data.load()
 
     def test_declares_what_it_holds(self, data: ImageData) -> None:
+        data.check()
+        assert data.name and isinstance(data.name, str)
+        assert data.licence and isinstance(data.licence, str), "say `not stated` where it is not known"
         assert len(data.image_shape) == 3 and all(size >= 1 for size in data.image_shape), "(channels, height, width)"
         assert len(data.class_names) >= 2, "classification needs two classes at least"
         assert len(set(data.class_names)) == len(data.class_names), "two classes have one name"
@@ -38,6 +41,7 @@ class DataConformance:
     def test_holds_what_it_declares(self, data: ImageData, everything: Part) -> None:
         assert everything.images.shape == (data.examples, *data.image_shape)
         assert everything.images.dtype == np.uint8, f"images are uint8, got {everything.images.dtype}"
+        assert everything.images.max() <= data.brightest, f"pixels go up to {data.brightest}, as `brightest` says"
         assert everything.labels.shape == (data.examples,)
         assert everything.labels.dtype == np.int64, f"labels are int64, got {everything.labels.dtype}"
         assert everything.labels.min() >= 0

@@ -216,7 +216,8 @@ def _foreign(name: str) -> list[TrainedModule]:
     import torch
 
     from evaluators.data.ccexam import NETWORKS
-    from evaluators.task_stream.tasks import ImageTask, Sizes, locate
+    from evaluators.data.mnist import MNIST
+    from evaluators.task_stream.tasks import ImageTask, Sizes
     from evaluators.task_stream.tasks import load as load_examples
     from search_spaces.library.layers import build_layers
 
@@ -228,7 +229,7 @@ def _foreign(name: str) -> list[TrainedModule]:
             weights = network.read()
             inputs = torch.zeros(2, *network.image_shape)
             if network.name == "mnist":
-                examples = load_examples(locate("mnist", None, None), ImageTask("mnist"), Sizes(EXAMPLES, 1, 1, 1, 0))
+                examples = load_examples(ImageTask(MNIST()), Sizes(EXAMPLES, 1, 1, 1, 0))
                 inputs = torch.from_numpy((examples.train.images - MNIST_MEAN) / MNIST_DEVIATION)
         except ValueError as error:
             raise UsageError(str(error)) from error

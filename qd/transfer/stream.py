@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from ..analysis.run import open_run
 from ..config import RunFile, load
@@ -24,6 +24,7 @@ from ..exporting.folder import give_weights
 from ..exporting.formats import as_function
 from ..exporting.parity import outputs_of
 from ..exporting.weights import kept_weights, weights_again
+from ..registry import Registry
 from ..runs.campaign import Job, Report, perform
 from ..runs.launch import prepare_again
 from ..store.folder import write_atomically
@@ -164,12 +165,11 @@ def _check(config: RunFile, name: str, out: Path) -> list[str]:
             f"{name}: a stream needs the space module_library and the evaluator task_stream with its tasks; this is"
             f" {config.space.kind} and {config.evaluator.kind}"
         )
-    from evaluators.task_stream.tasks import ImageTask
-
+    registry = Registry(Path(name).resolve().parent)
     try:
-        tasks = TypeAdapter(list[ImageTask]).validate_python(config.evaluator.arguments.get("tasks", []))
-    except ValidationError as error:
-        raise UsageError(f"{name}: evaluator.tasks: {error.errors()[0]['msg']}") from None
+        tasks = registry.build("evaluators", config.evaluator.kind, config.evaluator.arguments, "evaluator").tasks
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from error
     if len(tasks) < 2:
         raise UsageError(f"{name}: evaluator.tasks: a stream has two tasks or more, got {len(tasks)}")
     left = {path.name for path in out.iterdir()} if out.exists() else set()

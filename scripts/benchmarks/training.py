@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from evaluators.data.fashion_mnist import FashionMNIST
 from evaluators.image_classification import ImageClassification
 from qd.metrics.macs import macs
 from qd.metrics.routing import predict
@@ -55,7 +56,7 @@ def figures() -> list[Figure]:
     """Figures of all mixes."""
     pin_threads()
     mixes = [
-        Mix("grouped_mlp", GroupedMLP(), ImageClassification("digits", epochs=10, batch_size=50), 8, 0.25),
+        Mix("grouped_mlp", GroupedMLP(), ImageClassification(epochs=10, batch_size=50), 8, 0.25),
         Mix("sparse_moe", SparseMoE(), _fashion(epochs=2, batch_size=128, learning_rate=0.006), 4, 0.25),
         Mix("conv_blocks", ConvBlocks(), _fashion(epochs=1, batch_size=128, learning_rate=0.003), 2, None),
     ]
@@ -67,7 +68,7 @@ def figures() -> list[Figure]:
 
 
 def _fashion(**keys: Any) -> ImageClassification:
-    return ImageClassification("fashion_mnist", train_examples=10_000, validation_examples=5_000, **keys)
+    return ImageClassification(FashionMNIST(), train_examples=10_000, validation_examples=5_000, **keys)
 
 
 def _measure(mix: Mix) -> list[Figure]:

@@ -52,3 +52,36 @@ def test_a_guide_is_now_a_surrogate():
 def test_today_s_mistakes_are_still_refused():
     with pytest.raises(UsageError, match=r"log\.sqlite: budgett"):
         from_log(DATA | {"budgett": {}}, "log.sqlite")
+
+
+IMAGES = {"kind": "image_classification", "data": "fashion_mnist"}
+STREAM = {"kind": "task_stream", "tasks": [{"data": "digits"}, {"data": "mnist", "inverted": True}]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (IMAGES | {"folder": "/x"}, IMAGES | {"data": {"kind": "fashion_mnist", "folder": "/x"}}),
+        (IMAGES | {"folder": None}, IMAGES),
+        (
+            STREAM | {"mnist_folder": "/x", "fashion_mnist_folder": "/y"},
+            STREAM | {"tasks": [{"data": "digits"}, {"data": {"kind": "mnist", "folder": "/x"}, "inverted": True}]},
+        ),
+        ({"kind": "nas_bench_graph", "folder": "/x"}, {"kind": "nas_bench_graph", "folder": "/x"}),
+    ],
+)
+def test_folders_of_an_old_log_belong_to_the_data_set(before, after):
+    assert from_log(DATA | {"evaluator": before}, "log.sqlite") == check(DATA | {"evaluator": after}, "log.sqlite")
+
+
+@pytest.mark.parametrize(
+    ("evaluator", "write"),
+    [
+        (IMAGES | {"folder": "/x"}, r"folder: .*; write data: \{kind: fashion_mnist, folder: /x\}$"),
+        (IMAGES | {"folder": None}, r"folder: .*; leave this key out"),
+        (STREAM | {"mnist_folder": "/x"}, r"mnist_folder: .*; write data: \{kind: mnist, folder: /x\}, in every task"),
+    ],
+)
+def test_folders_beside_the_data_are_refused_with_what_to_write(evaluator, write):
+    with pytest.raises(UsageError, match=rf"run\.yaml: evaluator\.{write}"):
+        check(DATA | {"evaluator": evaluator}, "run.yaml")

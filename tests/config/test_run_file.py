@@ -209,7 +209,7 @@ def test_words_with_an_e_stay_words() -> None:
         (["executor.kind=ray"], {"executor.kind": "ray"}),
         (["emitters=[{kind: random}]"], {"emitters": [{"kind": "random", "weight": 1.0}]}),
         (["search.seed=1", "search.seed=2"], {"search.seed": 2}),
-        (["evaluator.folder=a=b"], {"evaluator.folder": "a=b"}),
+        (["evaluator.title=a=b"], {"evaluator.title": "a=b"}),
         ({"budget": {"seconds": 5.0}}, {"budget.evaluations": 100, "budget.seconds": 5.0}),
         ({"archive.measures[1]": {"bins": 4}}, {"archive.measures.1.bins": 4, "archive.measures.1.high": 0.7}),
         (

@@ -6,6 +6,7 @@ import torch
 
 from evaluators import image_classification
 from evaluators.data import Part, Splits
+from evaluators.data.fashion_mnist import FashionMNIST
 from evaluators.image_classification import ImageClassification
 from qd.candidates import Candidates, Purpose, Results, Status
 from search_spaces import Choice, Metric, SearchSpace
@@ -41,7 +42,7 @@ def candidates(**changes) -> Candidates:
 
 
 def evaluator(**changes) -> ImageClassification:
-    keys: dict[str, Any] = {"data": "digits", "epochs": 8, "batch_size": 50, **changes}
+    keys: dict[str, Any] = {"epochs": 8, "batch_size": 50, **changes}
     made = ImageClassification(**keys)
     made.bind(SparseMoE())
     return made
@@ -158,7 +159,7 @@ def test_metrics_of_the_space_are_measured():
             assert not module.training
             return {"classes_seen": float(len(outputs.argmax(1).unique()))}
 
-    judge = ImageClassification("digits", epochs=3)
+    judge = ImageClassification(epochs=3)
     judge.bind(Linear())
     results = judge.evaluate(candidates(genotypes=[1, 1, 1]))
     assert results.metrics["classes_seen"].tolist() == [10, 10, 10]
@@ -170,17 +171,16 @@ def test_a_space_without_build_is_refused():
         genes = Choice(1, 2)
 
     with pytest.raises(ValueError, match=r"Table has no build\(\)"):
-        ImageClassification("digits").bind(Table())
+        ImageClassification().bind(Table())
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"split_seed": -1}, "split_seed: expected at least 0, got -1"),
-        ({"folder": "/tmp"}, "folder: the digits come with scikit-learn"),
         ({"train_examples": 5000}, "train_examples: expected 1 to 1151"),
         ({"epochs": 0}, "epochs: expected at least 1"),
-        ({"data": "fashion_mnist", "folder": "/nowhere"}, "folder: expected the files of Fashion-MNIST in /nowhere"),
+        ({"data": FashionMNIST("/nowhere")}, r"data\.folder: expected the files of Fashion-MNIST in /nowhere"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):

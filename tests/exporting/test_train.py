@@ -44,7 +44,7 @@ def assert_equal(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) ->
 def test_it_is_the_plain_loop_on_all_training_data(best):
     train(best, "final", epochs=3, device="cpu", formats=ALONE)
     data = json.loads((best / "architecture.json").read_text())
-    evaluator = ImageClassification(data="digits", epochs=2, train_examples=400)
+    evaluator = ImageClassification(epochs=2, train_examples=400)
     inputs, labels = evaluator.task_data().examples("train")
     assert len(inputs) == 1151  # all that is neither for validation nor for the test
     network = build_seeded(lambda: SparseMoE().build(data["genotype"], evaluator.data.task), data["seed"])

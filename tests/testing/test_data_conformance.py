@@ -23,6 +23,7 @@ class TestDigits(DataConformance):
 class Stripes(ImageData):
     """Upright and lying stripes; the last ten are the published test."""
 
+    name = "stripes"
     image_shape = (1, 4, 4)
     class_names = ("upright", "lying")
     examples = 60
@@ -44,6 +45,10 @@ class TestStripes(DataConformance):
 
 class OneName(Stripes):
     class_names = ("upright", "upright")
+
+
+class Dark(Stripes):
+    brightest = 100
 
 
 class Floats(Stripes):
@@ -86,6 +91,7 @@ class Shuffles(Stripes):
     ("data", "test"),
     [
         (OneName, "declares_what_it_holds"),
+        (Dark, "holds_what_it_declares"),
         (Floats, "holds_what_it_declares"),
         (CountsFromOne, "holds_what_it_declares"),
         (Fewer, "holds_what_it_declares"),
@@ -101,6 +107,6 @@ def test_a_broken_data_set_is_noticed(data: type[Stripes], test: str) -> None:
     made = data()
     given = {"data": made, "everything": made.load()}
     method = getattr(DataConformance(), f"test_{test}")
-    with pytest.raises(AssertionError, match=r"assert|two classes|images are|a label|Arrays are not equal"):
+    with pytest.raises(AssertionError, match=r"assert|two classes|images are|pixels go|a label|Arrays are not equal"):
         method(**{name: given[name] for name in inspect.signature(method).parameters})
     split.cache_clear()

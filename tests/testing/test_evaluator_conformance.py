@@ -25,7 +25,7 @@ class TestImageClassification(EvaluatorConformance):
 
     @pytest.fixture
     def evaluator(self) -> ImageClassification:
-        return ImageClassification("digits", train_examples=200, epochs=1)
+        return ImageClassification(train_examples=200, epochs=1)
 
 
 class Numbers(SearchSpace):

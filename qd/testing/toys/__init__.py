@@ -11,6 +11,7 @@
 | `networks` | a space of small perceptrons, to be trained in milliseconds                            |
 | `free`     | evaluators that cost nothing, or sleep: for benchmarks of the engine                   |
 | `climber`  | an emitter that mutates the best elite                                                 |
+| `stripes`  | a data set that is computed                                                            |
 | `rings`    | an archive of rings, and an executor that evaluates the last batch first               |
 """
 

@@ -52,7 +52,7 @@ def test_the_published_test_split_stays_the_test_split(tmp_path):
     arrays = (first_pixel[:60_000], labels[:60_000], first_pixel[60_000:], labels[60_000:])
     for name, array in zip(FILES, arrays, strict=True):
         write_idx(tmp_path / name, array)
-    parts = split(FashionMNIST(find(str(tmp_path))), 0, 1000, 500)
+    parts = split(FashionMNIST(str(tmp_path)), 0, 1000, 500)
     assert [len(part.labels) for part in parts] == [1000, 500, 10_000]
     assert parts.test.images[:, 0, 1, 1].all()
     assert not parts.train.images[:, 0, 1, 1].any() and not parts.validation.images[:, 0, 1, 1].any()
@@ -63,7 +63,7 @@ def test_files_of_another_data_set_are_refused(tmp_path):
     for name in FILES:
         write_idx(tmp_path / name, np.zeros((3, 2, 2), np.uint8))
     with pytest.raises(ValueError, match=r"expected Fashion-MNIST's shape \(60000, 28, 28\), got \(3, 2, 2\)"):
-        FashionMNIST(find(str(tmp_path))).load()
+        FashionMNIST(str(tmp_path)).load()
 
 
 @pytest.fixture

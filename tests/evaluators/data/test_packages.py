@@ -78,7 +78,7 @@ def test_wheels_are_read_too(tmp_path, monkeypatch):
 def test_mnist_is_looked_for_in_a_named_folder_or_the_cache(client, tmp_path):
     with pytest.raises(ValueError, match=r"data: MNIST is not in .*There are two ways to get it"):
         mnist.find()
-    with pytest.raises(ValueError, match=rf"mnist_folder: expected the files of MNIST in .*missing: {FILES[0]}"):
+    with pytest.raises(ValueError, match=rf"data.folder: expected the files of MNIST in .*missing: {FILES[0]}"):
         mnist.find(str(tmp_path))
     for name in FILES:
         (tmp_path / name).touch()
@@ -89,7 +89,7 @@ def test_files_of_another_data_set_are_refused(tmp_path):
     for name in FILES:
         (tmp_path / name).write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 2, 5, 5]))
     with pytest.raises(ValueError, match=r"expected MNIST's shape \(60000, 28, 28\), got \(2,\)"):
-        mnist.MNIST(mnist.find(str(tmp_path))).load()
+        mnist.MNIST(str(tmp_path)).load()
 
 
 def weights_of(network: ccexam.Pretrained) -> dict[str, torch.Tensor]:
@@ -139,8 +139,8 @@ def test_a_file_that_would_run_code_is_refused(client, tmp_path):
 
 def test_mnist_as_published():
     try:
-        folder = mnist.find()
+        mnist.find()
     except ValueError:
         pytest.skip("MNIST is not there: python -m evaluators.data.mnist")
-    images, labels = mnist.MNIST(folder).load()
+    images, labels = mnist.MNIST().load()
     assert images.shape == (70_000, 1, 28, 28) and np.bincount(labels).tolist()[:2] == [6903, 7877]

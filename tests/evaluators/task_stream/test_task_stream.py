@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import qd
+from evaluators.data.digits import Digits
 from evaluators.task_stream import TaskStream
 from evaluators.task_stream.tasks import ImageTask
 from qd.candidates import Purpose
@@ -23,7 +24,7 @@ SMALL = {"train_examples": 60, "validation_examples": 40, "test_examples": 30, "
 
 def stream(*tasks: ImageTask, **changes) -> TaskStream:
     keys: dict[str, Any] = {**SMALL, **changes}
-    return TaskStream(tasks or (ImageTask("digits"),), **keys)
+    return TaskStream(tasks or (ImageTask(Digits()),), **keys)
 
 
 class TestTaskStream(EvaluatorConformance):
@@ -123,7 +124,7 @@ def test_impossible_arguments_are_refused(changes, message):
 
 
 def test_more_examples_than_there_are_is_told():
-    evaluator = stream(ImageTask("digits", classes=(3, 5)), train_examples=1000)
+    evaluator = stream(ImageTask(Digits(), classes=(3, 5)), train_examples=1000)
     with pytest.raises(ValueError, match=r"train_examples: the task digits_35 has \d+, expected at most that many"):
         _ = evaluator._training
 
@@ -131,7 +132,7 @@ def test_more_examples_than_there_are_is_told():
 class TestSurrogate:
     @pytest.fixture
     def evaluator(self, space):
-        evaluator = stream(ImageTask("digits", permutation=2))
+        evaluator = stream(ImageTask(Digits(), permutation=2))
         evaluator.bind(space)
         return evaluator
 
@@ -213,7 +214,7 @@ def test_the_guide_chooses_from_the_first_evaluation_on_and_a_resume_fits_it_aga
 
 
 def test_preprocessing_is_fitted_to_training_examples():
-    evaluator = stream(ImageTask("digits", inverted=True))
+    evaluator = stream(ImageTask(Digits(), inverted=True))
     evaluator.bind(ModuleLibrary())
     data = evaluator.task_data()
     train = data.examples("train").inputs

@@ -1,14 +1,18 @@
 import numpy as np
 import pytest
 
-from evaluators.task_stream.tasks import PATTERNS, ImageTask, Sizes, load, locate, task_of
+from evaluators.data.digits import Digits
+from evaluators.data.fashion_mnist import FashionMNIST
+from evaluators.data.mnist import MNIST
+from evaluators.task_stream.tasks import PATTERNS, ImageTask, Sizes, load, task_of
+from qd.testing.toys.stripes import Stripes
 
-DIGITS = locate("digits", None, None)
+DIGITS = Digits()
 SIZES = Sizes(train=50, validation=30, test=1000, shrink=1, seed=0)
 
 
 def parts(sizes: Sizes = SIZES, **changes):
-    return load(DIGITS, ImageTask("digits", **changes), sizes)
+    return load(ImageTask(DIGITS, **changes), sizes)
 
 
 def test_images_lie_between_0_and_1_and_parts_are_apart():
@@ -17,7 +21,7 @@ def test_images_lie_between_0_and_1_and_parts_are_apart():
     rows = [{image.tobytes() for image in part.images} for part in plain]
     assert rows[0].isdisjoint(rows[1] | rows[2]) and rows[1].isdisjoint(rows[2])
     assert plain.train.images.min() == 0 and plain.train.images.max() == 1
-    assert plain.train.images.shape[1:] == task_of(ImageTask("digits"), 1).input_shape
+    assert plain.train.images.shape[1:] == task_of(ImageTask(DIGITS), 1).input_shape
 
 
 def test_inverted_and_noisy_images_keep_their_labels():
@@ -31,10 +35,10 @@ def test_inverted_and_noisy_images_keep_their_labels():
 
 
 def test_classes_are_numbered_anew():
-    task = ImageTask("digits", classes=(7, 2, 4), permutation=1)
-    some = load(DIGITS, task, SIZES)
+    task = ImageTask(DIGITS, classes=(7, 2, 4), permutation=1)
+    some = load(task, SIZES)
     assert set(some.train.labels) == {0, 1, 2} and task_of(task, 1).outputs == 3
-    everything = load(DIGITS, ImageTask("digits"), Sizes(1000, 30, 1000, 1, 0))
+    everything = load(ImageTask(DIGITS), Sizes(1000, 30, 1000, 1, 0))
     original = {image.tobytes(): label for image, label in zip(*everything.train, strict=True)}
     found = {(int(new), int(original[image.tobytes()])) for image, new in zip(*some.train, strict=True)}
     assert len(found) == 3 and {old for _, old in found} == {7, 2, 4}
@@ -50,11 +54,11 @@ def test_permutations_change_what_labels_mean_and_not_the_images():
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_pairs_are_judged_by_their_pattern(pattern):
-    task = ImageTask("digits", pair=pattern)
-    pairs = load(DIGITS, task, Sizes(200, 30, 100, 1, 0))
+    task = ImageTask(DIGITS, pair=pattern)
+    pairs = load(task, Sizes(200, 30, 100, 1, 0))
     assert pairs.train.images.shape == (200, 1, 8, 16) == (200, *task_of(task, 1).input_shape)
     assert task_of(task, 1).outputs == 2 and task.class_names == ("false", "true")
-    everything = load(DIGITS, ImageTask("digits"), Sizes(1100, 30, 100, 1, 0))
+    everything = load(ImageTask(DIGITS), Sizes(1100, 30, 100, 1, 0))
     label = {image.tobytes(): value for image, value in zip(*everything.train, strict=True)}
     judged = {"and": all, "or": any, "xor": lambda two: sum(two) == 1}
     judged |= {"nand": lambda two: not all(two), "nor": lambda two: not any(two), "xnor": lambda two: sum(two) != 1}
@@ -74,9 +78,9 @@ def test_shrinking_averages_squares():
 
 
 def test_names_say_what_a_task_is():
-    task = ImageTask("mnist", classes=(0, 1), permutation=4, inverted=True, noise=0.25, pair="xor")
+    task = ImageTask(MNIST(), classes=(0, 1), permutation=4, inverted=True, noise=0.25, pair="xor")
     assert task.name == "mnist_01_permuted4_inverted_noisy25_pair_xor"
-    assert ImageTask("fashion_mnist").name == "fashion_mnist"
+    assert ImageTask(FashionMNIST()).name == "fashion_mnist"
 
 
 @pytest.mark.parametrize(
@@ -91,4 +95,15 @@ def test_names_say_what_a_task_is():
 )
 def test_impossible_tasks_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        ImageTask("digits", **changes)
+        ImageTask(DIGITS, **changes)
+
+
+def test_a_task_has_the_shape_and_the_classes_of_its_data():
+    task = ImageTask(Stripes(noise=0), permutation=1)
+    assert (task.name, task_of(task, 2).input_shape, task_of(task, 2).outputs) == ("stripes_permuted1", (1, 3, 3), 2)
+    assert task_of(ImageTask(Stripes(), pair="and"), 1).input_shape == (1, 6, 12)
+    found = load(task, Sizes(100, 30, 1000, 1, 0))
+    assert [len(part.labels) for part in found] == [100, 30, 50]
+    assert set(found.train.images.ravel().tolist()) == {0, pytest.approx(150 / 255)}
+    with pytest.raises(ValueError, match=r"classes: expected numbers from 0 to 1, got \[0, 2\]"):
+        ImageTask(Stripes(), classes=(0, 2))
