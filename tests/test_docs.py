@@ -131,3 +131,11 @@ def test_options_that_the_docs_show_are_options_of_a_command() -> None:
             if line[0] in known:
                 wrong = [option for option in re.findall(r"(?<!\S)--[a-z-]+", line[1]) if option not in known[line[0]]]
                 assert not wrong, f"{page}: qd {line[0]} has no option {', '.join(wrong)}"
+
+
+@pytest.mark.parametrize(
+    "point", ["space", "module", "data set", "evaluator", "emitter", "archive", "metric", "plot", "command"]
+)
+def test_every_extension_point_has_a_recipe(point: str) -> None:
+    titles = re.findall(r"^#+ (.*)$", PAGES["extending.md"], re.MULTILINE)
+    assert any(point in title.lower() for title in titles), f"docs/extending.md has no section on: {point}"

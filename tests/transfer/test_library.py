@@ -123,7 +123,7 @@ class TestBadInput:
         self.refused([tmp_path / "nowhere"], to, "nowhere: there is no such folder; expected a run's folder")
         self.refused([tmp_path], to, "is no run folder")
         self.refused(["ccexam:cifar"], to, "ccexam:cifar: expected one of ccexam:mnist, ccexam:usps, ccexam:svhn")
-        self.refused([run], to, "--top: expected at least 1, got 0", top=0)
+        self.refused([run], to, "`top`: expected at least 1, got 0", top=0)
         self.refused([run], tmp_path / "no" / "library", "there is no folder")
         self.refused([run, tmp_path / "nowhere"], to, "nowhere")
         assert not to.exists()

@@ -103,14 +103,14 @@ class TestBadInput:
         out = tmp_path / "out"
         self.refused(file, out, "a stream needs the space module_library and the evaluator task_stream", "space.kind=x")
         self.refused(file, out, "a stream has two tasks or more, got 1", "evaluator.tasks=[{data: digits}]")
-        self.refused(file, out, "evaluator.tasks: .*noise", "evaluator.tasks[0].noise=3")
+        self.refused(file, out, r"evaluator\.tasks\[0\]: noise: expected", "evaluator.tasks[0].noise=3")
         self.refused(file, out, "there is no such library", "space.library=nowhere")
         assert not out.exists()
 
     def test_folders_of_something_else(self, file, tmp_path):
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "thesis.tex").touch()
-        self.refused(file, tmp_path / "out", "exists and is no stream of these tasks; choose another --out")
+        self.refused(file, tmp_path / "out", "exists and is no stream of these tasks; choose another `out`")
 
     def test_a_damaged_summary(self, file, tmp_path):
         (tmp_path / "out").mkdir()
