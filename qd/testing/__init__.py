@@ -14,6 +14,7 @@ Beside them: `qd.testing.toys`, small plug-ins to test with, and `qd.testing.pic
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -52,13 +53,13 @@ _HOMES = {
     "StackConformance": "stacks",
 }
 
+if "pytest" in sys.modules:
+    # Before a suite is imported, by whomever: only then a failing assertion of it shows the values that it compared.
+    sys.modules["pytest"].register_assert_rewrite(*(f"{__name__}.{home}" for home in _HOMES.values()))
+
 
 def __getattr__(name: str) -> Any:
     # Imported when asked for: an executor's suite needs no torch, and its workers start the sooner.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import pytest
-
-    # Before they are imported: only then a failing assertion of a suite shows the values that it compared.
-    pytest.register_assert_rewrite(*(f"{__name__}.{home}" for home in _HOMES.values()))
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)
