@@ -199,6 +199,19 @@ class Registry:
         return self.build(room, data["kind"], {key: item for key, item in data.items() if key != "kind"}, where)
 
 
+def plugin_folder(plugins: Path | str | None) -> Path | None:
+    """The folder that a person names for plug-ins.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if plugins is None:
+        return None
+    if not Path(plugins).is_dir():
+        raise UsageError(f"`plugins` {plugins}: there is no such folder; expected the one in which the plug-in lies")
+    return Path(plugins)
+
+
 def is_plugin(kind: str) -> bool:
     """Whether `kind` is a dotted path, and so a stranger's code in a folder."""
     return ":" in kind

@@ -69,8 +69,11 @@ def test_the_command_says_what_its_recipe_promises(
     (tmp_path / "smallest.py").write_text(files["smallest.py"])
     install(tomllib.loads(files["pyproject.toml"]), tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
-    values = [float(line.split()[1]) for line in qd_command("smallest", finished, "--metric", "width").out.splitlines()]
-    assert values == sorted(qd.open_run(finished).elites()["width"])[:3]
+    lines = [line.split() for line in qd_command("smallest", finished, "--metric", "width").out.splitlines()]
+    widths = qd.open_run(finished).elites().set_index("id")["width"]
+    assert [float(value) for _, value in lines] == sorted(widths)[:3]
+    assert [widths[int(id)] for id, _ in lines] == sorted(widths)[:3]
+    assert "did you mean 'width'" in qd_command("smallest", finished, "--metric", "widht").err
     assert " smallest " in qd_command("--help").out
     sys.modules.pop("smallest", None)
 

@@ -111,6 +111,13 @@ class HowMany(Plot):
 
 class Nothing(Plot):
     about = "draws nothing"
+
+
+class Forgets(Plot):
+    about = "forgets to give back what it drew"
+
+    def draw(self, run):
+        new_figure(3, 2)
 """
 
 
@@ -125,7 +132,7 @@ def test_a_strangers_plot_is_drawn_from_a_folder(finished, tmp_path, qd_command,
     assert "'how_many:HowMany' is a plug-in; say where it lies with --plugins" in refused.err
     drawn = qd_command(*words, "--plugins", folder, "--objective", "width")
     assert drawn.status == 0, drawn.err
-    assert f"importing how_many:HowMany from {folder}" in drawn.err
+    assert drawn.err.count(f"importing how_many:HowMany from {folder}") == 1
     assert (tmp_path / "x.svg").stat().st_size
     figure = qd.plot("how_many:HowMany", finished, plugins=folder)
     assert isinstance(figure, Figure)
@@ -135,11 +142,16 @@ def test_a_strangers_plot_is_drawn_from_a_folder(finished, tmp_path, qd_command,
     for kind, message in {
         "how_many:HowManny": "has no class 'HowManny'; did you mean 'HowMany'",
         "how_many:Nothing": "how_many:Nothing has no method draw",
+        "how_many:Forgets": "how_many:Forgets.draw gave None; expected a figure",
         "how_many:Path": "has no class 'Path'",
         "nowhere:HowMany": "expected the plug-in 'nowhere' at ",
     }.items():
         with pytest.raises(UsageError, match=message):
             qd.plot(kind, finished, plugins=folder)
+    for words in (("plot", "heatmap", finished, "--out", "x.svg"), ("elites", finished), ("show", finished)):
+        lost = qd_command(*words, "--plugins", tmp_path / "lost")
+        assert lost.status == 2
+        assert f"--plugins {tmp_path / 'lost'}: there is no such folder" in lost.err
 
 
 def test_a_wrong_key_of_a_strangers_archive_is_refused(workbench, settings) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..archives import Archive, RecordedArchive, make_archive, make_axis, make_objective
 from ..errors import UsageError
-from ..registry import Registry, is_at_hand
+from ..registry import Registry, is_at_hand, plugin_folder
 from ..store.reader import LogReader
 
 AnyArchive = TypeVar("AnyArchive", bound=Archive)
@@ -27,11 +27,14 @@ class FoldedLog(LogReader):
         path: the run's folder.
         plugins: the folder of the archive's kind, where that is a plug-in; without it, the archive is what the log
             tells of it.
+
+    Raises:
+        UsageError: there is no such folder, or its log cannot be read.
     """
 
     def __init__(self, path: Path | str, plugins: Path | str | None = None) -> None:
         super().__init__(path)
-        self.plugins = Path(plugins) if plugins else None
+        self.plugins = plugin_folder(plugins)
 
     @cached_property
     def archive(self) -> Archive:

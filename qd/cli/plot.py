@@ -111,7 +111,8 @@ def _ids(draw: Callable[..., Any], ids: list[int]) -> dict[str, Any]:
 
 def _check_options(kind: str, draw: Callable[..., Any], options: dict[str, Any]) -> None:
     parameters = list(inspect.signature(draw).parameters.values())[1:]
-    known = ["--id" if one.name == "ids" else f"--{one.name}" for one in parameters if one.name != "progress"]
+    here = {"measures", "objective", "cost", "over", "id", "ids", "frames"}  # others are for Python
+    known = ["--id" if one.name == "ids" else f"--{one.name}" for one in parameters if one.name in here]
     for name in options:
         if f"--{name}" not in [*known, "--ids"]:
             raise UsageError(f"qd plot {kind}: has no option --{name}; it takes {', '.join(known) or 'none but --out'}")

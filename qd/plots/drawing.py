@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ..analysis.looking import opened
 from ..analysis.run import Run
 from ..errors import UsageError, suggest
-from ..registry import Registry, is_plugin, names
+from ..registry import Registry, is_plugin, names, plugin_folder
 from ..store.folder import write_atomically
 from .base import Plot
 from .style import save
@@ -41,13 +41,17 @@ def plot(
     Raises:
         UsageError: there is no such kind, it takes other runs or options, or the file cannot be written.
     """
-    chosen = find_plot(kind, plugins)
+    chosen = find_plot(kind, plugins, mention=True)
     if chosen.takes == "run" and len(runs) != 1:
         raise UsageError(f"{kind}: takes one run, got {len(runs)}")
     if out is not None:
         check_out(out, chosen.formats)
     several = [opened(run, accepted_only, plugins) for run in runs]
     picture = chosen.draw(several if chosen.takes == "runs" else several[0], **options)
+    if not isinstance(picture, (Figure, str, bytes)):
+        raise UsageError(
+            f"`kind`: {kind}.draw gave {picture!r}; expected a figure, the text of an SVG or a GIF's bytes"
+        )
     if out is not None:
         write(picture, Path(out))
     return picture
@@ -81,12 +85,13 @@ def map(
     return picture
 
 
-def find_plot(kind: str, plugins: Path | str | None = None) -> Plot:
+def find_plot(kind: str, plugins: Path | str | None = None, mention: bool = False) -> Plot:
     """The kind of picture that is named.
 
     Args:
         kind: a file of this folder, the name that an installed package gives one, or `my_file:MyPlot`.
         plugins: where dotted paths are looked up.
+        mention: whether to log that a stranger's code was imported.
 
     Raises:
         UsageError: there is no such kind.
@@ -96,11 +101,12 @@ def find_plot(kind: str, plugins: Path | str | None = None) -> Plot:
             f"`kind`: there is no picture {kind!r}{suggest(kind, names('plots'))}"
             " (a plug-in's is written my_file:MyPlot)"
         )
-    registry = Registry(Path(plugins) if plugins else None)
+    registry = Registry(plugin_folder(plugins))
     found = registry.build("plots", kind, {}, "plot")
     if not callable(getattr(found, "draw", None)):
         raise UsageError(f"`kind`: {kind} has no method draw, which gives the picture")
-    registry.mention()
+    if mention:
+        registry.mention()
     return found
 
 
