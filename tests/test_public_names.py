@@ -91,7 +91,7 @@ def test_importing_qd_loads_no_library():
     code = "import sys; before = set(sys.modules); import qd; print(*sorted(set(sys.modules) - before))"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     ours = {name for name in loaded.split() if name.split(".")[0] not in sys.stdlib_module_names}
-    assert ours == {"qd"}
+    assert ours == {"qd", "qd.display"}
 
 
 def test_the_version_is_that_of_the_project():

@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import UsageError
 from .data_folders import moved
 from .models import RunFile
 from .reading import check
 
 
-def from_log(data: Mapping[str, Any], name: str) -> RunFile:
+def from_log(data: Any, name: str) -> RunFile:
     """Validate the run file that a log holds, also one that an earlier version wrote.
 
     Raises:
-        UsageError: one line for every offending key.
+        UsageError: there is none, or one line for every offending key.
     """
+    if not isinstance(data, Mapping):
+        raise UsageError(f"{name}: the log is damaged (it holds no run file); it was left untouched")
     data = dict(data)
     latency = data.pop("latency", None)  # a section of its own until metrics became a list
-    if latency is not None:
+    if isinstance(latency, Mapping):
         data["metrics"] = [{"kind": "latency", **latency}]
-    if "emitters" in data:
-        data["emitters"] = [_emitter(one) for one in data["emitters"]]
+    if isinstance(data.get("emitters"), list):
+        data["emitters"] = [_emitter(one) if isinstance(one, Mapping) else one for one in data["emitters"]]
     if isinstance(data.get("evaluator"), Mapping):
         data["evaluator"] = moved(data["evaluator"])
     return check(data, name)

@@ -52,7 +52,7 @@ def with_torch():
 
 def with_qd(plugins=None):
     """Needs qd: the `torch.nn.Module` itself, for training; it takes preprocessed inputs."""
-    from . import load
+    from qd import load
 
     return load(FOLDER, plugins)
 

@@ -140,7 +140,7 @@ def test_a_candidate_of_a_run_is_trained_ten_times_as_long(digits_run, tmp_path,
     ("words", "message"),
     [
         (["best", "--id", 3], "--id names a candidate of a run, and best is an export; leave it out"),
-        (["RUN"], "say which candidate, with --id N"),
+        (["RUN"], "say which candidate, with --id (qd elites lists them)"),
         (["RUN", "--id", 999], "there is no candidate 999"),
         (["nowhere"], "nowhere is no run folder"),
         (["best", "--epochs", 0], "--epochs: expected at least 1, got 0"),

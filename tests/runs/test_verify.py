@@ -252,7 +252,7 @@ def test_verify_from_the_command_line(workbench, qd_command):
         (["--seeds", 0], "--seeds: expected at least 1, got 0"),
         (["--top", 0], "--top: expected at least 1, got 0"),
         (["--where", "score > 5"], "no elite fulfils --where 'score > 5'"),
-        (["--cells", "9"], "--cell: expected 0 to 3 (place), got '9'"),
+        (["--cells", "9"], "--cells: expected 0 to 3 (place), got '9'"),
     ],
 )
 def test_verify_refuses(workbench, qd_command, words, message):
