@@ -30,9 +30,9 @@ def open_log(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         raise UsageError(f"{path}: cannot be read ({error})") from error
     try:
+        anything, tables = connection.execute("SELECT COUNT(*), TOTAL(name = 'meta') FROM sqlite_schema").fetchone()
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        tables = connection.execute("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'meta'").fetchone()[0]
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         connection.close()
         if has_wal and not writable:
@@ -41,6 +41,9 @@ def open_log(path: Path) -> sqlite3.Connection:
                 " wrote last needs; copy the folder to a place of your own"
             ) from error
         raise damaged(path, error) from error
+    if not anything:  # its driver is about to write the first rows, or was killed before it did
+        connection.close()
+        raise UsageError(f"{path}: the log ends before its first row; the run never began, or begins just now")
     if application != APPLICATION_ID:
         connection.close()
         raise UsageError(f"{path}: an SQLite file, but no log of a qd run")

@@ -49,10 +49,10 @@ def flip(log: Path, start: int, length: int) -> None:
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "empty": (lambda log: log.write_bytes(b""), "no log of a qd run"),
+    "empty": (lambda log: log.write_bytes(b""), "ends before its first row"),
     "half": (lambda log: log.write_bytes(log.read_bytes()[: log.stat().st_size // 2]), "the log is damaged"),
     "first page": (lambda log: log.write_bytes(log.read_bytes()[:4096]), "the log is damaged"),
-    "a few bytes": (lambda log: log.write_bytes(log.read_bytes()[:50]), "the log is damaged|no log of a qd run"),
+    "a few bytes": (lambda log: log.write_bytes(log.read_bytes()[:50]), "the log is damaged|no log of a qd run|before its first row"),
     "garbage": (lambda log: log.write_bytes(random.Random(0).randbytes(50_000)), "the log is damaged"),
     "text": (lambda log: log.write_text("no database at all\n" * 100), "the log is damaged"),
     "foreign": (foreign, "an SQLite file, but no log of a qd run"),
@@ -126,7 +126,7 @@ def test_no_log_of_an_unfinished_beginning(tmp_path, qd_command):
     (tmp_path / "log.sqlite").touch()
     answer = qd_command("show", tmp_path)
     assert answer.status == 2
-    assert "no log of a qd run" in answer.err
+    assert "ends before its first row; the run never began, or begins just now" in answer.err
 
 
 def test_a_finished_log_is_one_file(finished):
