@@ -52,7 +52,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda log: log.write_bytes(b""), "ends before its first row"),
     "half": (lambda log: log.write_bytes(log.read_bytes()[: log.stat().st_size // 2]), "the log is damaged"),
     "first page": (lambda log: log.write_bytes(log.read_bytes()[:4096]), "the log is damaged"),
-    "a few bytes": (lambda log: log.write_bytes(log.read_bytes()[:50]), "the log is damaged|no log of a qd run|before its first row"),
+    "a few bytes": (lambda log: log.write_bytes(log.read_bytes()[:50]), "damaged|no log of a qd run|first row"),
     "garbage": (lambda log: log.write_bytes(random.Random(0).randbytes(50_000)), "the log is damaged"),
     "text": (lambda log: log.write_text("no database at all\n" * 100), "the log is damaged"),
     "foreign": (foreign, "an SQLite file, but no log of a qd run"),
