@@ -142,7 +142,7 @@ def test_a_strangers_plot_is_drawn_from_a_folder(finished, tmp_path, qd_command,
     for kind, message in {
         "how_many:HowManny": "has no class 'HowManny'; did you mean 'HowMany'",
         "how_many:Nothing": "how_many:Nothing has no method draw",
-        "how_many:Forgets": "how_many:Forgets.draw gave None; expected a figure",
+        "how_many:Forgets": "Forgets.draw gave None; expected a figure",
         "how_many:Path": "has no class 'Path'",
         "nowhere:HowMany": "expected the plug-in 'nowhere' at ",
     }.items():

@@ -32,5 +32,4 @@ def with_options(message: str, parameters: Sequence[Any]) -> str:
         if isinstance(one, TyperOption):
             option = one.opts[0]
             options |= {str(one.name): option, option.lstrip("-").replace("-", "_"): option}
-            options.setdefault(str(one.name).removesuffix("s"), option)  # --cells may name one cell
     return PARAMETER.sub(lambda match: options.get(match[1], match[0]), message)

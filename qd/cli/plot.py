@@ -28,8 +28,11 @@ class PlotCommand(Command):
             lines.append(f"- `{name}`: {found.about} ({', '.join(found.formats)})")
         lines += [f"- `{name}`: of an installed package" for name in names("plots") if name not in own_names("plots")]
         first, _, rest = (self.help or "").partition("\n\n")
-        self.help = "\n\n".join([first, *lines, rest])
-        super().format_help(ctx, formatter)
+        before, self.help = self.help, "\n\n".join([first, *lines, rest])
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self.help = before
 
 
 CLASS = PlotCommand
@@ -74,28 +77,27 @@ def plot(
 
     Example: `qd plot pareto results/first --cost macs --out front.svg`
     """
-    from ..plots.drawing import check_out, find_plot
-    from ..plots.drawing import plot as draw_and_write
+    from ..plots.drawing import check_out, draw, find_plot
 
     chosen = find_plot(kind, plugins)
     check_out(out, chosen.formats)
-    draw = chosen.draw
     options: dict[str, Any] = {
         "measures": [name.strip() for name in measures.split(",")] if measures else None,
         "objective": objective,
         "cost": cost,
         "over": over,
         "frames": frames,
-        **_ids(draw, ids or []),
+        **_ids(chosen.draw, ids or []),
     }
+    taken = {*options, "id", "ids"}
     options = {name: value for name, value in options.items() if value is not None}
-    _check_options(kind, draw, options)
+    _check_options(kind, chosen.draw, options, taken)
     if chosen.takes == "run" and len(folders) > 1:
         raise UsageError(f"qd plot {kind}: takes one run, got {len(folders)}")
     with Counter("pictures") as progress:
-        if "progress" in inspect.signature(draw).parameters:
+        if "progress" in inspect.signature(chosen.draw).parameters:
             options["progress"] = progress
-        draw_and_write(kind, *folders, out=out, accepted_only=accepted_only, plugins=plugins, **options)
+        draw(chosen, *folders, out=out, accepted_only=accepted_only, plugins=plugins, **options)
     note(f"drawn: {out}")
 
 
@@ -109,10 +111,10 @@ def _ids(draw: Callable[..., Any], ids: list[int]) -> dict[str, Any]:
     return {"id": ids[0]}
 
 
-def _check_options(kind: str, draw: Callable[..., Any], options: dict[str, Any]) -> None:
+def _check_options(kind: str, draw: Callable[..., Any], options: dict[str, Any], taken: set[str]) -> None:
+    """Refuse options that the kind has not, and miss those that it needs; `taken` are all of the command."""
     parameters = list(inspect.signature(draw).parameters.values())[1:]
-    here = {"measures", "objective", "cost", "over", "id", "ids", "frames"}  # others are for Python
-    known = ["--id" if one.name == "ids" else f"--{one.name}" for one in parameters if one.name in here]
+    known = ["--id" if one.name == "ids" else f"--{one.name}" for one in parameters if one.name in taken]
     for name in options:
         if f"--{name}" not in [*known, "--ids"]:
             raise UsageError(f"qd plot {kind}: has no option --{name}; it takes {', '.join(known) or 'none but --out'}")

@@ -21,7 +21,7 @@ ROWS_SHOWN = 20
 
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The run's folder.", show_default=False)],
-    cells: Annotated[str, typer.Option(metavar="all|I,J", help="All elites, or that of one cell.")] = "all",
+    cell: Annotated[str, typer.Option("--cells", metavar="all|I,J", help="All elites, or that of one cell.")] = "all",
     where: Annotated[
         str | None,
         typer.Option(metavar="SQL", help="Elites that fulfil a condition over metrics, id, operator, emitter."),
@@ -45,7 +45,7 @@ def verify(
     with Counter("evaluations") as progress:
         found = train_again(
             folder,
-            cell=None if cells == "all" else cells,
+            cell=None if cell == "all" else cell,
             where=where,
             top=top,
             seeds=seeds,

@@ -41,16 +41,28 @@ def plot(
     Raises:
         UsageError: there is no such kind, it takes other runs or options, or the file cannot be written.
     """
-    chosen = find_plot(kind, plugins, mention=True)
+    return draw(find_plot(kind, plugins), *runs, out=out, accepted_only=accepted_only, plugins=plugins, **options)
+
+
+def draw(
+    chosen: Plot,
+    *runs: Run | Path | str,
+    out: Path | str | None = None,
+    accepted_only: bool = False,
+    plugins: Path | str | None = None,
+    **options: Any,
+) -> Figure | str | bytes:
+    """What `plot` does, of a kind that was found before."""
+    name = type(chosen).__name__
     if chosen.takes == "run" and len(runs) != 1:
-        raise UsageError(f"{kind}: takes one run, got {len(runs)}")
+        raise UsageError(f"{name}: takes one run, got {len(runs)}")
     if out is not None:
         check_out(out, chosen.formats)
     several = [opened(run, accepted_only, plugins) for run in runs]
     picture = chosen.draw(several if chosen.takes == "runs" else several[0], **options)
     if not isinstance(picture, (Figure, str, bytes)):
         raise UsageError(
-            f"`kind`: {kind}.draw gave {picture!r}; expected a figure, the text of an SVG or a GIF's bytes"
+            f"`kind`: {name}.draw gave {picture!r}; expected a figure, the text of an SVG or a GIF's bytes"
         )
     if out is not None:
         write(picture, Path(out))
@@ -85,13 +97,12 @@ def map(
     return picture
 
 
-def find_plot(kind: str, plugins: Path | str | None = None, mention: bool = False) -> Plot:
+def find_plot(kind: str, plugins: Path | str | None = None) -> Plot:
     """The kind of picture that is named.
 
     Args:
         kind: a file of this folder, the name that an installed package gives one, or `my_file:MyPlot`.
         plugins: where dotted paths are looked up.
-        mention: whether to log that a stranger's code was imported.
 
     Raises:
         UsageError: there is no such kind.
@@ -105,8 +116,7 @@ def find_plot(kind: str, plugins: Path | str | None = None, mention: bool = Fals
     found = registry.build("plots", kind, {}, "plot")
     if not callable(getattr(found, "draw", None)):
         raise UsageError(f"`kind`: {kind} has no method draw, which gives the picture")
-    if mention:
-        registry.mention()
+    registry.mention()
     return found
 
 
