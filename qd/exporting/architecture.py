@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from ..analysis.run import Run
 from ..config import moved
 from ..environment import __version__
 from ..errors import QdError, UsageError
+from ..plain_data import read_json
 from ..registry import Registry, is_plugin
 
 FORMAT = 1
@@ -81,7 +81,7 @@ class Architecture:
         """
         path = folder / FILE
         try:
-            data = json.loads(path.read_text())
+            data = read_json(path)
         except (OSError, ValueError) as error:
             raise UsageError(f"{folder}: expected an export with {FILE} in it ({error})") from error
         if not isinstance(data, dict) or "format" not in data:

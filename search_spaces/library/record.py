@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+
+from qd.plain_data import read_json
 
 from .input_statistics import InputStatistics
 
@@ -78,7 +79,7 @@ class ModuleRecord:
             ValueError: it is damaged, or of another format.
         """
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = read_json(path)
             if data["format"] != FORMAT:
                 raise ValueError(f"format {data['format']}, where this version reads format {FORMAT}")
             return cls(
