@@ -6,9 +6,10 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import yaml
@@ -16,6 +17,8 @@ from safetensors.numpy import load_file, save
 
 from ..candidates import Weights
 from ..errors import QdError, UsageError
+
+LOCK_TRIES = 4
 
 
 class RunFolder:
@@ -95,7 +98,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run: one driver at a time. The lock dies with its process.
+        """Hold the run: one driver at a time. The lock dies with its process, whatever children that has forked.
 
         Raises:
             QdError: another process holds it.
@@ -107,11 +110,50 @@ class RunFolder:
                 f"{self.path}: cannot be written to ({error.strerror}); copy it to a place of your own"
             ) from None
         with file:
+            if not _locked(file):
+                raise QdError(f"{self.path}: another process is running this search; wait for it, or end it")
+            _locks.add(file)
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise QdError(f"{self.path}: another process is running this search; wait for it, or end it") from None
-            yield
+                yield
+            finally:
+                _locks.discard(file)
+
+    def is_locked(self) -> bool | None:
+        """Whether a driver holds the run; None where that cannot be told from here."""
+        try:
+            with (self.path / ".lock").open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        except OSError:
+            return None
+        return False
+
+
+_locks: set[TextIO] = set()
+"""Of the runs that this process holds."""
+
+
+def _let_go() -> None:
+    """In a forked child: a lock belongs to all who have its file open, and must not outlive the driver in a child."""
+    for file in _locks:
+        file.close()
+    _locks.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
+
+def _locked(file: TextIO) -> bool:
+    """Take the lock; one who only asks whether it is held (`is_locked`) has it for a moment, which is waited for."""
+    for _ in range(LOCK_TRIES):
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def free_folder(results: Path, stem: str) -> Path:

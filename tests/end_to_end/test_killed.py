@@ -137,3 +137,23 @@ def test_a_second_ctrl_c_ends_at_once(workbench):
         qd.run(workbench.write(**SETTINGS), out="run", progress=progress)
     assert qd.open_run("run").count == 40
     assert qd.resume("run").count == 200
+
+
+def test_a_closed_terminal_ends_as_ctrl_c_does(workbench):
+    def progress(search):
+        if search.evaluations == 40:
+            signal.raise_signal(signal.SIGHUP)
+            signal.raise_signal(signal.SIGHUP)  # the shell and the system each send one
+
+    run = qd.run(workbench.write(**SETTINGS), out="run", progress=progress)
+    assert run.count == 40
+    assert run.meta("ending") == "interrupted"
+
+
+def test_nohup_goes_on(workbench, monkeypatch):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        run = qd.run(workbench.write(**SETTINGS), out="run", progress=lambda search: signal.raise_signal(signal.SIGHUP))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert run.count == 200
