@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from typing import Any
+
+LONGEST_SHOWN = 200
+"""Characters of a value in a message."""
 
 
 class QdError(Exception):
@@ -18,7 +22,13 @@ class UsageError(QdError):
     exit_status = 2
 
 
+def shown(value: Any) -> str:
+    """The value as Python writes it, for a message: its beginning alone where it is long."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
 def suggest(word: str, known: Sequence[str]) -> str:
     """'; did you mean 'x'?' where a known name is near, else the list of known names."""
-    near = difflib.get_close_matches(word, known, n=1)
+    near = difflib.get_close_matches(word[:LONGEST_SHOWN], known, n=1)
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known) or 'none'}"

@@ -31,7 +31,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from .errors import UsageError, suggest
+from .errors import UsageError, shown, suggest
 
 logger = logging.getLogger(__name__)
 
@@ -195,7 +195,7 @@ class Registry:
     def _component(self, room: str, value: Any, where: str) -> Any:
         data = {"kind": value} if isinstance(value, str) else value
         if not isinstance(data, Mapping) or not isinstance(data.get("kind"), str):
-            raise UsageError(f"{where}: expected a name, or kind and its arguments, got {value!r}")
+            raise UsageError(f"{where}: expected a name, or kind and its arguments, got {shown(value)}")
         return self.build(room, data["kind"], {key: item for key, item in data.items() if key != "kind"}, where)
 
 
@@ -382,7 +382,7 @@ def _checked(value: Any, annotation: Any, where: str) -> Any:
             raise UsageError(f"{place}: this key is missing") from None
         message = first["msg"].removeprefix("Value error, ")
         message = message[0].lower() + message[1:]
-        raise UsageError(f"{place}: {message}, got {first['input']!r}") from None
+        raise UsageError(f"{place}: {message}, got {shown(first['input'])}") from None
 
 
 def _find_in_folder(kind: str, folder: Path | None, where: str) -> type[Any]:

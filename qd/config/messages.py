@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ..errors import suggest
+from ..errors import shown, suggest
 
 
 def dotted(location: Sequence[str | int]) -> str:
@@ -36,10 +36,10 @@ def explain(item: Any, data: Mapping[str, Any], model: type[BaseModel]) -> str:
         near = difflib.get_close_matches(str(location[-1]), sorted(map(str, unknown)), n=1)
         return f"{key}: this key is missing" + (f" (is {near[0]!r} a misspelling of it?)" if near else "")
     if kind == "model_type":
-        return f"{key}: expected keys ({', '.join(_fields_at(model, location))}), got {item['input']!r}"
+        return f"{key}: expected keys ({', '.join(_fields_at(model, location))}), got {shown(item['input'])}"
     if kind == "value_error":
         return f"{key}: {message.removeprefix('Value error, ')}" if key else message.removeprefix("Value error, ")
-    return f"{key}: {message[0].lower()}{message[1:]}, got {item['input']!r}"
+    return f"{key}: {message[0].lower()}{message[1:]}, got {shown(item['input'])}"
 
 
 def _fields_at(model: Any, location: Sequence[str | int]) -> list[str]:

@@ -7,15 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from ..errors import UsageError
+from ..errors import UsageError, shown
+from ..plain_data import check_plain, parse_yaml, read_text
 from .messages import explain
 from .models import RunFile
 
 SHORT_FORMS = {"objective": "metric", "log": "keep", "metrics": "kind", "data": "kind"}
 """Keys that may be written as one word, or as a list of them, and the key that a word then stands for."""
+
+KEY = re.compile(r"[^.\[\]]+(\.[^.\[\]]+|\[[^.\[\]]+\])*")
+"""Names behind dots, and indices in brackets or behind dots."""
 
 
 def load(path: Path, overrides: Mapping[str, Any] | Sequence[str] = ()) -> RunFile:
@@ -29,9 +32,10 @@ def load(path: Path, overrides: Mapping[str, Any] | Sequence[str] = ()) -> RunFi
         UsageError: naming file, key, what was expected and, for a misspelt key, the near miss.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
+        text = read_text(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        reason = "no such file" if isinstance(error, FileNotFoundError) else reason
         raise UsageError(f"{path}: {reason}; expected a run file in YAML, e.g. scripts/runs/fashion_moe.yaml") from None
     return check(override(parse(text, str(path)), overrides, str(path)), str(path))
 
@@ -43,11 +47,11 @@ def parse(text: str, name: str) -> dict[str, Any]:
         UsageError: it is not YAML, a key stands twice, or it is not a mapping.
     """
     try:
-        data = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{name}: not valid YAML: {error}") from None
+        data = parse_yaml(text)
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from None
     if not isinstance(data, dict):
-        raise UsageError(f"{name}: expected keys such as space, evaluator, archive and budget, got {data!r}")
+        raise UsageError(f"{name}: expected keys such as space, evaluator, archive and budget, got {shown(data)}")
     return data
 
 
@@ -71,52 +75,39 @@ def check(data: dict[str, Any], name: str) -> RunFile:
         UsageError: one line for every offending key.
     """
     try:
+        check_plain(data, infinite=True)
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from None
+    try:
         return RunFile.model_validate(data)
     except ValidationError as error:
         lines = dict.fromkeys(explain(item, data, RunFile) for item in error.errors())
         raise UsageError("\n".join(f"{name}: {line}" for line in lines)) from None
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML in which 1e-3 is a number and a key that stands twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str) and key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
-            if isinstance(key, str):
-                seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-
-
 def _pair(item: str) -> tuple[str, Any]:
     key, equals, text = item.partition("=")
     if not equals or not key:
-        raise UsageError(f"{item!r}: expected key=value, e.g. budget.evaluations=100")
+        raise UsageError(f"{shown(item)}: expected key=value, e.g. budget.evaluations=100")
     try:
-        return key, yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{item!r}: the value is not valid YAML: {error}") from None
+        return key, parse_yaml(text)
+    except ValueError as error:
+        raise UsageError(f"{shown(item)}: the value is {error}") from None
 
 
 def _put(data: dict[str, Any], key: str, value: Any, name: str) -> None:
-    parts = [part for part in re.split(r"[.\[\]]+", key) if part]
-    if not parts:
-        raise UsageError(f"{name}: {key!r} names no key; write e.g. budget.evaluations=100")
+    if not KEY.fullmatch(key):
+        raise UsageError(
+            f"{name}: {shown(key)} names no key; write e.g. budget.evaluations=100 or archive.measures[0].bins=10"
+        )
+    parts = re.split(r"[.\[\]]+", key.removesuffix("]"))
     here: Any = data
     for depth, part in enumerate(parts):
         last = depth == len(parts) - 1
         inside = not last or isinstance(value, Mapping)
         if isinstance(here, list):
-            if not part.isdigit() or int(part) >= len(here):
-                raise UsageError(f"{name}: {key}: expected an index below {len(here)}, got {part!r}")
+            if not re.fullmatch("[0-9]{1,9}", part) or int(part) >= len(here):
+                raise UsageError(f"{name}: {key}: expected an index below {len(here)}, got {shown(part)}")
             index: Any = int(part)
             if inside and depth and parts[depth - 1] in SHORT_FORMS and isinstance(here[index], str):
                 here[index] = {SHORT_FORMS[parts[depth - 1]]: here[index]}  # of which `metrics[0].batch=1` is a part
@@ -127,7 +118,7 @@ def _put(data: dict[str, Any], key: str, value: Any, name: str) -> None:
             elif not last and not isinstance(here.get(part), (dict, list)):
                 here[part] = {}
         else:
-            raise UsageError(f"{name}: {key}: there is nothing below {'.'.join(parts[:depth])}, which is {here!r}")
+            raise UsageError(f"{name}: {key}: there is nothing below {'.'.join(parts[:depth])}, which is {shown(here)}")
         old = here[index] if isinstance(here, list) else here.get(index)
         if not last:
             here = old

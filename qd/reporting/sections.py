@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 from html import escape
 from typing import Any
 
 import numpy as np
-import yaml
 from matplotlib.figure import Figure
 
 from ..analysis.failures import failures
 from ..analysis.run import Run
 from ..analysis.spread import verified
 from ..archives import Elite
+from ..plain_data import dump_yaml, read_json
 from ..plots.architecture import architecture
 from ..plots.cells import outlines
 from ..plots.curves import curves
@@ -203,11 +202,11 @@ def failed(run: Run) -> str:
 def surroundings(run: Run) -> str:
     """Run file, and the machine and versions that it was made with."""
     try:
-        described: Any = json.loads(run.folder.environment.read_text())
+        described: Any = read_json(run.folder.environment)
     except (OSError, ValueError):
         described = "environment.json is missing or damaged"
-    file = yaml.safe_dump(run.config.dump(), sort_keys=False, default_flow_style=None, width=110)
-    text = yaml.safe_dump(described, sort_keys=False, width=110)
+    file = dump_yaml(run.config.dump())
+    text = dump_yaml(described)
     return f"<h2>Run file</h2>\n<pre>{escape(file)}</pre>\n<h2>Environment</h2>\n<pre>{escape(text)}</pre>"
 
 

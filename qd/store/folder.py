@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-import yaml
 from safetensors.numpy import load_file, save
 
 from ..candidates import Weights
 from ..errors import QdError, UsageError
+from ..plain_data import dump_yaml
 
 LOCK_TRIES = 4
 
@@ -51,8 +51,7 @@ class RunFolder:
 
     def write_run_file(self, data: Mapping[str, Any]) -> None:
         """Write run.yaml: the run file with defaults and overrides filled in."""
-        text = yaml.safe_dump(dict(data), sort_keys=False, default_flow_style=None, width=120)
-        write_atomically(self.run_file, text.encode())
+        write_atomically(self.run_file, dump_yaml(data).encode())
 
     def write_environment(self, data: Mapping[str, Any]) -> None:
         """Write environment.json."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from ..analysis.run import open_run
 from ..config import load, parse
 from ..errors import UsageError
 from ..exporting.architecture import FILE, Architecture
+from ..plain_data import dump_yaml, read_text
 from ..registry import Registry
 from ..store.folder import write_atomically
 
@@ -113,13 +113,13 @@ def _genotypes(source: Path) -> Iterator[tuple[str, str, Genotype]]:
 
 def _with_genotypes(path: Path, genotypes: Sequence[Genotype]) -> str:
     """The run file's text with its block `imported` replaced, or added at the end."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = read_text(path).rstrip("\n").split("\n")
     start = next((index for index, line in enumerate(lines) if re.match(rf"{KEY}\s*:", line)), len(lines))
     stop = start + 1
     while stop < len(lines) and (not lines[stop].strip() or lines[stop][0] in " -\t#"):
         stop += 1
     block = [f"{KEY}:  # written by qd import; the search proposes these first"]
-    block += [f"  - {json.dumps(genotype)}" for genotype in genotypes]
+    block += [f"  - {dump_yaml(genotype, one_line=True).strip()}" for genotype in genotypes]
     text = "\n".join([*lines[:start], *block, *lines[stop:]]) + "\n"
     if parse(text, str(path)).get(KEY) != list(genotypes):
         raise UsageError(f"{path}: the key `{KEY}` is written in a way that cannot be replaced; take it out first")

@@ -1,6 +1,7 @@
 """The run file: what is refused, with which words, and what overrides do."""
 
 import math
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from qd.config import RunFile, check, dotted, load, override, parse
 from qd.errors import UsageError, suggest
+from qd.plain_data import dump_yaml
 
 TEXT = """\
 space: {kind: sparse_moe}
@@ -174,10 +176,13 @@ def test_what_is_no_run_file_is_refused(text: str, message: str) -> None:
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nothing.yaml: no such file; expected a run file in YAML"):
         load(tmp_path / "nothing.yaml")
-    with pytest.raises(UsageError, match=r"Is a directory"):
+    with pytest.raises(UsageError, match=r"expected a file, got a folder; expected a run file in YAML"):
         load(tmp_path)
-    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\xfa")
-    with pytest.raises(UsageError, match=r"binary.yaml: 'utf-8' codec can't decode"):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(UsageError, match=r"pipe.yaml: expected a file, got a pipe or a device"):
+        load(tmp_path / "pipe.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"a: \xfa")
+    with pytest.raises(UsageError, match=r"binary.yaml: expected text in UTF-8, got the byte 0xfa at 3"):
         load(tmp_path / "binary.yaml")
 
 
@@ -300,3 +305,11 @@ def test_places_are_written_as_overrides_name_them(location: tuple, text: str) -
 )
 def test_near_misses_are_suggested(known: list[str], text: str) -> None:
     assert suggest("evalutions", known) == text
+
+
+def test_what_a_run_folder_keeps_reads_back_equal() -> None:
+    odd = {"id": "695e0514", "rate": 1e-05, "many": 5e10, "on": ["no", "0o17", "2026-11-28", "1:30", "", None, -0.0]}
+    config = check({**parse(TEXT, "run.yaml"), "space": {"kind": "x", **odd}, "imported": [odd]}, "run.yaml")
+    again = check(parse(dump_yaml(config.dump()), "run.yaml"), "run.yaml")
+    assert again == config
+    assert repr(again) == repr(config)
