@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 import sys
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 from yaml.composer import Composer
@@ -49,8 +49,6 @@ _Dialect.add_implicit_resolver(_OTHERWISE, re.compile(rf"^(?:{_BOOLEANS_OF_1_1}|
 
 
 class _Loader(Reader, Scanner, Parser, Composer, SafeConstructor, _Dialect):
-    yaml_constructors: ClassVar[dict[Any, Any]] = {}
-
     def __init__(self, text: str) -> None:
         Reader.__init__(self, text)
         Scanner.__init__(self)
@@ -126,21 +124,21 @@ class _Loader(Reader, Scanner, Parser, Composer, SafeConstructor, _Dialect):
         )
 
 
-for _name in ("null", "bool", "int", "float"):
-    _Loader.add_constructor(_TAG + _name, _Loader.construct_scalar_of_core)
-for _name in ("str", "seq", "map"):
-    _Loader.add_constructor(_TAG + _name, getattr(SafeConstructor, f"construct_yaml_{_name}"))
-_Loader.add_constructor(_OTHERWISE, _Loader.refuse_what_is_read_otherwise)
-_Loader.add_constructor(None, SafeConstructor.construct_undefined)
+_CONSTRUCTORS: dict[Any, Any] = {
+    **{_TAG + name: _Loader.construct_scalar_of_core for name in ("null", "bool", "int", "float")},
+    **{_TAG + name: getattr(SafeConstructor, f"construct_yaml_{name}") for name in ("str", "seq", "map")},
+    _OTHERWISE: _Loader.refuse_what_is_read_otherwise,
+    None: SafeConstructor.construct_undefined,
+}
+_Loader.yaml_constructors = _CONSTRUCTORS
 
 
 class _Dumper(Emitter, Serializer, SafeRepresenter, _Dialect):
-    yaml_representers: ClassVar[dict[Any, Any]] = dict(SafeRepresenter.yaml_representers)
-
     def __init__(self, stream: Any, one_line: bool) -> None:
         Emitter.__init__(self, stream, width=sys.maxsize if one_line else 120)
         Serializer.__init__(self)
-        SafeRepresenter.__init__(self, default_flow_style=True if one_line else None, sort_keys=False)
+        flow: Any = True if one_line else None
+        SafeRepresenter.__init__(self, default_flow_style=flow, sort_keys=False)
         _Dialect.__init__(self)
 
     def ignore_aliases(self, data: Any) -> bool:
