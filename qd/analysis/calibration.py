@@ -61,9 +61,10 @@ def _predicted(run: FoldedLog) -> list[str]:
 
 def _of_metric(run: FoldedLog, metric: str) -> pandas.DataFrame:
     rows = run.query(
-        f'SELECT p.candidate, mean, deviation, "{metric}" FROM predictions p'
+        f'SELECT p.candidate, p.mean, p.deviation, results."{metric}" FROM predictions p'
         " JOIN evaluations e ON e.candidate = p.candidate JOIN results ON _evaluation = e.id"
-        f" WHERE purpose = 'search' AND metric = ? AND _status = 0 AND \"{metric}\" IS NOT NULL ORDER BY e.id",
+        " WHERE e.purpose = 'search' AND p.metric = ? AND _status = 0"
+        f' AND results."{metric}" IS NOT NULL ORDER BY e.id',
         [metric],
     )
     frame = pandas.DataFrame(rows, columns=["id", "mean", "deviation", "observed"])

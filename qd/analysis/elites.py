@@ -13,6 +13,9 @@ from ..store.reader import ARCHIVED
 from ..store.where import matching
 from .folding import FoldedLog
 
+CELL_COLUMNS = ["id", "evaluation", "cell", "objective"]
+"""What the archive says of an elite, in a table of them."""
+
 
 def elites(
     run: FoldedLog,
@@ -41,7 +44,7 @@ def elites(
         (elite.candidate, elite.evaluation, archive.position(cell), elite.objective)
         for cell, elite in archive.elites.items()
     ]
-    frame = pandas.DataFrame(table, columns=["id", "evaluation", "cell", "objective"])
+    frame = pandas.DataFrame(table, columns=CELL_COLUMNS)
     logged = run.elite_rows(frame["evaluation"].tolist())
     frame = frame.merge(logged, on="evaluation", how="left")
     if run.reevaluates:

@@ -29,7 +29,7 @@ class Cause:
 def failures(run: LogReader) -> list[Cause]:
     """Causes of all that was not ok, the most frequent first."""
     rows = run.query(
-        "SELECT _status, candidate, COALESCE(_error, '') FROM results JOIN evaluations e ON e.id = _evaluation"
+        "SELECT _status, e.candidate, COALESCE(_error, '') FROM results JOIN evaluations e ON e.id = _evaluation"
         " WHERE _status <> ? ORDER BY _evaluation",
         [Status.OK.value],
     )

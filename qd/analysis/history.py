@@ -28,7 +28,7 @@ def history(run: FoldedLog) -> pandas.DataFrame:
     frame = pandas.DataFrame(tells, columns=["tell", "seconds"])
     counts = run.query(
         "SELECT _tell, COUNT(*), SUM(_status = 0) FROM results JOIN evaluations e ON e.id = _evaluation"
-        " WHERE purpose = 'search' AND _tell <= ? GROUP BY _tell",
+        " WHERE e.purpose = 'search' AND _tell <= ? GROUP BY _tell",
         [last],
     )
     entered = run.query(
@@ -90,7 +90,7 @@ def _replayed(run: FoldedLog) -> pandas.DataFrame:
     archive, rows, before = run.archive.emptied(), [], 0
     counts = run.query(
         "SELECT t.id, t.seconds, COUNT(_status), TOTAL(_status = 0) FROM tells t LEFT JOIN results ON _tell = t.id"
-        " LEFT JOIN evaluations e ON e.id = _evaluation AND purpose IN ('search', 'reevaluation')"
+        " LEFT JOIN evaluations e ON e.id = _evaluation AND e.purpose IN ('search', 'reevaluation')"
         " WHERE e.id IS NOT NULL GROUP BY t.id ORDER BY t.id"
     )
     evaluations = ok = 0

@@ -163,9 +163,9 @@ def _table(run: Run, metric: str) -> tuple[np.ndarray, Sequence[Column], np.ndar
             " importance needs a search with log: all"
         )
     told = run.query(
-        f'SELECT genotype, "{metric}" FROM results JOIN evaluations e ON e.id = _evaluation'
-        f" JOIN candidates c ON c.id = candidate"
-        f" WHERE purpose = 'search' AND _status = 0 AND \"{metric}\" IS NOT NULL ORDER BY e.id"
+        f'SELECT c.genotype, results."{metric}" FROM results JOIN evaluations e ON e.id = _evaluation'
+        " JOIN candidates c ON c.id = e.candidate"
+        f" WHERE e.purpose = 'search' AND _status = 0 AND results.\"{metric}\" IS NOT NULL ORDER BY e.id"
     )
     values = np.array([value for _, value in told], dtype=np.float64)
     if len(told) < FEWEST:

@@ -64,8 +64,8 @@ def _objectives(run: LogReader, candidates: list[int]) -> dict[int, float]:
     objective = run.config.archive.objective.metric
     return dict(
         run.query(
-            f'SELECT e.candidate, "{objective}" FROM evaluations e JOIN results ON _evaluation = e.id'
-            " WHERE purpose = 'search' AND _status = 0 AND e.candidate IN (SELECT value FROM json_each(?))",
+            f'SELECT e.candidate, results."{objective}" FROM evaluations e JOIN results ON _evaluation = e.id'
+            " WHERE e.purpose = 'search' AND _status = 0 AND e.candidate IN (SELECT value FROM json_each(?))",
             [json.dumps(candidates)],
         )
     )

@@ -75,7 +75,7 @@ def _answered(run: Run, candidate: int) -> int:
     run.readable(candidate)  # refuses one that does not exist
     rows = run.query(
         "SELECT _status, _error FROM evaluations e LEFT JOIN results ON e.id = _evaluation"
-        " WHERE candidate = ? AND purpose = 'search' ORDER BY e.id",
+        " WHERE e.candidate = ? AND e.purpose = 'search' ORDER BY e.id",
         [candidate],
     )
     where = f"{run.folder.path}: candidate {candidate}"

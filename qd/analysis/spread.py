@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..candidates import Purpose, Status
-from ..store.reader import LogReader
+from ..store.reader import LogReader, columns
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,9 @@ class Spread:
 
 def verified(run: LogReader) -> dict[int, dict[str, Spread]]:
     """{candidate: {metric: spread}} of all that were verified and gave an answer."""
-    columns = "".join(f', "{name}"' for name in run.metrics)
     rows = run.query(
-        f"SELECT candidate{columns} FROM results JOIN evaluations e ON e.id = _evaluation"
-        " WHERE purpose = ? AND _status = ? ORDER BY candidate, repeat",
+        f"SELECT e.candidate{columns(run.metrics)} FROM results JOIN evaluations e ON e.id = _evaluation"
+        " WHERE e.purpose = ? AND _status = ? ORDER BY e.candidate, e.repeat",
         [Purpose.VERIFICATION.value, Status.OK.value],
     )
     values: dict[int, list[tuple[float, ...]]] = {}

@@ -105,8 +105,8 @@ def verification(run: Run) -> Verification | None:
     cells = {elite.candidate: cell for cell, elite in archive.elites.items()}
     failed = dict(
         run.query(
-            "SELECT candidate, SUM(_status > 0) FROM results JOIN evaluations e ON e.id = _evaluation"
-            " WHERE purpose = ? GROUP BY candidate",
+            "SELECT e.candidate, SUM(_status > 0) FROM results JOIN evaluations e ON e.id = _evaluation"
+            " WHERE e.purpose = ? GROUP BY e.candidate",
             [Purpose.VERIFICATION.value],
         )
     )

@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from ..errors import QdError
 from .options import Command
-from .output import note, notes_of_the_library
+from .output import note, notes_of_the_library, take_every_character
 
 FIRST = ("run", "resume", "show", "elites", "map", "plot", "compare", "report", "serve", "verify", "export")
 """Commands in the order in which a person meets them; the others follow by name."""
@@ -101,6 +101,7 @@ def commands() -> dict[str, TyperCommand]:
 
 def main() -> None:
     """The `qd` command: errors that a person can fix are shown without a traceback."""
+    take_every_character()
     try:
         with notes_of_the_library():
             app()

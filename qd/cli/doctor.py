@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .output import print_json
+from .output import print_json, write
 
 if TYPE_CHECKING:
     from ..runs.doctor import Diagnosis
@@ -45,11 +45,11 @@ def _print(found: Diagnosis) -> None:
         "a run": _run(found),
     }
     for name, line in lines.items():
-        print(f"{name:<10}{line}")
+        write(f"{name:<10}{line}")
     for problem in found.problems:
-        print(f"\nwrong with {problem.about}: {problem.message}")
+        write(f"\nwrong with {problem.about}: {problem.message}")
     if not found.problems:
-        print("\nall is well")
+        write("\nall is well")
 
 
 def _cluster(cluster: dict[str, Any] | None) -> str:

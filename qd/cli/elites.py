@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +14,7 @@ from search_spaces.genes import to_json
 from ..errors import UsageError
 from ..wording import number
 from .looking import PluginsToLook
-from .output import print_json, stdout
+from .output import print_csv, print_json, stdout
 
 if TYPE_CHECKING:
     from ..analysis.run import Run
@@ -49,7 +48,7 @@ def elites(
     elif csv:
         for name in ("cell", "parents", "genotype"):
             frame[name] = [to_json(value) for value in frame[name]]
-        frame.to_csv(sys.stdout, index=False)
+        print_csv(frame)
     else:
         _print_table(run, frame.to_dict("records"), sort)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .output import write
+
 
 def evaluators() -> None:
     """List the evaluators that a run file may name, with their metrics.
@@ -12,4 +14,4 @@ def evaluators() -> None:
 
     for name, metrics in find().items():
         listed = ", ".join(f"{metric} ({one.unit})" if one.unit else metric for metric, one in metrics.items())
-        print(f"{name}: {listed or 'what the run file declares'}")
+        write(f"{name}: {listed or 'what the run file declares'}")

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ..wording import number
 from .options import Command
-from .output import note, print_json, stdout
+from .output import note, print_json, stdout, write
 
 if TYPE_CHECKING:
     from search_spaces.library import ModuleRecord
@@ -95,9 +95,9 @@ def show(
         return
     statistics = data.pop("statistics")
     for key, value in data.items():
-        print(f"{key}: {value}")
+        write(f"{key}: {value}")
     if statistics:
-        print(f"inputs: from {number(statistics['low'])} to {number(statistics['high'])}")
+        write(f"inputs: from {number(statistics['low'])} to {number(statistics['high'])}")
 
 
 def _data(record: ModuleRecord) -> dict[str, Any]:

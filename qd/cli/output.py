@@ -1,27 +1,57 @@
-"""Where words go: JSON and tables of data on stdout, everything else on stderr."""
+"""Where words go: JSON and tables of data on stdout, everything else on stderr.
+
+Much of it is a stranger's: messages, names, genotypes. None of it moves the cursor, and every encoding takes it.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
-console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
+from ..wording import printable
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class _Console(Console):
+    """A console that shows text as `printable` makes it; its own colours and movements stay."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+
+console = _Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
 
 
 def stdout() -> Console:
     """For tables; a pipe or a file gets lines as long as they need to be."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    return _Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+
+
+def take_every_character() -> None:
+    """Let stdout show what its encoding lacks by an escape, as stderr does."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def note(line: str) -> None:
-    """A line for people, on stderr, exactly as it is."""
-    print(line, file=sys.stderr, flush=True)
+    """A line for people, on stderr."""
+    print(printable(line), file=sys.stderr, flush=True)
+
+
+def write(line: str) -> None:
+    """A line of what was asked for, on stdout."""
+    print(printable(line))
 
 
 @contextmanager
@@ -48,3 +78,8 @@ class _Notes(logging.Handler):
 def print_json(data: Any) -> None:
     """Data for programs, on stdout."""
     print(json.dumps(data, indent=2, allow_nan=False))
+
+
+def print_csv(frame: pandas.DataFrame) -> None:
+    """A table for programs, on stdout."""
+    print(printable(frame.to_csv(index=False)), end="")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .output import write
+
 
 def spaces() -> None:
     """List the search spaces that a run file may name, with their genes.
@@ -11,4 +13,4 @@ def spaces() -> None:
     from ..runs.listing import spaces as find
 
     for name, genes in find().items():
-        print(f"{name}: {genes!r}")
+        write(f"{name}: {genes!r}")

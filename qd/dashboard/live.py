@@ -18,6 +18,7 @@ from ..analysis.history import history
 from ..analysis.run import Run, open_run
 from ..analysis.spread import Spread, verified
 from ..archives import Archive
+from ..store.reader import columns
 
 MOMENTS = 6
 """Archives of past moments that are remembered."""
@@ -93,9 +94,9 @@ class LiveRun:
         known = () if self._metrics is None else self._metrics.index
         missing = sorted(set(evaluations).difference(known))
         if missing or self._metrics is None:
-            names = ", ".join(f'"{name}"' for name in self._run.metrics)
             rows = self._run.query(
-                f"SELECT _evaluation, {names} FROM results WHERE _evaluation IN (SELECT value FROM json_each(?))",
+                f"SELECT _evaluation{columns(self._run.metrics)} FROM results"
+                " WHERE _evaluation IN (SELECT value FROM json_each(?))",
                 [json.dumps(missing)],
             )
             found = pandas.DataFrame(rows, columns=["evaluation", *self._run.metrics]).set_index("evaluation")

@@ -142,8 +142,8 @@ def _describe(name: str, run: Run) -> Row:
     direction = "MAX" if run.metrics[objective].direction == "maximise" else "MIN"
     # What once was an elite was no better than the best one is now, so no archive is needed.
     rows = run.query(
-        f'SELECT COUNT(DISTINCT cell), {direction}("{objective}") FROM insertions'
-        " JOIN results ON _evaluation = evaluation"
+        f'SELECT COUNT(DISTINCT i.cell), {direction}(results."{objective}") FROM insertions i'
+        " JOIN results ON _evaluation = i.evaluation"
     )
     counts = run.counts
     return Row(

@@ -56,8 +56,8 @@ class Architecture:
     def of(cls, run: Run, candidate: int) -> Architecture:
         """The architecture of a candidate with an ok search evaluation."""
         rows = run.query(
-            "SELECT seed, shared_seed FROM evaluations JOIN results ON id = _evaluation"
-            " WHERE candidate = ? AND purpose = 'search' AND _status = 0",
+            "SELECT e.seed, e.shared_seed FROM evaluations e JOIN results ON e.id = _evaluation"
+            " WHERE e.candidate = ? AND e.purpose = 'search' AND _status = 0",
             [candidate],
         )
         return cls(

@@ -52,8 +52,8 @@ def weights_again(run: Run, candidate: int, parts: Problem) -> Found:
         QdError: its evaluation fails now, or gives no weights though its network has some to train.
     """
     [found] = run.query(
-        "SELECT evaluations.* FROM evaluations JOIN results ON id = _evaluation"
-        " WHERE candidate = ? AND purpose = 'search' AND _status = 0",
+        "SELECT e.* FROM evaluations e JOIN results ON e.id = _evaluation"
+        " WHERE e.candidate = ? AND e.purpose = 'search' AND _status = 0",
         [candidate],
     )[:1]
     row = EvaluationRow(*found)

@@ -14,7 +14,7 @@ from ..analysis.history import history
 from ..analysis.run import Run
 from ..errors import UsageError
 from .base import Plot
-from .style import SERIES, new_figure, objective_label, plain, rule
+from .style import SERIES, new_figure, objective_label, plain, rule, words
 
 POINTS = 400
 """Places along the horizontal axis at which the runs of a band are compared."""
@@ -59,7 +59,7 @@ def curves(runs: Sequence[Run], over: Literal["evaluations", "seconds"] = "evalu
         if any(axes.collections for axes in panels):
             panels[0].set_title("lines: medians; bands: from the least to the most", loc="left", fontsize=9)
     else:
-        panels[0].set_title(runs[0].folder.name.replace("$", r"\$"), loc="left", fontsize=10)
+        panels[0].set_title(words(runs[0].folder.name), loc="left", fontsize=10)
     return figure
 
 

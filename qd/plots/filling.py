@@ -51,7 +51,7 @@ def filling(
     archive = final.emptied()
     tells = run.query(
         "SELECT t.id, COUNT(*) FROM tells t JOIN results ON _tell = t.id JOIN evaluations e ON e.id = _evaluation"
-        " WHERE purpose = 'search' GROUP BY t.id ORDER BY t.id"
+        " WHERE e.purpose = 'search' GROUP BY t.id ORDER BY t.id"
     )
     told = np.cumsum([count for _, count in tells]).tolist()
     shown = np.unique(np.linspace(0, len(tells) - 1, frames).astype(int)).tolist() if tells else []

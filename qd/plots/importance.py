@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..analysis.importance import Importance, Ranking
-from .style import FAINT, SERIES, new_figure, plain, title
+from .style import FAINT, SERIES, new_figure, plain, title, words
 
 MOST = 12
 """Rows of a panel."""
@@ -43,9 +43,9 @@ def _draw(axes: Axes, label: str, items: Sequence[Importance]) -> None:
         if one.alone is not None:
             axes.plot(max(0.0, one.alone.mean), place, "o", markersize=5, color="white", markeredgecolor="black")
         if one.column is not None and one.correlation is not None:
-            text = f"  {one.column} {one.correlation:+.2f}".replace("$", r"\$")
+            text = f"  {words(one.column)} {one.correlation:+.2f}"
             axes.text(one.total.high, place, text, va="center", fontsize=7, color="#555555")
-    axes.set_yticks(places, [one.name.replace("$", r"\$") for one in items], fontsize=8)
+    axes.set_yticks(places, [words(one.name) for one in items], fontsize=8)
     axes.invert_yaxis()
     axes.tick_params(axis="y", color=FAINT)
     title(axes, label)

@@ -10,7 +10,7 @@ from ..analysis.lineage import lineage as ancestors_of
 from ..analysis.run import Run
 from ..errors import UsageError
 from .base import Plot
-from .style import SERIES, new_figure, objective_label, plain, rule, title
+from .style import SERIES, new_figure, objective_label, plain, rule, title, words
 
 
 def lineage(run: Run, id: int | None = None) -> Figure:
@@ -43,7 +43,7 @@ def lineage(run: Run, id: int | None = None) -> Figure:
             s=18,
             zorder=2,
             color=SERIES[index % len(SERIES)],
-            label=f"{operator} ({len(made)})".replace("$", r"\$"),
+            label=f"{words(operator, 30)} ({len(made)})",
         )
     axes.scatter([id], [known[id]], s=90, facecolors="none", edgecolors="black", zorder=3)
     rule(axes.xaxis, min(family), max(family), "linear")

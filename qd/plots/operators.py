@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ..analysis.run import Run
 from .base import Plot
-from .style import SERIES, new_figure, plain, rule
+from .style import SERIES, new_figure, plain, rule, words
 
 WINDOWS = 30
 IN_A_WINDOW = 20
@@ -34,7 +34,7 @@ def operators(run: Run) -> Figure:
     panels[-1].set_xlabel("search evaluations")
     panels[-1].set_xlim(0, max(1, len(frame)))
     rule(panels[-1].xaxis, 0, len(frame), "linear")
-    panels[0].set_title(run.folder.name.replace("$", r"\$"), loc="left", fontsize=10)
+    panels[0].set_title(words(run.folder.name), loc="left", fontsize=10)
     return figure
 
 
@@ -43,7 +43,7 @@ def _evaluations(run: Run) -> pandas.DataFrame:
     rows = run.query(
         "SELECT c.emitter, c.operator, i.evaluation IS NOT NULL FROM results"
         " JOIN evaluations e ON e.id = _evaluation JOIN candidates c ON c.id = e.candidate"
-        " LEFT JOIN insertions i ON i.evaluation = e.id WHERE purpose = 'search' ORDER BY _tell, e.id"
+        " LEFT JOIN insertions i ON i.evaluation = e.id WHERE e.purpose = 'search' ORDER BY _tell, e.id"
     )
     return pandas.DataFrame(rows, columns=["emitter", "operator", "entered"])
 
@@ -55,7 +55,7 @@ def _draw(axes: Axes, rows: pandas.DataFrame, name: str, colour: str, total: int
     entered, _ = np.histogram(places, edges, weights=rows["entered"].to_numpy(np.float64))
     with np.errstate(invalid="ignore"):
         share = np.where(tried >= SCARCE, entered / tried, np.nan)
-    label = f"{name}: {int(entered.sum()):,} of {len(rows):,}".replace("$", r"\$")
+    label = f"{words(name, 30)}: {int(entered.sum()):,} of {len(rows):,}"
     axes.plot((edges[1:] + edges[:-1]) / 2, share, "o-", markersize=3, linewidth=1.2, color=colour, label=label)
 
 

@@ -13,7 +13,7 @@ from ..analysis.run import Run
 from ..errors import UsageError
 from .base import Plot
 from .heatmap import colour_bar
-from .style import colours_of, new_figure, scale_of, short
+from .style import colours_of, new_figure, scale_of, short, words
 
 TICKS = 5
 
@@ -49,7 +49,7 @@ def parallel_axes(run: Run, measures: Sequence[str] = (), objective: str | None 
     heights = np.empty((len(frame), len(names)))
     for index, name in enumerate(names):
         heights[:, index] = _draw_axis(axes, index, frame[name].to_numpy(np.float64))
-    figure.suptitle(f"{run.folder.name}: {len(frame)} elites".replace("$", r"\$"), fontsize=10, x=0.01, ha="left")
+    figure.suptitle(f"{words(run.folder.name)}: {len(frame)} elites", fontsize=10, x=0.01, ha="left")
     if len(frame):
         values = frame[goal.metric].to_numpy(np.float64)
         limits = (values.min(), values.max() if values.max() > values.min() else values.min() + 1)
@@ -96,7 +96,7 @@ def _draw_axis(axes: Axes, index: int, values: np.ndarray) -> np.ndarray:
 
 def _wrapped(name: str, unit: str) -> str:
     text = "\n".join(name.split("_"))
-    return f"{text}\n[{unit}]".replace("$", r"\$") if unit else text
+    return f"{text}\n[{words(unit, 20)}]" if unit else text
 
 
 class ParallelAxes(Plot):

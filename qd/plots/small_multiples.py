@@ -13,7 +13,7 @@ from ..archives import Axis, GridArchive
 from ..errors import UsageError
 from .base import Plot
 from .heatmap import colour_bar, draw_cells
-from .style import axis_label, new_figure, short
+from .style import axis_label, new_figure, short, words
 
 PANELS_IN_A_ROW = 4
 PANELS = 12
@@ -65,7 +65,7 @@ def small_multiples(run: Run, measures: Sequence[str] = (), objective: str | Non
         axes.set(xlabel="", ylabel="")
     figure.supxlabel(axis_label(archive.axes[0]), fontsize=10)
     figure.supylabel(axis_label(archive.axes[1]), fontsize=10)
-    figure.suptitle(f"{run.folder.name}, by {axis_label(third)}".replace("$", r"\$"), fontsize=10, x=0.01, ha="left")
+    figure.suptitle(f"{words(run.folder.name)}, by {axis_label(third)}", fontsize=10, x=0.01, ha="left")
     colour_bar(figure, [axes for axes in grid.flat if axes.get_visible()], limits, archive.objective)
     return figure
 

@@ -17,6 +17,7 @@ from search_spaces import Metric
 
 from ..archives import Axis, Objective
 from ..store.folder import write_atomically
+from ..wording import printable
 
 COLOURS = "viridis"  # lightness rises evenly with the value, also for the colour-blind and in grey
 DIVERGING = "PuOr"  # told apart with every form of colour blindness; its middle is white
@@ -56,14 +57,18 @@ def plain(axes: Axes) -> None:
 
 def title(axes: Axes, first: str, second: str = "") -> None:
     """One or two lines above the picture, at the left; a run's name may hold anything, so `$` starts no formula."""
-    lines = "\n".join(line for line in (first, second) if line)
-    axes.set_title(lines.replace("$", r"\$"), loc="left", fontsize=10)
+    axes.set_title("\n".join(words(line, 100) for line in (first, second) if line), loc="left", fontsize=10)
+
+
+def words(text: str, most: int = 60) -> str:
+    """Text of a stranger in a picture: without control characters, not longer than it can be shown, and no formula."""
+    return printable(text, most).replace("$", r"\$")
 
 
 def metric_label(name: str, metric: Metric | Axis | Objective) -> str:
     """Name, and unit in brackets."""
     text = name.replace("_", " ")
-    return f"{text} [{metric.unit}]".replace("$", r"\$") if metric.unit else text
+    return words(f"{text} [{printable(metric.unit, 20)}]") if metric.unit else text
 
 
 def axis_label(axis: Axis) -> str:

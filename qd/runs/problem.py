@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,21 +11,19 @@ import numpy as np
 from evaluators import Evaluator
 from search_spaces import Gene, Invalid, Metric, SearchSpace
 
+from ..analysis.elites import CELL_COLUMNS
 from ..archives import Archive, make_archive
 from ..config import RunFile
 from ..errors import UsageError
 from ..registry import Registry, is_own
 from ..search.problem import Problem, WeightedEmitter, emitter_names
 from ..search.seeds import stream_seed
+from ..store.reader import ELITE_COLUMNS, EVALUATION_COLUMNS, MEANS_COLUMNS
+from ..store.schema import METRIC_NAME, MOST_METRICS
 from .components import build_components
 
-METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-MOST_METRICS = 500
-RESERVED = frozenset(
-    "id evaluation candidate purpose repeat fidelity seed tell attempt status seconds worker error emitter operator"
-    " cell objective parents readable genotype samples".split()
-)
-"""Names of the columns that stand beside metrics in every table of elites and evaluations."""
+RESERVED = frozenset((*EVALUATION_COLUMNS, *ELITE_COLUMNS, *MEANS_COLUMNS, *CELL_COLUMNS))
+"""Names of the columns that stand beside metrics in the tables of elites and evaluations."""
 
 
 def prepare(

@@ -93,7 +93,7 @@ class _Work:
         self.genes = genes
         rows = run.query(
             "SELECT e.*, _status IS NOT NULL FROM evaluations e LEFT JOIN results ON e.id = _evaluation"
-            " WHERE purpose = ? ORDER BY e.id",
+            " WHERE e.purpose = ? ORDER BY e.id",
             [Purpose.VERIFICATION.value],
         )
         asked = {(row.candidate, row.repeat): (row, told) for *values, told in rows for row in [EvaluationRow(*values)]}

@@ -8,7 +8,6 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,12 +19,17 @@ from search_spaces import Metric
 from ..archives import Insertion
 from ..candidates import Results
 from ..errors import QdError
+from ..wording import printable
 from .folder import on_network
 from .pending import PendingRow, pack_state
+from .schema import statements
 
 APPLICATION_ID = 0x7164_6C67  # "qdlg"; SQLite writes it into the file's header
 SCHEMA_VERSION = 2
 """1: module graphs of all ok candidates. 2: of elites alone, and none where the genotype gives them."""
+LONGEST_TEXT = 20_000
+"""Characters that are kept of an error, and of a genotype as people read it."""
+LONGEST_NAME = 100
 INSERT_EVALUATION = "INSERT INTO evaluations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -43,6 +47,14 @@ class CandidateRow(NamedTuple):
     readable: str
     twin: int | None
     """The earlier candidate that it repeats."""
+
+    def storable(self) -> CandidateRow:
+        """The same row with text that SQLite takes and a terminal shows."""
+        return self._replace(
+            emitter=printable(self.emitter, LONGEST_NAME),
+            operator=printable(self.operator, LONGEST_NAME),
+            readable=printable(self.readable, LONGEST_TEXT),
+        )
 
 
 class PredictionRow(NamedTuple):
@@ -138,22 +150,22 @@ class Log:
             meta: plain data by name.
         """
         connection = _connect(path)
-        columns = "".join(f',\n    "{name}" REAL' for name in metrics)
         try:
             connection.execute("BEGIN")
-            for statement in resources.files("qd.store").joinpath("schema.sql").read_text().split(";\n"):
+            for statement in statements(metrics):
                 connection.execute(statement)
-            connection.execute(
-                "CREATE TABLE results (\n    _evaluation INTEGER PRIMARY KEY,\n    _tell INTEGER NOT NULL,\n"
-                "    _attempt INTEGER NOT NULL,\n    _status INTEGER NOT NULL,  -- Status: 0 ok, 1 invalid, 2 failed,"
-                " 3 timed out, 4 lost\n    _seconds REAL NOT NULL,\n    _worker TEXT NOT NULL,\n    _error TEXT"
-                f"{columns}\n) STRICT"
-            )
-            connection.execute("CREATE INDEX results_tell ON results (_tell)")  # readers ask what is new since a tell
             connection.executemany(
                 "INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (name, one.unit, _finite(one.low), _finite(one.high), one.direction, int(one.time), source)
+                    (
+                        name,
+                        printable(one.unit, LONGEST_NAME),
+                        _finite(one.low),
+                        _finite(one.high),
+                        one.direction,
+                        int(one.time),
+                        source,
+                    )
                     for name, (one, source) in metrics.items()
                 ],
             )
@@ -204,7 +216,9 @@ class Log:
             writes.append(("INSERT INTO pending VALUES (?, ?, ?)", change.pending))
         if change.figures:
             writes.append(("INSERT INTO figures VALUES (?, ?, ?, ?, ?, ?, ?)", [change.figures]))
-        writes.append(("INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?)", change.candidates))
+        writes.append(
+            ("INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [row.storable() for row in change.candidates])
+        )
         writes.append((INSERT_EVALUATION, change.evaluations))
         if change.predictions:
             writes.append(("INSERT INTO predictions VALUES (?, ?, ?, ?)", change.predictions))
@@ -262,9 +276,11 @@ class Log:
             results.seconds.tolist(),
             strict=True,
         )
+        workers = {id: printable(name, LONGEST_NAME) for id, name in results.workers.items()}
+        errors = {id: printable(text, LONGEST_TEXT) for id, text in results.errors.items()}
         # SQLite stores NaN as NULL
         return [
-            (id, change.tell, attempt, status, seconds, results.workers.get(id, ""), results.errors.get(id), *values)
+            (id, change.tell, attempt, status, seconds, workers.get(id, ""), errors.get(id), *values)
             for (id, attempt, status, seconds), values in zip(
                 fixed, zip(*columns, strict=True) if columns else [()] * size, strict=True
             )
@@ -294,13 +310,18 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _explained(error: sqlite3.Error, path: Path) -> QdError:
-    text = str(error)
-    if "full" in text or "disk I/O" in text or "too big" in text:
+    code = error.sqlite_errorcode & 0xFF  # the rest of it says more of a failing disk
+    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_TOOBIG):
         return QdError(
-            f"{path}: the disk is full or fails ({text}). All evaluations completed before are safe;"
+            f"{path}: the disk is full or fails ({error}). All evaluations completed before are safe;"
             f" make room, then: qd resume {path.parent}"
         )
-    return QdError(f"{path}: cannot write ({text})")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return QdError(
+            f"{path}: another program keeps the log for itself ({error}). All evaluations completed before are safe;"
+            f" close that program, then: qd resume {path.parent}"
+        )
+    return QdError(f"{path}: cannot write ({error})")
 
 
 def _finite(value: float) -> float | None:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import math
 import sqlite3
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -20,13 +19,26 @@ from search_spaces import Metric
 
 from ..candidates import Status
 from ..config import RunFile, from_log
-from ..errors import UsageError, suggest
+from ..errors import QdError, UsageError, suggest
 from .folder import RunFolder
 from .log import unpack_graph
-from .opening import damaged, open_log
+from .opening import damaged, open_log, unreadable
 from .pending import counts_of, unpack_state
 
-ARCHIVED = "purpose IN ('search', 'reevaluation') AND fidelity = 1 AND _status = 0"
+STEPS_BETWEEN_CHECKS = 1_000_000
+FEWEST_CHECKS = 100
+BYTES_PER_CHECK = 10_000
+"""A query that takes a million steps of SQLite's machine for every so many bytes of the file is ended: no query over a
+whole log takes a hundredth of that."""
+EVALUATION_COLUMNS = (
+    "id evaluation purpose repeat fidelity seed tell attempt status seconds worker error emitter operator".split()
+)
+"""Columns of `evaluations` before those of metrics."""
+ELITE_COLUMNS = "evaluation emitter operator parents readable genotype".split()
+"""Columns of `elite_rows` before those of metrics."""
+MEANS_COLUMNS = ["id", "samples"]
+"""Columns of `means_of` before those of metrics."""
+ARCHIVED = "e.purpose IN ('search', 'reevaluation') AND e.fidelity = 1 AND _status = 0"
 """The rows that an archive is folded from."""
 
 
@@ -43,6 +55,10 @@ class LogReader:
     def __init__(self, path: Path | str) -> None:
         self.folder = RunFolder(path)
         self._connection: sqlite3.Connection | None = open_log(self.folder.log)
+        self._checks = FEWEST_CHECKS + self.folder.log.stat().st_size // BYTES_PER_CHECK
+        whole = self.query("PRAGMA quick_check(1)")[0][0]  # pages, types, and what may not be missing
+        if whole != "ok":
+            raise damaged(self.folder.log, whole)
         self.config: RunFile = from_log(self.meta("run_file"), str(self.folder.log))
         """What defined the run, defaults filled in."""
 
@@ -53,9 +69,13 @@ class LogReader:
             plain = [value.item() if isinstance(value, np.generic) else value for value in values]
             if self._connection is None:
                 self._connection = open_log(self.folder.log)
+            checks = iter(range(self._checks))
+            self._connection.set_progress_handler(lambda: next(checks, None) is None, STEPS_BETWEEN_CHECKS)
             return self._connection.execute(statement, plain).fetchall()
+        except sqlite3.ProgrammingError:  # the statement's author is wrong, and not the log
+            raise
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter of a message with damaged text in it
-            raise damaged(self.folder.log, error) from error
+            raise unreadable(self.folder.log, error) from error
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -72,8 +92,10 @@ class LogReader:
         # SQLite has no checksums: bytes that flipped within a value show when the value is decoded
         try:
             yield
-        except (zlib.error, ValueError, TypeError, KeyError) as error:
-            raise damaged(self.folder.log, error) from error
+        except QdError:
+            raise
+        except Exception as error:  # whatever JSON, zlib, numpy, networkx and safetensors make of nonsense
+            raise damaged(self.folder.log, f"{type(error).__name__}: {error}") from error
 
     def parse(self, text: str) -> Any:
         """Decode JSON of the log.
@@ -143,7 +165,7 @@ class LogReader:
     def reevaluations(self) -> int:
         """How many of the finished evaluations were of candidates that had been evaluated before."""
         return self.query(
-            "SELECT COUNT(*) FROM results JOIN evaluations ON id = _evaluation WHERE purpose = 'reevaluation'"
+            "SELECT COUNT(*) FROM results JOIN evaluations e ON e.id = _evaluation WHERE e.purpose = 'reevaluation'"
         )[0][0]
 
     def state(self) -> dict[str, Any] | None:
@@ -158,8 +180,8 @@ class LogReader:
         if self.accepted_only:
             return counts_of(self.state())
         rows = self.query(
-            "SELECT _status, COUNT(*) FROM results JOIN evaluations ON id = _evaluation"
-            " WHERE purpose IN ('search', 'reevaluation') GROUP BY _status"
+            "SELECT _status, COUNT(*) FROM results JOIN evaluations e ON e.id = _evaluation"
+            " WHERE e.purpose IN ('search', 'reevaluation') GROUP BY _status"
         )
         return {self.status(status): count for status, count in rows}
 
@@ -175,16 +197,12 @@ class LogReader:
 
     def evaluations(self) -> pandas.DataFrame:
         """Every finished evaluation, in the order in which they were reported: a frame with one column per metric."""
-        columns = (
-            "candidate, e.id, purpose, repeat, fidelity, seed, _tell, _attempt, _status, _seconds, _worker, _error"
-        )
-        named = ["id", "evaluation", "purpose", "repeat", "fidelity", "seed", "tell", "attempt", "status", "seconds",
-                 "worker", "error"]  # fmt: skip
         rows = self.query(
-            f"SELECT {columns}, c.emitter, c.operator, {quoted(self.metrics)} FROM results"
-            " JOIN evaluations e ON e.id = _evaluation JOIN candidates c ON c.id = candidate ORDER BY _tell, e.id"
+            "SELECT e.candidate, e.id, e.purpose, e.repeat, e.fidelity, e.seed, _tell, _attempt, _status, _seconds,"
+            f" _worker, _error, c.emitter, c.operator{columns(self.metrics)} FROM results"
+            " JOIN evaluations e ON e.id = _evaluation JOIN candidates c ON c.id = e.candidate ORDER BY _tell, e.id"
         )
-        frame = pandas.DataFrame(rows, columns=[*named, "emitter", "operator", *self.metrics])
+        frame = pandas.DataFrame(rows, columns=[*EVALUATION_COLUMNS, *self.metrics])
         frame["status"] = [self.status(value).label for value in frame["status"]]
         with self.decoding():
             return frame.astype(dict.fromkeys(self.metrics, "float64"))
@@ -192,13 +210,13 @@ class LogReader:
     def elite_rows(self, evaluations: Sequence[int]) -> pandas.DataFrame:
         """What was logged of evaluations and their candidates: a row each, with one column per metric."""
         rows = self.query(
-            f"SELECT _evaluation, emitter, operator, parents, readable, genotype, {quoted(self.metrics)} FROM results"
+            "SELECT _evaluation, c.emitter, c.operator, c.parents, c.readable, c.genotype"
+            f"{columns(self.metrics)} FROM results"
             " JOIN evaluations e ON e.id = _evaluation JOIN candidates c ON c.id = e.candidate"
             " WHERE _evaluation IN (SELECT value FROM json_each(?))",
             [json.dumps([int(id) for id in evaluations])],
         )
-        named = ["evaluation", "emitter", "operator", "parents", "readable", "genotype"]
-        frame = pandas.DataFrame(rows, columns=[*named, *self.metrics])
+        frame = pandas.DataFrame(rows, columns=[*ELITE_COLUMNS, *self.metrics])
         frame["parents"] = [self.parse(text) for text in frame["parents"]]
         frame["genotype"] = [self.parse(text) for text in frame["genotype"]]
         return frame
@@ -218,24 +236,24 @@ class LogReader:
 
     def metrics_of(self, evaluation: int) -> dict[str, float]:
         """{metric: value} of an ok evaluation."""
-        rows = self.query(f"SELECT {quoted(self.metrics)} FROM results WHERE _evaluation = ?", [evaluation])
-        return dict(zip(self.metrics, rows[0], strict=True))
+        rows = self.query(f"SELECT _evaluation{columns(self.metrics)} FROM results WHERE _evaluation = ?", [evaluation])
+        return dict(zip(self.metrics, rows[0][1:], strict=True))
 
     def means_of(self, candidates: Sequence[int]) -> pandas.DataFrame:
         """Metrics as means over each candidate's evaluations, and how many these are: id, samples, metrics."""
-        means = ", ".join(f'AVG("{name}")' for name in self.metrics)
+        means = "".join(f', AVG(results."{name}")' for name in self.metrics)
         rows = self.query(
-            f"SELECT candidate, COUNT(*), {means} FROM results JOIN evaluations e ON e.id = _evaluation"
-            f" WHERE {ARCHIVED} AND candidate IN (SELECT value FROM json_each(?)) GROUP BY candidate",
+            f"SELECT e.candidate, COUNT(*){means} FROM results JOIN evaluations e ON e.id = _evaluation"
+            f" WHERE {ARCHIVED} AND e.candidate IN (SELECT value FROM json_each(?)) GROUP BY e.candidate",
             [json.dumps([int(id) for id in candidates])],
         )
-        return pandas.DataFrame(rows, columns=["id", "samples", *self.metrics])
+        return pandas.DataFrame(rows, columns=[*MEANS_COLUMNS, *self.metrics])
 
     def range_of(self, metric: str) -> tuple[float, float] | None:
         """The least and the greatest value in archived evaluations; None where there is none."""
         rows = self.query(
-            f'SELECT MIN("{metric}"), MAX("{metric}") FROM results JOIN evaluations e ON e.id = _evaluation'
-            f" WHERE {ARCHIVED}"
+            f'SELECT MIN(results."{metric}"), MAX(results."{metric}") FROM results'
+            f" JOIN evaluations e ON e.id = _evaluation WHERE {ARCHIVED}"
         )
         return None if rows[0][0] is None else rows[0]
 
@@ -246,7 +264,7 @@ class LogReader:
             (N,) evaluations and (N,) candidates, int64, and the (N, M) metrics, float64.
         """
         rows = self.query(
-            f"SELECT e.id, e.candidate, {quoted(metrics)} FROM results JOIN evaluations e ON e.id = _evaluation"
+            f"SELECT e.id, e.candidate{columns(metrics)} FROM results JOIN evaluations e ON e.id = _evaluation"
             f" WHERE {ARCHIVED} AND _tell > ? AND _tell <= ? ORDER BY _tell, e.id",
             [after, up_to],
         )
@@ -279,6 +297,6 @@ class LogReader:
             return unpack_graph(rows[0][0]) if rows else None
 
 
-def quoted(names: Iterable[str]) -> str:
-    """Column names in SQL."""
-    return ", ".join(f'"{name}"' for name in names)
+def columns(metrics: Iterable[str]) -> str:
+    """Metrics of `results` in SQL, behind other columns; a metric may have the name of any column of any table."""
+    return "".join(f', results."{name}"' for name in metrics)

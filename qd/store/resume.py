@@ -13,7 +13,7 @@ from search_spaces import Genotype
 from ..candidates import Results, Status
 from .log import CandidateRow, EvaluationRow
 from .pending import Batch, PendingRow, unpack_batch
-from .reader import LogReader
+from .reader import LogReader, columns
 
 
 @dataclass(frozen=True)
@@ -100,16 +100,16 @@ def unfinished(run: LogReader, told: bool = False) -> Unfinished:
         and proposal.candidate.id not in open_candidates
     ]
     counts = run.query(
-        "SELECT _status, COUNT(*) FROM results JOIN evaluations ON id = _evaluation"
-        " WHERE purpose IN ('search', 'reevaluation') GROUP BY _status"
+        "SELECT _status, COUNT(*) FROM results JOIN evaluations e ON e.id = _evaluation"
+        " WHERE e.purpose IN ('search', 'reevaluation') GROUP BY _status"
     )
     again = run.query(
-        "SELECT candidate, _status IS NOT NULL FROM evaluations LEFT JOIN results ON id = _evaluation"
-        " WHERE purpose = 'reevaluation' ORDER BY id"
+        "SELECT e.candidate, _status IS NOT NULL FROM evaluations e LEFT JOIN results ON e.id = _evaluation"
+        " WHERE e.purpose = 'reevaluation' ORDER BY e.id"
     )
     ok = (
-        "id IN (SELECT candidate FROM evaluations e JOIN results ON e.id = _evaluation"
-        " WHERE purpose = 'search' AND fidelity = 1 AND _status = 0)"
+        "id IN (SELECT e.candidate FROM evaluations e JOIN results ON e.id = _evaluation"
+        " WHERE e.purpose = 'search' AND e.fidelity = 1 AND _status = 0)"
     )
     return Unfinished(
         state=state,
@@ -137,19 +137,16 @@ def interrupted(run: LogReader) -> Interrupted:
 
 def _told(run: LogReader) -> ToldBefore:
     names = list(run.metrics)
-    metrics = "".join(f', "{name}"' for name in names)
     rows = run.query(
-        f"SELECT e.id, candidate, _status, genotype{metrics} FROM results"
-        " JOIN evaluations e ON e.id = _evaluation JOIN candidates c ON c.id = candidate"
-        " WHERE purpose = 'search' AND fidelity = 1 ORDER BY _tell, e.id"
+        f"SELECT e.id, e.candidate, _status, c.genotype{columns(names)} FROM results"
+        " JOIN evaluations e ON e.id = _evaluation JOIN candidates c ON c.id = e.candidate"
+        " WHERE e.purpose = 'search' AND e.fidelity = 1 ORDER BY _tell, e.id"
     )
-    evaluations, candidates, statuses, genotypes, *columns = (
-        zip(*rows, strict=True) if rows else [()] * (4 + len(names))
-    )
+    evaluations, candidates, statuses, genotypes, *values = zip(*rows, strict=True) if rows else [()] * (4 + len(names))
     results = Results(
         np.array(evaluations, dtype=np.int64),
         np.array(statuses, dtype=np.int64),
-        {name: np.array(column, dtype=np.float64) for name, column in zip(names, columns, strict=True)},
+        {name: np.array(column, dtype=np.float64) for name, column in zip(names, values, strict=True)},
         np.zeros(len(rows)),
     )
     return ToldBefore(results, np.array(candidates, dtype=np.int64), [run.parse(text) for text in genotypes])

@@ -1,4 +1,5 @@
 -- The log of a run: append-only but for `state`. One transaction per tell.
+-- A log with any other table is refused; where a statement changes, what older logs have must stay known (schema.py).
 -- Metric names match [a-z][a-z0-9_]*, so a column that starts with "_" never collides with one.
 
 CREATE TABLE meta (              -- what was fixed when the run was made
@@ -106,4 +107,4 @@ CREATE TABLE state (             -- the one row that is overwritten: what the ne
     arrays BLOB                  -- safetensors: arrays of emitters' states
 ) STRICT;
 
--- CREATE TABLE results: see Log.create; it has one REAL column per metric.
+-- CREATE TABLE results: see schema.py; it has one REAL column per metric.

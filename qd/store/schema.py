@@ -1,0 +1,65 @@
+"""What a log consists of: its tables are made from here, and a file that has others is refused."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable
+from importlib import resources
+
+METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+MOST_METRICS = 500
+LATER = frozenset(("predictions", "models"))
+"""Tables that logs may lack, as there were no models when they were written."""
+
+
+def statements(metrics: Iterable[str]) -> list[str]:
+    """SQL that makes the tables of a log in which results have these metrics."""
+    tables = resources.files("qd.store").joinpath("schema.sql").read_text().split(";\n")[:-1]
+    columns = "".join(f',\n    "{name}" REAL' for name in metrics)
+    return [
+        *tables,
+        "CREATE TABLE results (\n    _evaluation INTEGER PRIMARY KEY,\n    _tell INTEGER NOT NULL,\n"
+        "    _attempt INTEGER NOT NULL,\n    _status INTEGER NOT NULL,  -- Status: 0 ok, 1 invalid, 2 failed,"
+        " 3 timed out, 4 lost\n    _seconds REAL NOT NULL,\n    _worker TEXT NOT NULL,\n    _error TEXT"
+        f"{columns}\n) STRICT",
+        "CREATE INDEX results_tell ON results (_tell)",  # readers ask what is new since a tell
+    ]
+
+
+def what_is_wrong(connection: sqlite3.Connection) -> str | None:
+    """What distinguishes the tables of an open file from those of a log; None where they are the same.
+
+    A view in place of a table, a trigger or a computed column would run whatever its author wrote, so anything but
+    the tables themselves is refused, and nothing is asked of any of them before.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+    """
+    expected = _by_name(statements([]))
+    found: dict[str, str] = {}
+    for name, sql in connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"):
+        if name not in expected or name in found:
+            return f"{name!r} is no part of a log"
+        found[name] = _bare(sql)
+    for name in expected:
+        if name not in found and name not in LATER:
+            return f"{name!r} is missing"
+        if name in found and name != "results" and found[name] != expected[name]:
+            return f"{name!r} is not as a log has it"
+    rows = connection.execute("SELECT name FROM metrics ORDER BY rowid LIMIT ?", [MOST_METRICS + 1])
+    metrics = [name for (name,) in rows]
+    if len(metrics) > MOST_METRICS or not all(METRIC_NAME.fullmatch(name) for name in metrics):
+        return "its metrics have names that none can have"
+    if found["results"] != _by_name(statements(metrics))["results"]:
+        return "'results' has not the metrics that the log describes"
+    return None
+
+
+def _by_name(statements: Iterable[str]) -> dict[str, str]:
+    return {bare.split()[2]: bare for bare in map(_bare, statements)}
+
+
+def _bare(statement: str) -> str:
+    """Without remarks and spaces, which differ between versions."""
+    return " ".join(re.sub("--.*", "", statement).split())
