@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from qd.candidates import Candidates, Results, Status
-from search_spaces import Genotype, Invalid, Metric, SearchSpace, Task
+from qd.candidates import Candidates, Results
+from search_spaces import Genotype, Metric, SearchSpace, Task
 
 if TYPE_CHECKING:
     from qd.metrics.base import NetworkMetric
@@ -90,8 +89,5 @@ class SingleEvaluator(Evaluator):
         try:
             metrics = dict(self.evaluate_one(candidate.genotypes[0], int(candidate.seeds[0])))
             return Results.ok(candidate, metrics, seconds=time.perf_counter() - started)
-        except Invalid as error:
-            return Results.without_metrics(candidate, Status.INVALID, str(error), time.perf_counter() - started)
-        except Exception:
-            seconds = time.perf_counter() - started
-            return Results.without_metrics(candidate, Status.FAILED, traceback.format_exc(), seconds)
+        except BaseException as error:  # `exit()` too: it costs nobody but this candidate
+            return Results.raised(candidate, error, time.perf_counter() - started)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from typing import Any
 
 import numpy as np
 
-from search_spaces.genes.columns import Genotypes, take
+from search_spaces.genes import Invalid
+from search_spaces.genes.columns import Genotypes, copied, take
+
+from .interrupts import Interrupted
 
 Weights = Mapping[str, np.ndarray]
 """A trained network's tensors by name, as arrays."""
@@ -67,6 +71,11 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def copy(self) -> Candidates:
+        """The same, sharing nothing: for code that may change what it is given."""
+        arrays = {name: getattr(self, name).copy() for name in ("ids", "evaluation_ids", "seeds")}
+        return replace(self, genotypes=copied(self.genotypes), **arrays)
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Candidates:
         """The given rows, in the given order."""
@@ -129,6 +138,11 @@ class Results:
         )
 
     @classmethod
+    def raised(cls, candidates: Candidates, error: BaseException, seconds: float = 0.0) -> Results:
+        """None of the batch has an answer, because this was raised."""
+        return cls.without_metrics(candidates, *outcome_of(error), seconds)
+
+    @classmethod
     def without_metrics(cls, candidates: Candidates, status: Status, error: str, seconds: float = 0.0) -> Results:
         """None of the batch has an answer, all for the same reason."""
         size = len(candidates)
@@ -174,3 +188,12 @@ class Results:
             {id: worker for part in parts for id, worker in part.workers.items()},
             {id: attempt for part in parts for id, attempt in part.attempts.items()},
         )
+
+
+def outcome_of(error: BaseException) -> tuple[Status, str]:
+    """Status and text of a candidate whose code raised this, be it `SystemExit`; a person's Ctrl-C is raised again."""
+    if isinstance(error, Interrupted):
+        raise error
+    if isinstance(error, Invalid):
+        return Status.INVALID, str(error)
+    return Status.FAILED, "".join(traceback.format_exception(error))

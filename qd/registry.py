@@ -10,6 +10,7 @@ Every open set is a room of `ROOMS`, and a kind of it is found in the same way:
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import importlib
@@ -21,7 +22,7 @@ import pkgutil
 import re
 import sys
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from .errors import UsageError, shown, suggest
+from .interrupts import Interrupted, told_apart
 
 logger = logging.getLogger(__name__)
 
@@ -178,7 +180,8 @@ class Registry:
         for name, value in arguments.items():
             values[name] = self._value(hints[name], value, f"{where}.{name}") if name in hints else value
         try:
-            return cls(**given, **values)
+            with not_ending(f"{where}: {cls.__name__}(...)"):
+                return cls(**given, **values)
         except (ValueError, TypeError) as error:
             raise UsageError(f"{where}: {error}") from error
 
@@ -293,13 +296,8 @@ def _find_installed(room: str, kind: str, where: str) -> type[Any]:
     if len({point.value for point in points}) > 1:
         given = ", ".join(f"{point.value} of {point.dist.name if point.dist else '?'}" for point in points)
         raise UsageError(f"{where}.kind: {kind!r} is the name of several installed kinds: {given}; uninstall one")
-    try:
+    with _importing(f"{where}.kind: importing {points[0].value}, which is installed as {kind!r},", points[0].value):
         found = points[0].load()
-    except Exception as error:  # a stranger's package may raise anything
-        raise UsageError(
-            f"{where}.kind: importing {points[0].value}, which is installed as {kind!r}, failed:"
-            f" {type(error).__name__}: {error}"
-        ) from error
     if not inspect.isclass(found):
         raise UsageError(f"{where}.kind: {points[0].value}, which is installed as {kind!r}, is no class")
     return found
@@ -435,8 +433,43 @@ def _import_from(folder: Path, module_name: str, where: str) -> ModuleType:
     sys.modules[module_name] = module
     _imported[module_name] = (path, digest)
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[module_name]
-        raise UsageError(f"{where}.kind: importing {path} failed: {type(error).__name__}: {error}") from error
+        with _importing(f"{where}.kind: importing {path}", str(path)):
+            spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(module_name, None)
+        raise
     return module
+
+
+@contextlib.contextmanager
+def _importing(what: str, program: str) -> Iterator[None]:
+    """Import a stranger's code as a program without options: our command line is none of its business."""
+    arguments, sys.argv = sys.argv, [program]
+    try:
+        with not_ending(what):
+            yield
+    except (UsageError, Interrupted):
+        raise
+    except Exception as error:
+        raise UsageError(f"{what} failed: {type(error).__name__}: {error}") from error
+    finally:
+        sys.argv = arguments
+
+
+@contextlib.contextmanager
+def not_ending(what: str) -> Iterator[None]:
+    """Run a stranger's code, which may raise any `Exception`, and may not end the process.
+
+    Raises:
+        UsageError: it tried to.
+    """
+    try:
+        with told_apart():
+            yield
+    except (Exception, Interrupted):
+        raise
+    except BaseException as error:
+        raise UsageError(
+            f"{what} would have ended the process ({type(error).__name__}: {error}). A plug-in is used as a module and"
+            ' has no command line: put what reads options, runs or exits under `if __name__ == "__main__":`'
+        ) from error

@@ -24,7 +24,15 @@ from scripts.layers import (
 )
 
 FLOORS: list[set[str]] = [  # from the ground up; `X/*` stands for whatever in X has no name of its own here
-    {"qd/display", "qd/errors", "qd/environment", "qd/plain_data", "qd/wording", "search_spaces/genes"},
+    {
+        "qd/display",
+        "qd/errors",
+        "qd/environment",
+        "qd/interrupts",
+        "qd/plain_data",
+        "qd/wording",
+        "search_spaces/genes",
+    },
     {"qd/candidates", "qd/config", "qd/registry", "search_spaces"},
     {"qd/archives", "qd/training", "search_spaces/shelf"},
     {"qd/metrics", "qd/surrogates", "search_spaces/library", "evaluators/task_data"},

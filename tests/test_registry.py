@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypedDict, Unpack
 import pytest
 from pydantic import Field
 
+import qd
 from evaluators import Evaluator
 from evaluators.image_classification import ImageClassification
 from qd.errors import UsageError
@@ -133,6 +134,48 @@ def test_a_broken_plugin_is_explained(write, tmp_path: Path, name: str, text: st
     write(name, text)
     with pytest.raises(UsageError, match=rf"^space\.kind: .*{message}"):
         find(kind, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "raised"),
+    [
+        ("exit()", "SystemExit: None"),
+        ("raise SystemExit(0)", "SystemExit: 0"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt: "),
+        ("import argparse; p = argparse.ArgumentParser(); p.add_argument('data'); p.parse_args()", "SystemExit: 2"),
+    ],
+)
+def test_a_plugin_does_not_end_the_process_that_imports_it(write, tmp_path: Path, line: str, raised: str) -> None:
+    write("ends.py", f"{line}\n{dedent(GOOD)}")
+    message = rf"space.kind: importing .*ends.py would have ended the process \({raised}\).*if __name__ =="
+    with pytest.raises(UsageError, match=message):
+        Registry(tmp_path).find("spaces", "ends:Mine", "space")
+    assert "ends" not in sys.modules
+
+
+def test_a_plugin_does_not_see_our_command_line(write, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["qd", "run", "run.yaml"])
+    write("parses.py", f"import argparse, sys\nargparse.ArgumentParser().parse_args()\nseen = sys.argv\n{dedent(GOOD)}")
+    Registry(tmp_path).find("spaces", "parses:Mine", "space")
+    assert sys.modules["parses"].seen == [str(tmp_path / "parses.py")]
+    assert sys.argv == ["qd", "run", "run.yaml"]
+
+
+def test_a_persons_ctrl_c_during_an_import_is_theirs(write, tmp_path: Path) -> None:
+    write("slow.py", f"import signal\nsignal.raise_signal(signal.SIGINT)\n{dedent(GOOD)}")
+    with pytest.raises(KeyboardInterrupt):
+        Registry(tmp_path).find("spaces", "slow:Mine", "space")
+
+
+@pytest.mark.parametrize("method", ["__init__", "bind"])
+def test_a_constructor_does_not_end_the_process(workbench, method: str) -> None:
+    text = workbench.plugin.read_text()
+    arguments = "self" if method == "__init__" else "self, space"
+    workbench.plugin.write_text(f"{text}\nclass Quits(Table):\n    def {method}({arguments}): exit('bye')\n")
+    file = workbench.write(evaluator={"kind": f"{workbench.module}:Quits"})
+    with pytest.raises(UsageError, match=r"evaluator: Quits.* would have ended the process \(SystemExit: bye\)"):
+        qd.run(file, out="never")
+    assert not (workbench.folder / "never").exists()
 
 
 def test_a_plugin_that_was_mended_is_imported_again(write, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from search_spaces import Genotypes
-from search_spaces.genes.columns import take
+from search_spaces.genes.columns import copied, copy_tree, take
 
 FIRST_CAPACITY = 256
 
@@ -42,7 +42,8 @@ class Insertion(NamedTuple):
 class Elites(Mapping[int, Elite]):
     """{cell: elite}, in the order in which the cells were first filled; an elite's place in it is its slot.
 
-    The columns are read by slot; each has one entry for every elite.
+    The columns are read by slot; each has one entry for every elite. They are for reading alone, and genotypes are
+    handed out as copies: emitters of strangers see this.
     """
 
     def __init__(self, measures: int) -> None:
@@ -63,7 +64,7 @@ class Elites(Mapping[int, Elite]):
 
     def __getitem__(self, cell: int) -> Elite:
         slot = self._slots[cell]
-        genotype = self._trees[slot] if self._rows is None else self._rows[slot].tolist()
+        genotype = copy_tree(self._trees[slot]) if self._rows is None else self._rows[slot].tolist()
         return Elite(int(self._evaluations[slot]), int(self._candidates[slot]), float(self._objectives[slot]), genotype)
 
     @property
@@ -74,26 +75,26 @@ class Elites(Mapping[int, Elite]):
     @property
     def evaluations(self) -> np.ndarray:
         """(L,) int64."""
-        return self._evaluations[: len(self)]
+        return _readable(self._evaluations[: len(self)])
 
     @property
     def candidates(self) -> np.ndarray:
         """(L,) int64."""
-        return self._candidates[: len(self)]
+        return _readable(self._candidates[: len(self)])
 
     @property
     def objectives(self) -> np.ndarray:
         """(L,) float64, in the metric's own unit."""
-        return self._objectives[: len(self)]
+        return _readable(self._objectives[: len(self)])
 
     @property
     def positions(self) -> np.ndarray:
         """(L, M) float64, on each axis."""
-        return self._positions[: len(self)]
+        return _readable(self._positions[: len(self)])
 
     def genotypes(self, slots: np.ndarray) -> Genotypes:
         """Those of the given slots, as a column of the space."""
-        return take(self._trees if self._rows is None else self._rows, slots)
+        return copied(take(self._trees, slots)) if self._rows is None else take(self._rows, slots)
 
     def slot(self, cell: int) -> int | None:
         """Where the elite of a cell is; None where the cell is empty."""
@@ -159,6 +160,11 @@ class Elites(Mapping[int, Elite]):
         )
         if self._rows is not None:
             self._rows = _doubled(self._rows)
+
+
+def _readable(view: np.ndarray) -> np.ndarray:
+    view.flags.writeable = False
+    return view
 
 
 def _doubled(column: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces import Genotype, Invalid, SearchSpace, Task
+from search_spaces.genes import copy_tree
 
 from ..analysis.run import Run
 from ..config import moved
@@ -133,7 +134,7 @@ class Architecture:
         task = self.network_task(where)
         try:
             space.genes.validate(self.genotype)
-            return build_seeded(lambda: space.build(self.genotype, task), self.seed)
+            return build_seeded(lambda: space.build(copy_tree(self.genotype), task), self.seed)
         except Invalid as error:
             raise QdError(f"{where}: this version of {self.space['kind']} does not build it: {error}") from error
 

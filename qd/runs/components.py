@@ -12,7 +12,7 @@ from search_spaces import SearchSpace
 from ..config import RunFile
 from ..errors import UsageError
 from ..metrics.base import MetricError, NetworkMetric
-from ..registry import Registry
+from ..registry import Registry, not_ending
 from .measured import Measured
 
 
@@ -36,7 +36,8 @@ class Components:
         """
         self.evaluator.reproducible = config.search.order == "id"
         try:
-            self.evaluator.bind(self.space)
+            with not_ending(f"evaluator: {type(self.evaluator).__name__}.bind"):
+                self.evaluator.bind(self.space)
         except MetricError as error:
             raise UsageError(f"metrics: {error}") from error
         except ValueError as error:

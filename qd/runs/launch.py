@@ -21,6 +21,7 @@ from ..analysis.run import Run, open_run
 from ..config import RunFile, check, load, override
 from ..errors import UsageError
 from ..executors import Executor, Work
+from ..interrupts import interrupt
 from ..search.columnar import ColumnarSearch
 from ..search.full import Search
 from ..search.loop import Ending, Loop
@@ -295,7 +296,7 @@ def interruptible() -> Iterator[threading.Event]:
 
     def note(number: int, frame: Any) -> None:
         if event.is_set() and number != signal.SIGHUP:  # which a shell and the system may both send
-            raise KeyboardInterrupt
+            interrupt(number, frame)
         event.set()
 
     _handlers_before.append(before)

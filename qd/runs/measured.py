@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from evaluators import Evaluator
-from search_spaces import Genotype, Invalid, SearchSpace
+from search_spaces import Genotype, SearchSpace
+from search_spaces.genes import copy_tree
 
-from ..candidates import Candidates, Purpose, Results, Status, Weights
+from ..candidates import Candidates, Purpose, Results, Status, Weights, outcome_of
 from ..executors.base import evaluate
 from ..metrics.base import MetricError, NetworkMetric
 from ..metrics.joined import JoinedMetrics
@@ -70,10 +70,8 @@ class Measured(Evaluator):
             try:
                 for name, value in self.measured.measure(subject).items():
                     columns[name][index] = value
-            except Invalid as error:
-                results.status[index], results.errors[id] = Status.INVALID, str(error)
-            except Exception:
-                results.status[index], results.errors[id] = Status.FAILED, traceback.format_exc()
+            except BaseException as error:
+                results.status[index], results.errors[id] = outcome_of(error)
             results.seconds[index] += time.perf_counter() - started
         results.metrics = {**results.metrics, **columns}
         return results
@@ -101,7 +99,7 @@ class Measured(Evaluator):
 
         assert self.task is not None
         task = self.task
-        network = build_seeded(lambda: self.space.build(genotype, task), seed)
+        network = build_seeded(lambda: self.space.build(copy_tree(genotype), task), seed)
         if weights:
             network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
         return network

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from search_spaces import Genotype, SearchSpace
-from search_spaces.genes import to_json
+from search_spaces.genes import copy_tree, to_json
 from search_spaces.genes.columns import take
 
 from ..archives import Insertion
@@ -181,7 +181,7 @@ class Search(Loop):
         self, emitter: str, operator: str, parents: tuple[int, ...], genotype: Genotype, fidelity: float
     ) -> Proposal:
         text = to_json(genotype)
-        key = blake2b((text if self._plain_keys else self._space.key(genotype)).encode(), digest_size=16).digest()
+        key = blake2b((text if self._plain_keys else self._space.key(copy_tree(genotype))).encode(), digest_size=16).digest()
         twin = self._known.get((key, fidelity))
         self.proposals += 1
         candidate = CandidateRow(

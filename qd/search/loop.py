@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from search_spaces import Genotypes
-from search_spaces.genes.columns import take
+from search_spaces.genes.columns import copied, take
 
 from ..archives import Insertion
 from ..candidates import Candidates, Purpose, Results, Status
@@ -214,11 +214,13 @@ class Loop(ABC):
     def _tell_emitter(
         self, one: WeightedEmitter, results: Results, candidates: np.ndarray, genotypes: Genotypes
     ) -> None:
+        """Tell an emitter what came of its proposals, in copies."""
         names = [self.archive.objective.metric, *(axis.metric for axis in self.archive.axes)]
         empty = np.full(len(results), np.nan)  # none of a batch without any answer has metrics
-        metrics = {name: results.metrics.get(name, empty) for name in [*names, *results.metrics]}
+        metrics = {name: results.metrics.get(name, empty).copy() for name in [*names, *results.metrics]}
         objectives = self.archive.objective.sign * metrics[self.archive.objective.metric]
-        one.emitter.tell(Told(candidates, genotypes, metrics, objectives), self.archive, one.rng)
+        told = Told(candidates.copy(), copied(genotypes), metrics, objectives)
+        one.emitter.tell(told, self.archive, one.rng)
 
     def _count_errors(self, results: Results) -> None:
         """Note the errors of the first evaluations, as long as there is no answer."""

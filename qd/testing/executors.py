@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from asyncio import CancelledError
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -18,15 +19,28 @@ from .batches import make_candidates
 
 MakeExecutor = Callable[[Evaluator], Executor]
 
+ENDS: dict[str, type[BaseException]] = {
+    "exit": SystemExit,
+    "interrupt": KeyboardInterrupt,
+    "cancel": CancelledError,
+    "close": GeneratorExit,
+}
+"""What more than an `Exception` may come out of an evaluation."""
+
 
 class TinySpace(SearchSpace):
     """A number, and what its evaluation does. Importable, so that workers elsewhere find it."""
 
-    genes = Struct(number=Integer(0, 99), does=Choice("well", "raise", "refuse", "give_nan", "give_infinity"))
+    genes = Struct(number=Integer(0, 99), does=Choice("well", "raise", "refuse", "give_nan", "give_infinity", *ENDS))
 
 
 class TinyEvaluator(Evaluator):
-    """Reports what it was given. One bad genotype spoils the whole batch, and rows come back in reverse."""
+    """Reports what it was given. One bad genotype spoils the whole batch, and rows come back in reverse.
+
+    It takes apart what it is given, and writes over what it returned before.
+    """
+
+    _returned: Results | None = None
 
     metrics = {
         "number": Metric("", 0, 99),
@@ -37,13 +51,22 @@ class TinyEvaluator(Evaluator):
     }
 
     def evaluate(self, candidates: Candidates) -> Results:
-        for genotype in candidates.genotypes:
-            if genotype["does"] == "raise":
-                raise RuntimeError(f"number {genotype['number']} is broken")
-            if genotype["does"] == "refuse":
-                raise Invalid(f"number {genotype['number']} stands for nothing")
+        if self._returned is not None:
+            for column in (*self._returned.metrics.values(), self._returned.seconds, self._returned.evaluation_ids):
+                column[:] = 0
+            for weights in self._returned.weights.values():
+                np.asarray(weights["w"])[:] = 0
         given = {"give_nan": np.nan, "give_infinity": np.inf}
-        numbers = [given.get(one["does"], one["number"]) for one in candidates.genotypes]
+        numbers = []
+        for genotype in candidates.genotypes:
+            number, does = genotype.pop("number"), genotype.pop("does")
+            if does == "raise":
+                raise RuntimeError(f"number {number} is broken")
+            if does == "refuse":
+                raise Invalid(f"number {number} stands for nothing")
+            if does in ENDS:
+                raise ENDS[does](f"number {number} wants to go")
+            numbers.append(given.get(does, number))
         size = len(candidates)
         metrics = {
             "number": numbers,
@@ -53,7 +76,8 @@ class TinyEvaluator(Evaluator):
             "verifies": np.full(size, candidates.purpose is Purpose.VERIFICATION),
         }
         weights: dict[int, Weights] = {int(id): {"w": np.array([id, 1.5])} for id in candidates.evaluation_ids}
-        return Results.ok(candidates, metrics, weights=weights).take(range(size)[::-1])
+        self._returned = Results.ok(candidates, metrics, weights=weights).take(range(size)[::-1])
+        return self._returned
 
 
 class ForgetfulEvaluator(TinyEvaluator):
@@ -150,6 +174,14 @@ class ExecutorConformance:
         assert "Traceback" in results.errors[culprit]
         assert np.isnan([column[3] for column in results.metrics.values()]).all()
 
+    @pytest.mark.parametrize("does", ENDS)
+    def test_what_would_end_the_process_costs_its_candidate_alone(self, executor: Executor, does: str) -> None:
+        results = self.evaluate(executor, make_candidates([*numbers(2), {"number": 50, "does": does}, *numbers(1)]))
+        assert statuses(results) == [Status.OK, Status.OK, Status.FAILED, Status.OK]
+        error = results.errors[int(results.evaluation_ids[2])]
+        assert f"{ENDS[does].__name__}: number 50 wants to go" in error
+        assert "Traceback" in error
+
     def test_an_impossible_genotype_is_invalid_and_says_why(self, executor: Executor) -> None:
         results = self.evaluate(executor, make_candidates([*numbers(2), {"number": 7, "does": "refuse"}]))
         assert statuses(results) == [Status.OK, Status.OK, Status.INVALID]
@@ -166,7 +198,7 @@ class ExecutorConformance:
         [
             (ForgetfulEvaluator, "missing: ['share']"),
             (LossyEvaluator, "one row for each of"),
-            (ShortEvaluator, "share of shape (0,)"),
+            (ShortEvaluator, "metric share: expected a number for each of"),
         ],
     )
     def test_a_broken_evaluator_is_told_what_is_wrong(
@@ -202,6 +234,15 @@ class ExecutorConformance:
         batch = make_candidates(numbers(3))
         self.evaluate(executor, batch)
         assert batch.genotypes == numbers(3)
+
+    def test_results_stay_as_they_are(self, executor: Executor) -> None:
+        first = self.evaluate(executor, make_candidates(numbers(3)))
+        self.evaluate(executor, make_candidates(numbers(2), first_id=100))
+        assert first.metrics["number"].tolist() == [genotype["number"] for genotype in numbers(3)]
+        fetched = executor.fetch(first.evaluation_ids.tolist())
+        assert [fetched[id]["w"].tolist() for id in first.evaluation_ids.tolist()] == [
+            [id, 1.5] for id in first.evaluation_ids.tolist()
+        ]
 
     def test_may_be_closed_twice_and_with_work_left(self, executor: Executor) -> None:
         executor.submit(make_candidates(numbers(3)))

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.base import Genotype, Invalid, SearchSpace, Stack, Task
+from search_spaces.genes import copy_tree
 
 from .alone import build_seeded, train_alone
 from .batches import minibatches
@@ -93,7 +94,7 @@ class _Job:
     network: nn.Module = field(default_factory=nn.Identity)
 
     def build(self, space: SearchSpace, task: Task, inputs: Tensor) -> None:
-        self.network = build_seeded(lambda: space.build(self.genotype, task), self.seed)
+        self.network = build_seeded(lambda: space.build(copy_tree(self.genotype), task), self.seed)
         self.network.to(device=inputs.device, dtype=inputs.dtype)
 
 

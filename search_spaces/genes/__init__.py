@@ -20,9 +20,9 @@ The value of a `Struct` is a dict, of a `Repeat` a list, of a `Variant` the dict
 entry, `kind`. All randomness comes from the `numpy.random.Generator` that is passed in.
 """
 
-from .base import Gene, Genotype, Invalid, copy_tree, to_json
+from .base import Gene, Genotype, Invalid, to_json
 from .choice import Choice
-from .columns import Genotypes
+from .columns import Genotypes, copy_tree
 from .integer import Integer
 from .real import Real
 from .repeat import Repeat

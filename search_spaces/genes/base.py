@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .columns import Genotypes
+from .columns import Genotypes, copy_tree
 
 Genotype = Any
 """Plain JSON data: None, bool, int, float, str, list or dict with str keys."""
@@ -153,17 +153,6 @@ def _pick_weighted(sites: Sequence[Site], weights: Mapping[Gene, float], rng: np
     return int(np.searchsorted(chances, rng.random() * chances[-1], side="right"))
 
 
-def copy_tree(value: Genotype) -> Genotype:
-    """A deep copy of plain data; twenty times as fast as `copy.deepcopy`."""
-    kind = type(value)
-    if kind is dict:  # leaves are looked at here: a call for each of them would take most of the time
-        return {key: copy_tree(item) if type(item) in _CONTAINERS else item for key, item in value.items()}
-    if kind is list:
-        return [copy_tree(item) if type(item) in _CONTAINERS else item for item in value]
-    return value
-
-
-_CONTAINERS = frozenset((dict, list))
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 

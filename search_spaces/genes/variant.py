@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .base import Gene, Genotype, Invalid, Site, at, copy_tree, pick
+from .base import Gene, Genotype, Invalid, Site, at, pick
+from .columns import copy_tree
 from .struct import Struct
 
 KIND = "kind"
