@@ -181,7 +181,8 @@ class Search(Loop):
         self, emitter: str, operator: str, parents: tuple[int, ...], genotype: Genotype, fidelity: float
     ) -> Proposal:
         text = to_json(genotype)
-        key = blake2b((text if self._plain_keys else self._space.key(copy_tree(genotype))).encode(), digest_size=16).digest()
+        key_text = text if self._plain_keys else self._space.key(copy_tree(genotype))
+        key = blake2b(key_text.encode(), digest_size=16).digest()
         twin = self._known.get((key, fidelity))
         self.proposals += 1
         candidate = CandidateRow(

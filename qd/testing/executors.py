@@ -54,8 +54,8 @@ class TinyEvaluator(Evaluator):
         if self._returned is not None:
             for column in (*self._returned.metrics.values(), self._returned.seconds, self._returned.evaluation_ids):
                 column[:] = 0
-            for weights in self._returned.weights.values():
-                np.asarray(weights["w"])[:] = 0
+            for tensors in self._returned.weights.values():
+                tensors["w"][:] = 0
         given = {"give_nan": np.nan, "give_infinity": np.inf}
         numbers = []
         for genotype in candidates.genotypes:

@@ -100,7 +100,7 @@ CHANGES = [
 
 @pytest.mark.parametrize("log", ["all", "accepted"])
 @pytest.mark.parametrize(("space", "before", "after", "how"), CHANGES)
-def test_code_that_changes_its_arguments_changes_nothing_else(write, log_tables, log, space, before, after, how) -> None:
+def test_code_that_changes_what_it_gets_changes_nothing_else(write, log_tables, log, space, before, after, how) -> None:
     harmless = qd.run(write(space, before, log=log), out="harmless")
     careless = qd.run(write(space, after, how, log=log), out="careless")
     tables, expected = log_tables(careless.folder.path), log_tables(harmless.folder.path)
