@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from ..archives import Archive, Axis, GridArchive, Objective
+from ..archives import Archive, Axis, GridArchive, Objective, widened
 from ..errors import UsageError
 from .folding import FoldedLog
 
@@ -58,10 +58,9 @@ def projection(
 
 def _axis(run: FoldedLog, name: str, bins: int) -> Axis:
     low, high = _seen(run, name)
-    scale = "log" if low > 0 and high / low >= 30 else "linear"
+    scale = "log" if low > 0 and low <= high / 30 else "linear"
     return Axis(name, low, high, bins, scale, run.metrics[name].unit)
 
 
 def _seen(run: FoldedLog, name: str) -> tuple[float, float]:
-    low, high = run.range_of(name) or (0.0, 1.0)
-    return (low, high) if low < high else (low - 0.5, high + 0.5)
+    return widened(*(run.range_of(name) or (0.0, 1.0)))

@@ -3,7 +3,7 @@
 Adding the same rows in the same order gives the same archive, however they were cut into calls.
 """
 
-from .axes import Axis, Objective
+from .axes import Axis, Objective, widened
 from .base import Archive, CellArchive
 from .categorical import CategoricalArchive
 from .cvt import CVTArchive
@@ -30,4 +30,5 @@ __all__ = [
     "make_archive",
     "make_axis",
     "make_objective",
+    "widened",
 ]

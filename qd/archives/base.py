@@ -10,6 +10,7 @@ import numpy as np
 
 from search_spaces import Genotypes
 
+from ..config import LARGEST
 from ..display import Displayed
 from ..errors import UsageError
 from .averages import Averages
@@ -18,7 +19,7 @@ from .elites import Elite, Elites, Insertion
 
 
 class Archive(Displayed, ABC):
-    """The best evaluation of every cell over named measures.
+    """The best evaluation of every cell over named measures; an objective beyond ±1e300 counts as none.
 
     A fold over results: the same rows in the same order give the same archive, however they were cut into calls. An
     equal objective does not displace an elite. Nothing is drawn at random but by the generator of `draw`.
@@ -34,7 +35,7 @@ class Archive(Displayed, ABC):
         outside: what becomes of results beyond the axes: "drop" or "clip".
 
     Raises:
-        ValueError: an axis has categories that this kind cannot have.
+        ValueError: an axis has categories that this kind cannot have, or more bins than numbers.
     """
 
     binned: ClassVar[bool] = False
@@ -51,6 +52,7 @@ class Archive(Displayed, ABC):
     def __init__(self, objective: Objective, axes: Sequence[Axis], outside: str = "drop") -> None:
         if not self.categorical and any(axis.categories for axis in axes):
             raise ValueError("measures: categories need kind: grid or categorical")
+        check_bins(axes)
         self.objective = objective
         self.axes = tuple(axes)
         self.clips = outside == "clip"
@@ -97,7 +99,7 @@ class Archive(Displayed, ABC):
 
     def middles(self) -> np.ndarray:
         """(L, M) shares of the axes: a point inside the cell of each elite, where marks of pictures are."""
-        return (self.elites.positions - self._low) / (self._high - self._low)
+        return self.shares(self.elites.positions)
 
     def corners(self) -> dict[int, np.ndarray] | None:
         """{cell: (V, 2) shares of the axes} of all cells of an archive of one or two measures; None without bounds.
@@ -129,8 +131,11 @@ class Archive(Displayed, ABC):
 
     def scaled(self, metrics: Mapping[str, np.ndarray]) -> np.ndarray:
         """(N, M) float64, where results lie between the ends of each axis: 0 to 1 inside, NaN where there is none."""
-        positions = np.stack([axis.position(metrics[axis.metric]) for axis in self.axes], axis=1)
-        return (positions - self._low) / (self._high - self._low)
+        return self.shares(np.stack([axis.position(metrics[axis.metric]) for axis in self.axes], axis=1))
+
+    def shares(self, positions: np.ndarray) -> np.ndarray:
+        """(N, M) positions → (N, M) shares of the axes: 0 to 1 inside, whatever their scale."""
+        return np.stack([axis.shares(positions[:, index]) for index, axis in enumerate(self.axes)], axis=1)
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """(n,) slots of elites, drawn uniformly with replacement: what parents are drawn from."""
@@ -196,7 +201,7 @@ class Archive(Displayed, ABC):
         values = np.asarray(metrics[self.objective.metric], dtype=np.float64)
         positions = np.stack([axis.position(metrics[axis.metric]) for axis in self.axes], axis=1)
         inside = ((positions >= self._low) & (positions <= self._high)).all(axis=1)
-        usable = np.isfinite(values) & ~np.isnan(positions).any(axis=1)
+        usable = (np.abs(values) <= LARGEST) & ~np.isnan(positions).any(axis=1)
         self.outside += int((~inside).sum())
         rows = np.flatnonzero(usable if self.clips else usable & inside)
         if not rows.size:
@@ -248,6 +253,16 @@ class Archive(Displayed, ABC):
             slots = np.flatnonzero(signed == signed.max())
             slot = int(slots[self.elites.evaluations[slots].argmin()])
             self._best = (float(signed[slot]), -int(self.elites.evaluations[slot]), slot)
+
+
+def check_bins(axes: Sequence[Axis]) -> None:
+    """Raise `ValueError` where an axis has bins that no number could lie in."""
+    for axis in axes:
+        if axis.too_fine:
+            raise ValueError(
+                f"measures: there are fewer numbers from {axis.low!r} to {axis.high!r} than the {axis.bins} bins of"
+                f" {axis.metric}: use fewer bins, or set low and high further apart"
+            )
 
 
 class CellArchive(Archive):
@@ -311,7 +326,7 @@ class CellArchive(Archive):
         position = np.array([float(axis.position(measures[[i]])[0]) for i, axis in enumerate(self.axes)])
         inside = bool(((position >= self._low) & (position <= self._high)).all())
         self.outside += not inside
-        usable = np.isfinite(value) and not np.isnan(position).any()
+        usable = abs(value) <= LARGEST and not np.isnan(position).any()
         position = np.clip(position, self._low, self._high)
         if not usable or not (inside or self.clips):
             return position, None

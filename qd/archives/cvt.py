@@ -94,8 +94,8 @@ class CVTArchive(CellArchive):
             qd_score_offset=self.objective.worst,
         )
         if len(self):
-            scaled = (self.elites.positions - self._low) / (self._high - self._low)
-            tessellation.add(self.elites.evaluations, self.objective.sign * self.elites.objectives, scaled)
+            shares = self.shares(self.elites.positions)
+            tessellation.add(self.elites.evaluations, self.objective.sign * self.elites.objectives, shares)
         return tessellation
 
     def emptied(self) -> Self:
@@ -104,7 +104,7 @@ class CVTArchive(CellArchive):
         return anew
 
     def cells_of(self, positions: np.ndarray) -> np.ndarray:
-        return np.asarray(self._tree.query((positions - self._low) / (self._high - self._low))[1], dtype=np.int64)
+        return np.asarray(self._tree.query(self.shares(positions))[1], dtype=np.int64)
 
 
 def tessellate(cells: int, measures: int, samples: int, seed: int) -> np.ndarray:

@@ -13,11 +13,7 @@ from pydantic import Field
 
 from ..config import Model
 from .axes import Axis, Objective
-from .base import CellArchive
-
-EPSILON = 1e-6
-"""pyribs' own: what lies this share of a bin below an edge belongs above it."""
-
+from .base import CellArchive, check_bins
 
 MOST_CELLS = 10_000_000
 
@@ -43,11 +39,10 @@ class Refinement(Model):
 
 
 class GridArchive(CellArchive):
-    """The best of every cell of a grid (MAP-Elites; Mouret & Clune 2015). The upper bound belongs to the last bin.
+    """The best of every cell of a grid (MAP-Elites; Mouret & Clune 2015); `Axis` says which bin a value is in.
 
-    A refinement cuts every bin into equal parts, so that each elite keeps a cell of its own and none is lost. Where a
-    value lies is found from the coarsest grid to the finest: rounding at an edge never carries it into another coarse
-    bin than the one that it was in.
+    A refinement cuts every bin into equal parts, so that each elite keeps a cell of its own and none is lost: the edges
+    of the coarser bins are among those of the finer ones.
 
     Args:
         objective: what makes the best.
@@ -70,7 +65,6 @@ class GridArchive(CellArchive):
         refine: Sequence[Refinement] = (),
     ) -> None:
         super().__init__(objective, axes, outside)
-        self._levels = [np.array(self._bins)]
         self._due = [(one.evaluations, one.of(self.axes)) for one in refine]
         _check_cells(self._bins)
         self._check_refinements()
@@ -89,11 +83,15 @@ class GridArchive(CellArchive):
             solution_dim=(),
             solution_dtype=np.int64,
             dims=self._bins,
-            ranges=[axis.bounds() for axis in self.axes],
+            ranges=[(0.0, 1.0)] * len(self.axes),
+            epsilon=0.0,
             qd_score_offset=self.objective.worst,
         )
         if len(self):
-            grid.add(self.elites.evaluations, self.objective.sign * self.elites.objectives, self.elites.positions)
+            shares = self.shares(self.elites.positions)
+            strays = grid.index_of(shares) != self.elites.cells  # by rounding, beside an edge
+            shares[strays] = self.middles()[strays]
+            grid.add(self.elites.evaluations, self.objective.sign * self.elites.objectives, shares)
         return grid
 
     def position(self, cell: int) -> tuple[int, ...]:
@@ -113,11 +111,10 @@ class GridArchive(CellArchive):
         return dict(enumerate(shapes))
 
     def cells_of(self, positions: np.ndarray) -> np.ndarray:
-        coarse = self._bins_at(self._levels[0], positions)
-        for before, after in zip(self._levels, self._levels[1:], strict=False):
-            parts = after // before
-            coarse = np.clip(self._bins_at(after, positions), coarse * parts, coarse * parts + parts - 1)
-        return coarse @ self._strides()
+        cells = np.zeros(len(positions), dtype=np.int64)
+        for index, axis in enumerate(self.axes):
+            cells = cells * axis.bins + axis.bins_of(positions[:, index])
+        return cells
 
     def emptied(self) -> Self:
         return type(self)(self.objective, self.axes, "clip" if self.clips else "drop")
@@ -134,8 +131,7 @@ class GridArchive(CellArchive):
         return refined
 
     def refine(self, bins: Sequence[int]) -> None:
-        self.axes = tuple(dataclasses.replace(axis, bins=number) for axis, number in zip(self.axes, bins, strict=True))
-        self._levels.append(np.array(self._bins))
+        self.axes = self._cut(bins)
         self._due = [(time, finer) for time, finer in self._due if finer > self._bins]
         self.elites.renumber(self.cells_of(self.elites.positions).tolist())
 
@@ -153,15 +149,11 @@ class GridArchive(CellArchive):
             for axis, new in zip(self.axes, bins, strict=True):
                 if axis.categories and new != axis.bins:
                     raise ValueError(f"refine: the categories of {axis.metric} cannot be cut")
+            check_bins(self._cut(bins))
             before, time = bins, evaluations
 
-    def _bins_at(self, level: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        bins = (level * (positions - self._low) + EPSILON) / (self._high - self._low)
-        return np.clip(bins.astype(np.int64), 0, level - 1)
-
-    def _strides(self) -> np.ndarray:
-        bins = self._levels[-1]
-        return np.append(np.cumprod(bins[:0:-1])[::-1], 1)
+    def _cut(self, bins: Sequence[int]) -> tuple[Axis, ...]:
+        return tuple(dataclasses.replace(axis, bins=number) for axis, number in zip(self.axes, bins, strict=True))
 
 
 def _check_cells(bins: Sequence[int]) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from search_spaces import Metric
 
-from ..config import ArchiveConfig, AxisConfig, ObjectiveConfig
+from ..config import LARGEST, ArchiveConfig, AxisConfig, ObjectiveConfig
 from ..errors import UsageError, suggest
 from ..registry import Registry
 from .axes import Axis, Objective
@@ -59,10 +58,10 @@ def make_objective(config: ObjectiveConfig, metrics: Mapping[str, Metric], where
     metric = _known(config.metric, metrics, f"{where}.metric")
     low = metric.low if config.low is None else config.low
     high = metric.high if config.high is None else config.high
-    if not (math.isfinite(low) and math.isfinite(high)):
+    if not max(-low, high) <= LARGEST:
         raise UsageError(
             f"{where}: the normalised QD score needs a finite range, and {config.metric!r} has [{low:g}, {high:g}];"
-            f" write {{metric: {config.metric}, low: ..., high: ...}}"
+            f" write {{metric: {config.metric}, low: ..., high: ...}}, within ±{LARGEST:g}"
         )
     if not low < high:
         raise UsageError(f"{where}: low must be below high, got low={low:g} and high={high:g}")

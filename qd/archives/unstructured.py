@@ -58,8 +58,8 @@ class UnstructuredArchive(Archive):
             qd_score_offset=self.objective.worst,
         )
         if len(self):  # into an empty one, all of a batch enter
-            scaled = (self.elites.positions - self._low) / (self._high - self._low)
-            archive.add(self.elites.evaluations, self.objective.sign * self.elites.objectives, scaled)
+            shares = self.shares(self.elites.positions)
+            archive.add(self.elites.evaluations, self.objective.sign * self.elites.objectives, shares)
         return archive
 
     def emptied(self) -> Self:

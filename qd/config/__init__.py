@@ -4,6 +4,7 @@ from .data_folders import moved
 from .earlier import from_log
 from .messages import dotted, explain
 from .models import (
+    LARGEST,
     ArchiveConfig,
     AxisConfig,
     BudgetConfig,
@@ -19,6 +20,7 @@ from .models import (
 from .reading import check, load, override, parse
 
 __all__ = [
+    "LARGEST",
     "ArchiveConfig",
     "AxisConfig",
     "BudgetConfig",

@@ -9,6 +9,9 @@ from pydantic_core import to_jsonable_python
 
 from .data_folders import refuse
 
+LARGEST = 1e300
+"""What lies further from 0 is told as no number: sums and differences of such values are more than a float can hold."""
+
 
 class Model(BaseModel):
     """Strict, frozen, refuses unknown keys."""
@@ -74,6 +77,8 @@ class AxisConfig(Model):
                 raise ValueError("categories have a bin each; leave out low, high, bins and scale")
         if not self.low < self.high:
             raise ValueError(f"low must be below high, got low={self.low:g} and high={self.high:g}")
+        if max(-self.low, self.high) > LARGEST:
+            raise ValueError(f"low and high lie within ±{LARGEST:g}, got low={self.low:g} and high={self.high:g}")
         if self.scale == "log" and self.low <= 0:
             raise ValueError(f"a logarithmic axis starts above 0, got low={self.low:g}")
         return self

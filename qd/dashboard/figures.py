@@ -15,7 +15,7 @@ import pandas
 
 from search_spaces import Metric
 
-from ..archives import Archive, Axis
+from ..archives import Archive, Axis, widened
 from ..plots.cells import middles, outlines
 from ..plots.style import EMPTY, SERIES, scale_of, short
 
@@ -120,9 +120,7 @@ def map_mark(archive: Archive, chosen: int | None) -> Plain:
 
 def _colours(archive: Archive, faded: bool, letter: str) -> Plain:
     values = archive.elites.objectives
-    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
-    if low == high:
-        low, high = low - 0.5, high + 0.5
+    low, high = widened(float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     colours: dict[str, Any] = {f"{letter}min": low, f"{letter}max": high, "showscale": not faded}
     if faded:
         return {**colours, "colorscale": [[0, FADED], [1, FADED]]}

@@ -59,13 +59,11 @@ def _scaled(archive: Archive, point: np.ndarray) -> np.ndarray:
     """(2,) in units of the measures → shares of the axes."""
     shares = []
     for index, axis in enumerate(archive.axes[:2]):
-        low, high = axis.bounds()
-        value = np.log10(point[index]) if axis.scale == "log" else point[index]
-        shares.append((value - low) / (high - low))
+        position = np.log10(point[index]) if axis.scale == "log" else point[index]
+        shares.append(float(axis.shares(position)))
     return np.array(shares if len(shares) == 2 else [*shares, point[1]])
 
 
 def _units(axis: Axis, shares: np.ndarray) -> np.ndarray:
-    low, high = axis.bounds()
-    positions = low + shares * (high - low)
+    positions = axis.between(shares)
     return 10.0**positions if axis.scale == "log" else positions

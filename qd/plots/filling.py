@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ..analysis.run import Run
+from ..archives import widened
 from ..errors import UsageError
 from .base import Plot
 from .cells import values_of
@@ -44,7 +45,7 @@ def filling(
         raise UsageError(f"`frames`: expected at least 2, got {frames}")
     final = chosen_archive(run, measures, objective)
     values = [elite.objective for elite in final.elites.values()] or [0.0, 1.0]
-    limits = (min(values), max(values) if max(values) > min(values) else min(values) + 1)
+    limits = widened(min(values), max(values))
     figure = new_figure(7.0, 5.4 if len(final.axes) == 2 else 2.6)
     axes = figure.add_subplot()
     colour_bar(figure, [axes], limits, final.objective)

@@ -10,6 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from ..analysis.run import Run
+from ..archives import widened
 from ..errors import UsageError
 from .base import Plot
 from .heatmap import colour_bar
@@ -52,7 +53,7 @@ def parallel_axes(run: Run, measures: Sequence[str] = (), objective: str | None 
     figure.suptitle(f"{words(run.folder.name)}: {len(frame)} elites", fontsize=10, x=0.01, ha="left")
     if len(frame):
         values = frame[goal.metric].to_numpy(np.float64)
-        limits = (values.min(), values.max() if values.max() > values.min() else values.min() + 1)
+        limits = widened(float(values.min()), float(values.max()))
         lines = LineCollection(
             [np.column_stack([np.arange(len(names)), row]) for row in heights],
             array=values,

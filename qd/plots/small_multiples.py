@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..analysis.run import Run
-from ..archives import Axis, GridArchive
+from ..archives import Axis, GridArchive, widened
 from ..errors import UsageError
 from .base import Plot
 from .heatmap import colour_bar, draw_cells
@@ -79,8 +79,7 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
     found = values[np.isfinite(values)]
     if not found.size:
         return 0.0, 1.0
-    low, high = float(found.min()), float(found.max())
-    return (low, high) if low < high else (low - 0.5, high + 0.5)
+    return widened(float(found.min()), float(found.max()))
 
 
 class SmallMultiples(Plot):

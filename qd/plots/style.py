@@ -99,7 +99,7 @@ def rule(ruler: Ruler, low: float, high: float, scale: str) -> None:
 
 def scale_of(values: list[float]) -> str:
     """The scale that values are best shown on: "log" where they are positive and the most is 30 times the least."""
-    return "log" if values and min(values) > 0 and max(values) / min(values) >= 30 else "linear"
+    return "log" if values and min(values) > 0 and min(values) <= max(values) / 30 else "linear"
 
 
 def short(value: float) -> str:

@@ -132,8 +132,7 @@ def corners(run: Run) -> list[tuple[str, Elite]]:
     if archive.best is None:
         return []
     chosen: dict[int, tuple[str, Elite]] = {archive.best.candidate: ("the best", archive.best)}
-    low, high = np.array([axis.bounds() for axis in archive.axes]).T
-    shares = (archive.elites.positions - low) / (high - low)
+    shares = archive.shares(archive.elites.positions)
     elites = list(archive.elites.values())
     count = min(CORNERS_OF, len(archive.axes))
     for corner in range(2**count):

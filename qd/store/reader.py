@@ -269,8 +269,9 @@ class LogReader:
             [after, up_to],
         )
         with self.decoding():
-            table = np.array(rows, dtype=np.float64).reshape(len(rows), 2 + len(metrics))
-        return table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2:]
+            ids = np.array([row[:2] for row in rows], dtype=np.int64).reshape(len(rows), 2)
+            table = np.array([row[2:] for row in rows], dtype=np.float64).reshape(len(rows), len(metrics))
+        return ids[:, 0], ids[:, 1], table
 
     def refinements(self, after: int = 0, up_to: int | None = None) -> list[tuple[int, list[int]]]:
         """(tell, bins of each axis) of the refinements in (after, up_to], in their order."""

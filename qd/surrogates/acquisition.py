@@ -11,7 +11,7 @@ from .base import Prediction
 POINTS = 16
 """Places on the axes at which each candidate is imagined."""
 SMALLEST = 1e-12
-"""Deviations below count as this."""
+"""Deviations below this share of the objective's range count as this."""
 
 
 class ExpectedImprovement:
@@ -38,6 +38,7 @@ class ExpectedImprovement:
         imagined = mean[:, None, :] + deviation[:, None, :] * points
         cells, to_beat = archive.to_beat(imagined.reshape(-1, len(measures)))
         self._objective = objective
+        self._smallest = SMALLEST * (archive.objective.high - archive.objective.low)
         self._cells, self._to_beat = cells.reshape(-1, POINTS), to_beat.reshape(-1, POINTS)
         self._likely = archive.to_beat(mean)[0]
         rows = np.arange(len(mean))
@@ -59,7 +60,7 @@ class ExpectedImprovement:
 
     def _update(self, rows: np.ndarray) -> None:
         mean, deviation = (column[rows, None] for column in self._objective)
-        above, deviation = mean - self._to_beat[rows], np.maximum(deviation, SMALLEST)
+        above, deviation = mean - self._to_beat[rows], np.maximum(deviation, self._smallest)
         ratio = np.maximum(above / deviation, -40.0)  # beyond, it is 0; at minus infinity it would be 0 · ∞
         improvements = deviation * (ratio * norm.cdf(ratio) + norm.pdf(ratio))
         self.values[rows] = improvements.mean(axis=1)

@@ -30,6 +30,7 @@ class Forest:
         self.trees, self.features = trees, features
         self._estimators: list[Any] = []
         self._noise, self._scale = 0.0, 1.0
+        self._exponent = 0  # values are learned times 2 to the power of minus this: trees do not split what is tiny
         self.explained = 0.0
         """Share of the variance that is explained out of bag; at most 1, and below 0 where the mean explains more."""
 
@@ -43,6 +44,8 @@ class Forest:
         # a seed that follows from the rows alone: a forest that is fitted again is the same to the bit
         model = RandomForestRegressor(self.trees, max_features=self.features, random_state=len(rows))
         rows = rows.astype(np.float32)
+        self._exponent = int(np.frexp(np.abs(values).max())[1])
+        values = np.ldexp(values, -self._exponent)
         model.fit(rows, values)
         self._estimators = [one.tree_ for one in model.estimators_]
         unseen = np.ones((self.trees, len(rows)), dtype=bool)
@@ -53,7 +56,8 @@ class Forest:
     def predict(self, rows: np.ndarray) -> Prediction:
         """(N, D) rows → mean and deviation, (N,) each."""
         values = self._by_tree(rows.astype(np.float32))
-        return Prediction(values.mean(axis=0), np.sqrt(self._noise + self._scale * values.var(axis=0)))
+        deviation = np.sqrt(self._noise + self._scale * values.var(axis=0))
+        return Prediction(np.ldexp(values.mean(axis=0), self._exponent), np.ldexp(deviation, self._exponent))
 
     def _by_tree(self, rows: np.ndarray) -> np.ndarray:
         return np.stack([tree.predict(rows)[:, 0] for tree in self._estimators])

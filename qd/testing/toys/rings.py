@@ -29,8 +29,7 @@ class Rings(CellArchive):
         return self.rings
 
     def cells_of(self, positions: np.ndarray) -> np.ndarray:
-        shares = (positions - self._low) / (self._high - self._low)
-        radius = np.linalg.norm(shares - 0.5, axis=1) / np.sqrt(len(self.axes) / 4)
+        radius = np.linalg.norm(self.shares(positions) - 0.5, axis=1) / np.sqrt(len(self.axes) / 4)
         return np.minimum(self.rings - 1, (radius * self.rings).astype(np.int64))
 
     def emptied(self) -> "Rings":
