@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import os
 import platform
 import socket
@@ -50,6 +51,7 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """{package: version} of Python and of the packages that can change a result; those not installed are left out."""
     found = {"python": platform.python_version()}

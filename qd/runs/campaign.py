@@ -9,7 +9,6 @@ import multiprocessing
 import os
 import queue
 import re
-import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -176,7 +175,6 @@ def _make(job: Job, note: Callable[[Standing], None], told_to_stop: Callable[[],
         note(_standing(search.archive, search.evaluations, search.seconds))
 
     if not RunFolder(job.out).log.exists():
-        shutil.rmtree(job.out, ignore_errors=True)  # at most what a driver left that was killed before it began
         run = launch.run(job.file, out=job.out, plugins=job.plugins, progress=progress, overrides=job.overrides)
     else:
         run = open_run(job.out)
@@ -206,8 +204,7 @@ def _check(job: Job) -> None:
     if not job.out.exists():
         return
     if not RunFolder(job.out).log.exists():
-        left = {path.name for path in job.out.iterdir()} - {"run.yaml", "environment.json", "weights", "pictures"}
-        if left:
+        if not RunFolder(job.out).is_blank:
             raise UsageError(f"{job.out} exists and is no run folder; choose another `out`")
         return
     run = open_run(job.out)

@@ -19,14 +19,14 @@ import numpy as np
 from .. import environment
 from ..analysis.run import Run, open_run
 from ..config import RunFile, check, load, override
-from ..errors import UsageError
+from ..errors import QdError, UsageError
 from ..executors import Executor, Work
 from ..interrupts import interrupt
 from ..search.columnar import ColumnarSearch
 from ..search.full import Search
 from ..search.loop import Ending, Loop
 from ..search.problem import Problem
-from ..store.folder import RunFolder, free_folder, on_network
+from ..store.folder import RunFolder, free_folders, on_network
 from ..store.log import Log
 from ..store.resume import Interrupted, Unfinished, interrupted, unfinished
 from . import problem
@@ -147,12 +147,10 @@ def begin(
     parts = problem.prepare(config, str(file), plugin_folder)
     with _executor(executor, parts, str(file)) as used:
         parts.registry.mention()
-        folder = _make_folder(file, out)
-        log = _make_log(file, folder, config, parts)
-        network = on_network(folder.path)
-        if network:
-            logger.info(f"{folder.path} lies on a network filesystem ({network}): the log uses a rollback journal")
-        with folder.lock(), contextlib.closing(log):
+        with _new_folder(file, out) as folder, contextlib.closing(_make_log(file, folder, config, parts)) as log:
+            network = on_network(folder.path)
+            if network:
+                logger.info(f"{folder.path} lies on a network filesystem ({network}): the log uses a rollback journal")
             yield _opened(parts, used, log, folder)
 
 
@@ -183,6 +181,7 @@ def go_on(
         rest = interrupted(before) if before.accepted_only else unfinished(before, told=learns)
         elites = before.fold(parts.archive).elites
         elites.set_genotypes(parts.space.genes.column(elites.genotypes(np.arange(len(elites)))))
+        before.folder.complete(config.dump(), environment.describe(before.folder.path))
         before.folder.sweep_weights(elites.evaluations.tolist())
         before.close()
         with contextlib.closing(Log.reopen(before.folder.log, list(parts.metrics))) as log:
@@ -340,23 +339,31 @@ def _after_fork_in_child() -> None:
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
 
 
-def _make_folder(file: Path, out: Path | str | None) -> RunFolder:
-    while True:
-        folder = RunFolder(free_folder(Path("results"), file.stem) if out is None else out)
-        try:
-            folder.create()
-            return folder
-        except OSError as error:
-            if out is None and isinstance(error, FileExistsError):
-                continue  # another run took the name a moment ago
-            raise UsageError(f"{folder.path}: cannot be made ({error.strerror}); choose another place: `out`") from None
+@contextlib.contextmanager
+def _new_folder(file: Path, out: Path | str | None) -> Iterator[RunFolder]:
+    """Make a folder without a log and hold it locked."""
+    with contextlib.ExitStack() as stack:
+        for folder in [RunFolder(out)] if out is not None else free_folders(Path("results"), file.stem):
+            try:
+                folder.create()
+                stack.enter_context(folder.lock())
+                folder.create()  # another run may have taken it before it was locked
+            except OSError as error:
+                raise UsageError(
+                    f"{folder.path}: cannot be made ({error.strerror}); choose another place: `out`"
+                ) from None
+            except QdError:
+                if out is not None:
+                    raise
+                stack.close()  # another run took the name a moment ago
+                continue
+            yield folder
+            return
 
 
 def _make_log(file: Path, folder: RunFolder, config: RunFile, parts: Problem) -> Log:
     try:
         plugins = parts.registry.plugin_folder
-        folder.write_run_file(config.dump())
-        folder.write_environment(environment.describe(file.resolve().parent))
         meta = {
             "run_file": config.dump(),
             "plugin_folder": str(plugins.resolve()) if plugins else None,
@@ -371,7 +378,9 @@ def _make_log(file: Path, folder: RunFolder, config: RunFile, parts: Problem) ->
             "version": environment.__version__,
             "ending": None,
         }
-        return Log.create(folder.log, parts.metrics, meta)
+        log = Log.create(folder.log, parts.metrics, meta)
+        folder.complete(config.dump(), environment.describe(file.resolve().parent))
+        return log
     except BaseException:
         shutil.rmtree(folder.path, ignore_errors=True)
         raise

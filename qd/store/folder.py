@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import time
@@ -31,23 +32,44 @@ class RunFolder:
         self.environment = self.path / "environment.json"
         self.weights = self.path / "weights"
         self.pictures = self.path / "pictures"
+        self._lock = self.path / ".lock"
 
     @property
     def name(self) -> str:
         """The folder's own name."""
         return self.path.resolve().name
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether it is a folder with nothing in it but what a driver leaves that ends before the log is there."""
+        ours = (self._lock.name, f".{self.log.name}.")
+        return self.path.is_dir() and all(path.name.startswith(ours) for path in self.path.iterdir())
+
+    @property
+    def never_began(self) -> bool:
+        """Whether a driver made it and ended before the log was there."""
+        return self._lock.exists() and self.is_blank
+
     def create(self) -> None:
-        """Make the folder; its parents too.
+        """Make the folder, its parents too, or take a blank one.
 
         Raises:
             UsageError: something is there already.
         """
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and not self.is_blank:
             remedy = f"go on with: qd resume {self.path}" if self.log.exists() else "choose another `out`"
             raise UsageError(f"{self.path} exists and is never overwritten; {remedy}")
-        self.weights.mkdir(parents=True)
-        self.pictures.mkdir()
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock.touch()
+
+    def complete(self, run_file: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
+        """Make what belongs beside a log and is missing: a driver was killed, or git or an archiver left it out."""
+        self.weights.mkdir(exist_ok=True)
+        self.pictures.mkdir(exist_ok=True)
+        if not self.run_file.exists():
+            self.write_run_file(run_file)
+        if not self.environment.exists():
+            self.write_environment(environment)
 
     def write_run_file(self, data: Mapping[str, Any]) -> None:
         """Write run.yaml: the run file with defaults and overrides filled in."""
@@ -89,7 +111,6 @@ class RunFolder:
 
     def sweep_weights(self, keep: Iterable[int]) -> None:
         """Delete what a killed driver left behind: temporary files, and weights of no elite."""
-        self.weights.mkdir(exist_ok=True)  # git and some archivers leave out empty folders
         wanted = {self.weights_path(evaluation).name for evaluation in keep}
         for path in self.weights.glob("*"):
             if path.name not in wanted:
@@ -103,7 +124,7 @@ class RunFolder:
             QdError: another process holds it.
         """
         try:
-            file = (self.path / ".lock").open("w")
+            file = self._lock.open("w")
         except OSError as error:
             raise QdError(
                 f"{self.path}: cannot be written to ({error.strerror}); copy it to a place of your own"
@@ -155,12 +176,12 @@ def _locked(file: TextIO) -> bool:
     return False
 
 
-def free_folder(results: Path, stem: str) -> Path:
-    """The first `results/<stem>-NNN` that is not there yet."""
-    number = 1
-    while (results / f"{stem}-{number:03d}").exists():
-        number += 1
-    return results / f"{stem}-{number:03d}"
+def free_folders(results: Path, stem: str) -> Iterator[RunFolder]:
+    """Every `results/<stem>-NNN` that is not there yet, or never began, the lowest number first."""
+    for number in itertools.count(1):
+        folder = RunFolder(results / f"{stem}-{number:03d}")
+        if not folder.path.exists() or folder.never_began:
+            yield folder
 
 
 def write_atomically(path: Path, content: bytes) -> None:

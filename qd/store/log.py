@@ -142,14 +142,17 @@ class Log:
 
     @classmethod
     def create(cls, path: Path, metrics: Mapping[str, tuple[Metric, str]], meta: Mapping[str, Any]) -> Log:
-        """Make the file.
+        """Make the file: it is there with all of this, or not at all.
 
         Args:
             path: must not exist.
             metrics: {name: (definition, "evaluator" or "space")}.
             meta: plain data by name.
         """
-        connection = _connect(path)
+        new = path.with_name(f".{path.name}.new")
+        for left in (new, new.with_name(f"{new.name}-journal")):  # by a driver that was killed here
+            left.unlink(missing_ok=True)
+        connection = sqlite3.connect(new, isolation_level=None)
         try:
             connection.execute("BEGIN")
             for statement in statements(metrics):
@@ -174,9 +177,11 @@ class Log:
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute("COMMIT")
         except sqlite3.Error as error:
-            connection.close()
             raise _explained(error, path) from error
-        return cls(path, connection, list(metrics))
+        finally:
+            connection.close()
+        new.replace(path)
+        return cls.reopen(path, list(metrics))
 
     @classmethod
     def reopen(cls, path: Path, names: Sequence[str]) -> Log:

@@ -46,7 +46,8 @@ def test_what_is_finished_is_left_alone_and_what_is_not_is_gone_on_with(cheap, d
         perform(jobs, report=after_a_while)
     before = digests(FOLDER / "seed-000")
     assert 500 <= qd.open_run(FOLDER / "seed-001").count < 2000
-    (FOLDER / "seed-002" / "weights").mkdir(parents=True)  # killed before it began
+    (FOLDER / "seed-002").mkdir()
+    (FOLDER / "seed-002" / ".log.sqlite.new").write_bytes(b"SQL")  # killed before it began
     assert perform(jobs)
     assert digests(FOLDER / "seed-000") == before
     assert [qd.open_run(FOLDER / name).count for name in names(FOLDER)] == [2000] * 3
