@@ -141,7 +141,7 @@ class RunFolder:
     def is_locked(self) -> bool | None:
         """Whether a driver holds the run; None where that cannot be told from here."""
         try:
-            with (self.path / ".lock").open() as file:
+            with self._lock.open() as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except FileNotFoundError:
             return False

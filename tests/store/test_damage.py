@@ -125,7 +125,7 @@ def leave_wal(folder: Path) -> None:
     """As after a search that ended while somebody looked: committed rows stand beside the log."""
     with contextlib.closing(sqlite3.connect(folder / "log.sqlite")) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("UPDATE meta SET value = '\"budget used\"' WHERE name = 'ending'")
+        connection.execute("INSERT INTO meta VALUES ('later', '1')")
         connection.commit()
         shutil.copytree(folder, f"{folder}-copy")
     shutil.rmtree(folder)
@@ -250,7 +250,7 @@ def test_a_folder_that_cannot_be_written_to_is_read(finished, public):
     shutil.copytree(finished, open_)
     connection = sqlite3.connect(open_ / "log.sqlite")  # what a driver leaves when it is killed: committed rows in -wal
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("UPDATE meta SET value = value")
+    connection.execute("INSERT INTO meta VALUES ('later', '1')")
     connection.commit()
     shutil.copytree(open_, killed)
     shutil.copytree(open_, torn)
