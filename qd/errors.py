@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,5 +29,7 @@ def shown(value: Any) -> str:
 
 def suggest(word: str, known: Sequence[str]) -> str:
     """'; did you mean 'x'?' where a known name is near, else the list of known names."""
-    near = difflib.get_close_matches(word[:LONGEST_SHOWN], known, n=1)
+    from difflib import get_close_matches
+
+    near = get_close_matches(word[:LONGEST_SHOWN], known, n=1)
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known) or 'none'}"

@@ -254,7 +254,8 @@ def _files(room: str) -> dict[str, str]:
     packages = ROOMS[room].packages
     found: dict[str, str] = {}
     for package in packages:
-        for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        spec = importlib.util.find_spec(package)  # the package itself may import all that is in it
+        for module in pkgutil.iter_modules(spec.submodule_search_locations if spec else None):
             full = f"{package}.{module.name}"
             if full not in packages and module.name not in ROOMS[room].beside:
                 found[module.name] = full

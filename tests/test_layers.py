@@ -25,6 +25,7 @@ from scripts.layers import (
 
 FLOORS: list[set[str]] = [  # from the ground up; `X/*` stands for whatever in X has no name of its own here
     {
+        "qd/compiled",
         "qd/display",
         "qd/errors",
         "qd/environment",

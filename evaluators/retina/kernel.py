@@ -12,8 +12,8 @@ activation over all patterns is two masks of 256 bits, four words each: where it
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from qd.compiled import njit
 from qd.metrics.connection_cost import connection_costs, line_places
 from qd.metrics.modularity import modularities
 from qd.metrics.pruning import connections_on_paths

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas
-from scipy.stats import norm
 
 from .folding import FoldedLog
 from .statistics import rank_correlation
+
+if TYPE_CHECKING:
+    import pandas
 
 FEWEST = 10
 """Predictions with an answer, below which nothing is said of a model."""
@@ -39,6 +42,8 @@ def predictions(run: FoldedLog) -> pandas.DataFrame:
     Columns: id, metric, mean, deviation, observed; the last three on the axis's scale, so the logarithm to base 10
     where a measure's axis is logarithmic.
     """
+    import pandas
+
     frames = [_of_metric(run, metric) for metric in _predicted(run)]
     columns = ["id", "metric", "mean", "deviation", "observed"]
     return pandas.concat(frames, ignore_index=True) if frames else pandas.DataFrame(columns=columns)
@@ -46,6 +51,8 @@ def predictions(run: FoldedLog) -> pandas.DataFrame:
 
 def calibration(run: FoldedLog) -> list[Calibration]:
     """One row for each metric that was predicted often enough: the objective first."""
+    if not _predicted(run):
+        return []
     frame = predictions(run)
     found = [_calibrated(str(metric), rows) for metric, rows in frame.groupby("metric", sort=False)]
     return [one for one in found if one.count >= FEWEST]
@@ -60,6 +67,8 @@ def _predicted(run: FoldedLog) -> list[str]:
 
 
 def _of_metric(run: FoldedLog, metric: str) -> pandas.DataFrame:
+    import pandas
+
     rows = run.query(
         f'SELECT p.candidate, p.mean, p.deviation, results."{metric}" FROM predictions p'
         " JOIN evaluations e ON e.candidate = p.candidate JOIN results ON _evaluation = e.id"
@@ -84,5 +93,5 @@ def _calibrated(metric: str, rows: pandas.DataFrame) -> Calibration:
         rank_correlation(mean, observed) or 0.0,
         float(np.sqrt((distance**2).mean())),
         float(np.sqrt((deviation**2).mean())),
-        *(float((distance <= norm.ppf(0.5 + share / 2) * deviation).mean()) for share in (0.5, 0.9)),
+        *(float((distance <= NormalDist().inv_cdf(0.5 + share / 2) * deviation).mean()) for share in (0.5, 0.9)),
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas
 
 from ..archives import Archive
 from ..errors import UsageError, suggest
@@ -13,8 +14,13 @@ from ..store.reader import ARCHIVED
 from ..store.where import matching
 from .folding import FoldedLog
 
-CELL_COLUMNS = ["id", "evaluation", "cell", "objective"]
-"""What the archive says of an elite, in a table of them."""
+if TYPE_CHECKING:
+    import pandas
+
+ELITE_COLUMNS = "id evaluation cell objective emitter operator parents readable genotype".split()
+"""Columns of `elites` before those of metrics."""
+SAMPLES = "samples"
+"""One more, where elites are evaluated again: how many evaluations a mean is of."""
 
 
 def elites(
@@ -24,7 +30,29 @@ def elites(
     limit: int | None = None,
     archive: Archive | None = None,
 ) -> pandas.DataFrame:
-    """The elites, the best first: id, evaluation, cell, objective, one column per metric, and where they came from.
+    """The elites as a frame: what `elite_rows` gives, a row each.
+
+    Raises:
+        UsageError: `where` is refused, or `sort` is no metric of this run.
+    """
+    import pandas
+
+    return pandas.DataFrame(elite_rows(run, where, sort, limit, archive), columns=columns(run))
+
+
+def columns(run: FoldedLog) -> list[str]:
+    """The keys of `elite_rows`, in their order."""
+    return [*ELITE_COLUMNS, *([SAMPLES] if run.reevaluates else []), *run.metrics]
+
+
+def elite_rows(
+    run: FoldedLog,
+    where: str | None = None,
+    sort: str | None = None,
+    limit: int | None = None,
+    archive: Archive | None = None,
+) -> list[dict[str, Any]]:
+    """The elites, the best first: id, evaluation, cell, objective, where they came from, and each metric by its name.
 
     Args:
         run: whose elites they are.
@@ -40,23 +68,28 @@ def elites(
     sort = sort or archive.objective.metric
     if sort not in run.metrics:
         raise UsageError(f"`sort`: no metric {sort!r} was logged{suggest(sort, sorted(run.metrics))}")
-    table = [
-        (elite.candidate, elite.evaluation, archive.position(cell), elite.objective)
-        for cell, elite in archive.elites.items()
-    ]
-    frame = pandas.DataFrame(table, columns=CELL_COLUMNS)
-    logged = run.elite_rows(frame["evaluation"].tolist())
-    frame = frame.merge(logged, on="evaluation", how="left")
-    if run.reevaluates:
-        frame = _with_means(run, frame, archive.objective.metric)
+    logged = run.logged(archive.elites.evaluations.tolist())
+    means = run.means_of(archive.elites.candidates.tolist()) if run.reevaluates else {}
+    rows = []
+    for cell, elite in archive.elites.items():
+        own = {
+            "id": elite.candidate,
+            "evaluation": elite.evaluation,
+            "cell": archive.position(cell),
+            "objective": elite.objective,
+            **logged[elite.evaluation],
+        }
+        if means:  # of all evaluations; SQLite adds up in another order, which shows in the objective's last digit
+            own |= means[elite.candidate] | {archive.objective.metric: elite.objective}
+        rows.append(own)
     if where is not None:
-        frame = matching(frame, ["id", "operator", "emitter", *run.metrics], where)
-    ascending = run.metrics[sort].direction == "minimise"
-    frame = frame.sort_values([sort, "id"], ascending=[ascending, True]).reset_index(drop=True)
-    return frame if limit is None else frame.head(limit)
+        rows = matching(rows, ["id", "operator", "emitter", *run.metrics], where)
+    sign = -1 if run.metrics[sort].direction == "maximise" else 1
+    rows.sort(key=lambda row: (math.inf if row[sort] is None else sign * row[sort], row["id"]))
+    return rows[:limit]
 
 
-def records(run: FoldedLog, frame: pandas.DataFrame) -> list[dict[str, Any]]:
+def records(run: FoldedLog, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows of `elites` as plain data, as `qd elites --json` prints them."""
     return [
         {
@@ -70,7 +103,7 @@ def records(run: FoldedLog, frame: pandas.DataFrame) -> list[dict[str, Any]]:
             "operator": row["operator"],
             **({"samples": row["samples"]} if run.reevaluates else {}),
         }
-        for row in frame.to_dict("records")
+        for row in rows
     ]
 
 
@@ -96,14 +129,4 @@ def evaluation_of(run: FoldedLog, candidate: int) -> int:
 
 def with_weights(run: FoldedLog) -> list[int]:
     """Candidates of the archive whose trained weights were kept, the best first."""
-    frame = elites(run)
-    pairs = zip(frame["id"].tolist(), frame["evaluation"].tolist(), strict=True)
-    return [candidate for candidate, evaluation in pairs if run.folder.has_weights(evaluation)]
-
-
-def _with_means(run: FoldedLog, frame: pandas.DataFrame, objective: str) -> pandas.DataFrame:
-    """Replace metrics by means over a candidate's evaluations, and say how many these are (`samples`)."""
-    known = run.means_of(frame["id"].tolist())
-    frame = frame.drop(columns=list(run.metrics)).merge(known, on="id", how="left")
-    frame[objective] = frame["objective"]  # SQLite adds up in another order, which shows in the last digit
-    return frame
+    return [row["id"] for row in elite_rows(run) if run.folder.has_weights(row["evaluation"])]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas
 
 from .folding import FoldedLog
+
+if TYPE_CHECKING:
+    import pandas
 
 COLUMNS = ("tell", "seconds", "evaluations", "ok", "elites", "coverage", "qd_score", "normalised_qd_score", "best")
 
@@ -18,6 +21,8 @@ def history(run: FoldedLog) -> pandas.DataFrame:
 
     The figures follow from what the log says entered the archive, so nothing is folded.
     """
+    import pandas
+
     objective = run.archive.objective
     if run.accepted_only:
         return _from_figures(run)
@@ -55,6 +60,8 @@ def history(run: FoldedLog) -> pandas.DataFrame:
 
 def _from_figures(run: FoldedLog) -> pandas.DataFrame:
     """What an accepted log says of itself, every few tells."""
+    import pandas
+
     rows = run.query(
         "SELECT tell, seconds, evaluations, ok, elites, cells, qd_score, best FROM figures JOIN tells ON id = tell"
         " ORDER BY tell"
@@ -87,6 +94,8 @@ def _cells(run: FoldedLog, frame: pandas.DataFrame) -> np.ndarray:
 
 def _replayed(run: FoldedLog) -> pandas.DataFrame:
     """Fold the archive tell by tell: where means decide, elites lose value without losing their cell."""
+    import pandas
+
     archive, rows, before = run.archive.emptied(), [], 0
     counts = run.query(
         "SELECT t.id, t.seconds, COUNT(_status), TOTAL(_status = 0) FROM tells t LEFT JOIN results ON _tell = t.id"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import pandas
+from typing import TYPE_CHECKING, Any
 
 from .run import Run, open_run
+
+if TYPE_CHECKING:
+    import pandas
 
 
 def opened(run: Run | Path | str, accepted_only: bool = False, plugins: Path | str | None = None) -> Run:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import networkx
+from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..registry import Registry, is_own
 from .folding import FoldedLog
+
+if TYPE_CHECKING:
+    import networkx
 
 
 def module_graph(run: FoldedLog, candidate: int) -> networkx.DiGraph | None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import networkx
-import pandas
+from typing import TYPE_CHECKING, Any
 
 from ..archives import Archive
 from ..display import Displayed
@@ -18,6 +15,10 @@ from .module_graph import module_graph
 from .network import Network, network
 from .projection import projection
 from .summary import summary
+
+if TYPE_CHECKING:
+    import networkx
+    import pandas
 
 
 def open_run(path: Path | str, accepted_only: bool = False, plugins: Path | str | None = None) -> Run:
@@ -71,7 +72,7 @@ class Run(FoldedLog, Displayed):
 
     def records(self, elites: pandas.DataFrame) -> list[dict[str, Any]]:
         """Rows of `elites` as plain data, as `qd elites --json` prints them."""
-        return of_elites.records(self, elites)
+        return of_elites.records(self, elites.to_dict("records"))
 
     def evaluation_of(self, candidate: int) -> int:
         """The evaluation that an elite is an elite by; of another candidate, its last ok one in the search.

@@ -7,7 +7,6 @@ from math import comb
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
 
 class MannWhitney(NamedTuple):
@@ -21,6 +20,12 @@ class MannWhitney(NamedTuple):
     """Chance that a value of the first group is greater (Vargha & Delaney's A), in [0, 1]: the effect size."""
 
 
+def mean_ranks(values: np.ndarray) -> np.ndarray:
+    """(N,) ranks from 1 on, the least first; tied values share their mean rank."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (counts.cumsum() - (counts - 1) / 2)[inverse]
+
+
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
     """Spearman's correlation of two (N,) arrays, in [-1, 1]; tied values share their mean rank.
 
@@ -28,7 +33,7 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
     """
     if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
-    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
+    return float(np.corrcoef(mean_ranks(first), mean_ranks(second))[0, 1])
 
 
 def mann_whitney(first: Sequence[float], second: Sequence[float]) -> MannWhitney:
@@ -40,7 +45,7 @@ def mann_whitney(first: Sequence[float], second: Sequence[float]) -> MannWhitney
     n, m = len(first), len(second)
     if not n or not m:
         raise ValueError(f"mann_whitney: expected values in both groups, got {n} and {m}")
-    ranks = np.rint(2 * rankdata(np.concatenate([first, second]))).astype(int)  # doubled: mean ranks are halves
+    ranks = np.rint(2 * mean_ranks(np.concatenate([first, second]))).astype(int)  # doubled: mean ranks are halves
     observed, middle = int(ranks[:n].sum()), n * (n + m + 1)
     ways = [np.zeros(int(ranks.sum()) + 1, dtype=object) for _ in range(n + 1)]  # Python's integers: they get large
     ways[0][0] = 1

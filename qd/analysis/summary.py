@@ -53,7 +53,7 @@ def _record(run: FoldedLog, candidate: int, evaluation: int, objective: float) -
 
 
 def _means_of(run: FoldedLog, candidate: int) -> dict[str, float]:
-    means = run.means_of([candidate]).to_dict("records")[0]
+    means = run.means_of([candidate])[candidate]
     return {name: means[name] for name in run.metrics}
 
 

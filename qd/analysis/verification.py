@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas
-from scipy.stats import rankdata
 
 from ..archives import Archive
 from ..candidates import Purpose
@@ -56,7 +55,7 @@ class Verification:
         objective, rows = self.run.archive.objective, self.elites.to_dict("records")
         answered = [row for row in rows if row["seeds"]]
         values = {name: np.array([row[name] for row in answered]) for name in ("objective", "mean", "drop")}
-        ranks = [rankdata(-objective.sign * values[name], method="min") for name in ("objective", "mean")]
+        ranks = [_ranks(-objective.sign * values[name]) for name in ("objective", "mean")]
         holders = {cell: elite.candidate for cell, elite in self.verified_archive.elites.items()}
         kept = [holders.get(cell) == elite.candidate for cell, elite in self.before.elites.items()]
         return {
@@ -144,6 +143,11 @@ def _numbers(archive: Archive) -> dict[str, float | int]:
         "qd_score": archive.qd_score,
         "normalised_qd_score": archive.normalised_qd_score,
     }
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """(N,) how many are less: tied values share a rank."""
+    return np.searchsorted(np.sort(values), values)
 
 
 def _number(value: float) -> float | None:

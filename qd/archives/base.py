@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from types import ModuleType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -355,3 +356,13 @@ class CellArchive(Archive):
         to_beat[filled] = self.objective.sign * self.elites.objectives[slots[filled]]
         for index in np.flatnonzero(values[rows] > to_beat).tolist():
             yield int(rows[index]), cells[index]
+
+
+def ribs_archives() -> ModuleType:
+    """Load `ribs.archives`, and with it torch, scikit-learn and numba: an archive of ours needs none of them."""
+    from ..compiled import give_the_cache_a_place
+
+    give_the_cache_a_place()
+    import ribs.archives
+
+    return ribs.archives

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import ribs.archives
 
 from .axes import Axis, Objective
+from .base import ribs_archives
 from .grid import GridArchive
 
 
@@ -31,7 +31,7 @@ class CategoricalArchive(GridArchive):
 
     @property
     def pyribs(self) -> Any:
-        archive = ribs.archives.CategoricalArchive(
+        archive = ribs_archives().CategoricalArchive(
             solution_dim=(),
             solution_dtype=np.int64,
             categories=[list(axis.categories) for axis in self.axes],

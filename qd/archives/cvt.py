@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
-import ribs.archives
 from pydantic import Field
-from scipy.spatial import KDTree, Voronoi
 
 from .axes import Axis, Objective
-from .base import CellArchive
+from .base import CellArchive, ribs_archives
+
+if TYPE_CHECKING:
+    from scipy.spatial import KDTree  # SciPy takes a second to load, and most archives are grids
 
 ITERATIONS = 50
 
@@ -65,6 +66,8 @@ class CVTArchive(CellArchive):
 
     @cached_property
     def _tree(self) -> KDTree:
+        from scipy.spatial import KDTree
+
         return KDTree(self.centroids)
 
     @property
@@ -85,8 +88,8 @@ class CVTArchive(CellArchive):
         return dict(enumerate(_regions(self.centroids)))
 
     @property
-    def pyribs(self) -> ribs.archives.CVTArchive:
-        tessellation = ribs.archives.CVTArchive(
+    def pyribs(self) -> Any:
+        tessellation = ribs_archives().CVTArchive(
             solution_dim=(),
             solution_dtype=np.int64,
             centroids=self.centroids,
@@ -113,6 +116,8 @@ def tessellate(cells: int, measures: int, samples: int, seed: int) -> np.ndarray
     k-means (Lloyd 1982) over uniform samples, the first of which are the first centroids. A centroid that no sample is
     nearest to stays where it is.
     """
+    from scipy.spatial import KDTree
+
     rng = np.random.default_rng(seed)
     points = rng.random((samples, measures))
     centroids = points[:cells].copy()
@@ -138,6 +143,8 @@ def _regions(centroids: np.ndarray) -> list[np.ndarray]:
             left, right = edges[index], edges[index + 1]
             found[cell] = np.array([[left, 0.0], [right, 0.0], [right, 1.0], [left, 1.0]])
         return found
+    from scipy.spatial import Voronoi
+
     # Mirrored at the four sides, so that the regions of the centroids themselves end there.
     mirrored = [centroids]
     for axis in (0, 1):

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 import numpy as np
-import ribs.archives
 from pydantic import Field
 
 from ..config import Model
 from .axes import Axis, Objective
-from .base import CellArchive, check_bins
+from .base import CellArchive, check_bins, ribs_archives
 
 MOST_CELLS = 10_000_000
 
@@ -79,7 +78,7 @@ class GridArchive(CellArchive):
 
     @property
     def pyribs(self) -> Any:
-        grid = ribs.archives.GridArchive(
+        grid = ribs_archives().GridArchive(
             solution_dim=(),
             solution_dtype=np.int64,
             dims=self._bins,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
-import ribs.archives
 from pydantic import Field
 
 from .axes import Axis, Objective
-from .base import Archive
+from .base import Archive, ribs_archives
 
 
 class UnstructuredArchive(Archive):
@@ -47,8 +46,8 @@ class UnstructuredArchive(Archive):
         return len(self)
 
     @property
-    def pyribs(self) -> ribs.archives.ProximityArchive:
-        archive = ribs.archives.ProximityArchive(
+    def pyribs(self) -> Any:
+        archive = ribs_archives().ProximityArchive(
             solution_dim=(),
             solution_dtype=np.int64,
             measure_dim=len(self.axes),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 from rich.table import Table
 
@@ -15,6 +14,8 @@ from .looking import PluginsToLook
 from .output import note, print_json, stdout
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..analysis.comparison import Comparison
 
 
@@ -65,6 +66,8 @@ def _draw(found: Comparison, folder: Path) -> None:
 
 
 def _print_tables(found: Comparison) -> None:
+    import numpy as np
+
     console = stdout()
     archive = found.treatments[0].merged
     console.print(
@@ -94,5 +97,7 @@ def _print_tables(found: Comparison) -> None:
 
 
 def _quartiles(values: np.ndarray) -> str:
+    import numpy as np
+
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
     return f"{middle:.3f} ({low:.3f}–{high:.3f})"

@@ -9,7 +9,9 @@ from rich.live import Live
 
 from ..wording import duration
 from .output import console, note
-from .progress import SECONDS_BETWEEN_FRAMES, SECONDS_BETWEEN_LINES
+
+SECONDS_BETWEEN_LINES = 10
+SECONDS_BETWEEN_FRAMES = 0.1
 
 
 class Counter:

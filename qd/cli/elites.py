@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
-
-from search_spaces.genes import to_json
 
 from ..errors import UsageError
 from ..wording import number
@@ -39,21 +38,23 @@ def elites(
     """
     if json and csv:
         raise UsageError("--json and --csv exclude each other; give one")
+    from search_spaces.genes import to_json
+
+    from ..analysis.elites import columns, elite_rows, records
     from ..analysis.run import open_run
 
     run = open_run(folder, plugins=plugins)
-    frame = run.elites(where, sort, limit)
+    rows = elite_rows(run, where, sort, limit)
     if json:
-        print_json(run.records(frame))
+        print_json(records(run, rows))
     elif csv:
-        for name in ("cell", "parents", "genotype"):
-            frame[name] = [to_json(value) for value in frame[name]]
-        print_csv(frame)
+        nested = ("cell", "parents", "genotype")
+        print_csv(columns(run), [row | {name: to_json(row[name]) for name in nested} for row in rows])
     else:
-        _print_table(run, frame.to_dict("records"), sort)
+        _print_table(run, rows, sort)
 
 
-def _print_table(run: Run, rows: list[dict], sort: str | None) -> None:
+def _print_table(run: Run, rows: Sequence[dict[str, Any]], sort: str | None) -> None:
     names = [run.archive.objective.metric, *(axis.metric for axis in run.archive.axes), *([sort] if sort else [])]
     names = list(dict.fromkeys([*names, *run.metrics]))[:COLUMNS_SHOWN]
     console = stdout()

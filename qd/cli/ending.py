@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from ..analysis.failures import failures
-from ..analysis.run import Run
-from ..search.loop import Ending
+from typing import TYPE_CHECKING
+
 from .output import console, note
 from .summary import print_summary
+
+if TYPE_CHECKING:
+    from ..analysis.run import Run
 
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
 
 
 def finish(run: Run) -> int:
     """Draw the final map, say what came out, and return the exit status."""
+    from ..analysis.failures import failures
+    from ..search.loop import Ending
+
     print_summary(run, console)
     folder = run.folder
     if len(run.archive) and len(run.archive.axes) <= 2:

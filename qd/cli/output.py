@@ -5,21 +5,19 @@ Much of it is a stranger's: messages, names, genotypes. None of it moves the cur
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from ..wording import printable
-
-if TYPE_CHECKING:
-    import pandas
 
 
 class _Console(Console):
@@ -80,6 +78,10 @@ def print_json(data: Any) -> None:
     print(json.dumps(data, indent=2, allow_nan=False))
 
 
-def print_csv(frame: pandas.DataFrame) -> None:
+def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """A table for programs, on stdout."""
-    print(printable(frame.to_csv(index=False)), end="")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    print(printable(text.getvalue()), end="")

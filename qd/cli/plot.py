@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,23 +18,34 @@ from .output import note
 
 
 class PlotCommand(Command):
-    """`qd plot`, whose help lists the kinds: they are looked up, and matplotlib loaded, when somebody asks for it."""
+    """`qd plot`, whose help lists the kinds: they are looked up when somebody asks for it."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help, with all kinds below its first line; those of installed packages are not imported."""
-        from ..registry import Registry, names, own_names
-
-        lines = []
-        for name in own_names("plots"):
-            found = Registry().find("plots", name, "plot")
-            lines.append(f"- `{name}`: {found.about} ({', '.join(found.formats)})")
-        lines += [f"- `{name}`: of an installed package" for name in names("plots") if name not in own_names("plots")]
+        own = dict(_own_kinds())
+        lines = [f"- `{name}`: {about}" for name, about in own.items()]
+        installed = sorted(entry_points(group="qd.plots").names - own.keys())
+        lines += [f"- `{name}`: of an installed package" for name in installed]
         first, _, rest = (self.help or "").partition("\n\n")
         before, self.help = self.help, "\n\n".join([first, *lines, rest])
         try:
             super().format_help(ctx, formatter)
         finally:
             self.help = before
+
+
+def _own_kinds() -> Iterator[tuple[str, str]]:
+    """Name of each kind and what it says of itself, read from its file: importing it would load matplotlib."""
+    from ..plots.base import FORMATS
+
+    for path in sorted((Path(__file__).parents[1] / "plots").glob("*.py")):
+        for node in ast.parse(path.read_bytes()).body:
+            if isinstance(node, ast.ClassDef):
+                lines = [line for line in node.body if isinstance(line, ast.Assign)]
+                said = {ast.unparse(line.targets[0]): line.value for line in lines}
+                if "about" in said:
+                    formats = ast.literal_eval(said["formats"]) if "formats" in said else FORMATS
+                    yield path.stem, f"{ast.literal_eval(said['about'])} ({', '.join(formats)})"
 
 
 CLASS = PlotCommand

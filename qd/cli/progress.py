@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 from rich.table import Table
 
-from ..candidates import Status
-from ..config import BudgetConfig
 from ..wording import duration, number
+from .counter import SECONDS_BETWEEN_FRAMES, SECONDS_BETWEEN_LINES
 from .output import console, note
 
 if TYPE_CHECKING:
-    from ..search.loop import Loop  # a command that only looks counts with this file's intervals
+    from ..config import BudgetConfig
+    from ..search.loop import Loop
 
-SECONDS_BETWEEN_LINES = 10
-SECONDS_BETWEEN_FRAMES = 0.1
 RATE_WINDOW = 30.0
 """Seconds over which the rate is averaged."""
 
@@ -65,6 +63,8 @@ class Progress:
         return table
 
     def _facts(self, search: Loop) -> dict[str, str]:
+        from ..candidates import Status
+
         archive = search.archive
         best = archive.best
         limit = f"/{self._budget.evaluations:,}" if self._budget.evaluations else ""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.live import Live
 from rich.table import Table
 
-from ..config import BudgetConfig
-from ..runs.campaign import Standing
 from ..wording import duration, number
+from .counter import SECONDS_BETWEEN_FRAMES, SECONDS_BETWEEN_LINES
 from .output import console, note
-from .progress import SECONDS_BETWEEN_FRAMES, SECONDS_BETWEEN_LINES
+
+if TYPE_CHECKING:
+    from ..config import BudgetConfig
+    from ..runs.campaign import Standing
 
 ROWS_SHOWN = 24
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..analysis.run import Run
 from ..wording import duration, number
+
+if TYPE_CHECKING:
+    from ..analysis.run import Run
 
 
 def print_summary(run: Run, to: Console) -> None:

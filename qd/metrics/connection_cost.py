@@ -12,10 +12,10 @@ import math
 
 import networkx
 import numpy as np
-from numba import njit
 
 from search_spaces import Metric
 
+from ..compiled import njit
 from .graph_metric import GraphMetric
 from .pruning import connections_on_paths
 

@@ -24,10 +24,10 @@ import math
 
 import networkx
 import numpy as np
-from numba import njit
 
 from search_spaces import Metric
 
+from ..compiled import njit
 from .graph_metric import GraphMetric
 
 LEAST_GAIN = 1e-5

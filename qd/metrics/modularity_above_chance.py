@@ -12,11 +12,11 @@ from typing import Annotated
 
 import networkx
 import numpy as np
-from numba import njit
 from pydantic import Field
 
 from search_spaces import Metric
 
+from ..compiled import njit
 from .graph_metric import GraphMetric
 from .modularity import modularities, new_workspace, numbered_edges, split_graph
 

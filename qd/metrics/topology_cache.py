@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from ..compiled import njit
 
 WAYS = 8
 """A key may lie in any of this many neighbouring slots; the one that was not used for longest gives way."""

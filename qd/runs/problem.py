@@ -11,18 +11,18 @@ import numpy as np
 from evaluators import Evaluator
 from search_spaces import Gene, Invalid, Metric, SearchSpace
 
-from ..analysis.elites import CELL_COLUMNS
+from ..analysis.elites import ELITE_COLUMNS, SAMPLES
 from ..archives import Archive, make_archive
 from ..config import RunFile
 from ..errors import UsageError
 from ..registry import Registry, is_own
 from ..search.problem import Problem, WeightedEmitter, emitter_names
 from ..search.seeds import stream_seed
-from ..store.reader import ELITE_COLUMNS, EVALUATION_COLUMNS, MEANS_COLUMNS
+from ..store.reader import EVALUATION_COLUMNS
 from ..store.schema import METRIC_NAME, MOST_METRICS
 from .components import build_components
 
-RESERVED = frozenset((*EVALUATION_COLUMNS, *ELITE_COLUMNS, *MEANS_COLUMNS, *CELL_COLUMNS))
+RESERVED = frozenset((*EVALUATION_COLUMNS, *ELITE_COLUMNS, SAMPLES))
 """Names of the columns that stand beside metrics in the tables of elites and evaluations."""
 
 

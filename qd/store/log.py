@@ -9,9 +9,8 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import networkx
 import numpy as np
 
 from search_spaces import Metric
@@ -23,6 +22,9 @@ from ..wording import printable
 from .folder import on_network
 from .pending import PendingRow, pack_state
 from .schema import statements
+
+if TYPE_CHECKING:
+    import networkx
 
 APPLICATION_ID = 0x7164_6C67  # "qdlg"; SQLite writes it into the file's header
 SCHEMA_VERSION = 2
@@ -294,11 +296,15 @@ class Log:
 
 def pack_graph(graph: networkx.DiGraph) -> bytes:
     """Node-link JSON, compressed."""
+    import networkx
+
     return zlib.compress(json.dumps(networkx.node_link_data(graph, edges="edges")).encode(), 1)
 
 
 def unpack_graph(packed: bytes) -> networkx.DiGraph:
     """The graph that was packed."""
+    import networkx
+
     return networkx.node_link_graph(json.loads(zlib.decompress(packed)), directed=True, edges="edges")
 
 

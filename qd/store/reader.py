@@ -9,11 +9,9 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx
 import numpy as np
-import pandas
 
 from search_spaces import Metric
 
@@ -25,6 +23,10 @@ from .log import unpack_graph
 from .opening import damaged, open_log, unreadable
 from .pending import counts_of, unpack_state
 
+if TYPE_CHECKING:
+    import networkx
+    import pandas  # loaded where a frame is made: most looking needs none
+
 STEPS_BETWEEN_CHECKS = 1_000_000
 FEWEST_CHECKS = 100
 BYTES_PER_CHECK = 10_000
@@ -34,10 +36,6 @@ EVALUATION_COLUMNS = (
     "id evaluation purpose repeat fidelity seed tell attempt status seconds worker error emitter operator".split()
 )
 """Columns of `evaluations` before those of metrics."""
-ELITE_COLUMNS = "evaluation emitter operator parents readable genotype".split()
-"""Columns of `elite_rows` before those of metrics."""
-MEANS_COLUMNS = ["id", "samples"]
-"""Columns of `means_of` before those of metrics."""
 ARCHIVED = "e.purpose IN ('search', 'reevaluation') AND e.fidelity = 1 AND _status = 0"
 """The rows that an archive is folded from."""
 
@@ -197,6 +195,8 @@ class LogReader:
 
     def evaluations(self) -> pandas.DataFrame:
         """Every finished evaluation, in the order in which they were reported: a frame with one column per metric."""
+        import pandas
+
         rows = self.query(
             "SELECT e.candidate, e.id, e.purpose, e.repeat, e.fidelity, e.seed, _tell, _attempt, _status, _seconds,"
             f" _worker, _error, c.emitter, c.operator{columns(self.metrics)} FROM results"
@@ -207,8 +207,8 @@ class LogReader:
         with self.decoding():
             return frame.astype(dict.fromkeys(self.metrics, "float64"))
 
-    def elite_rows(self, evaluations: Sequence[int]) -> pandas.DataFrame:
-        """What was logged of evaluations and their candidates: a row each, with one column per metric."""
+    def logged(self, evaluations: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """{evaluation: what was logged of it and its candidate, and each metric by its name}."""
         rows = self.query(
             "SELECT _evaluation, c.emitter, c.operator, c.parents, c.readable, c.genotype"
             f"{columns(self.metrics)} FROM results"
@@ -216,10 +216,17 @@ class LogReader:
             " WHERE _evaluation IN (SELECT value FROM json_each(?))",
             [json.dumps([int(id) for id in evaluations])],
         )
-        frame = pandas.DataFrame(rows, columns=[*ELITE_COLUMNS, *self.metrics])
-        frame["parents"] = [self.parse(text) for text in frame["parents"]]
-        frame["genotype"] = [self.parse(text) for text in frame["genotype"]]
-        return frame
+        return {
+            evaluation: {
+                "emitter": emitter,
+                "operator": operator,
+                "parents": self.parse(parents),
+                "readable": readable,
+                "genotype": self.parse(genotype),
+                **dict(zip(self.metrics, values, strict=True)),
+            }
+            for evaluation, emitter, operator, parents, readable, genotype, *values in rows
+        }
 
     def readable(self, candidate: int) -> str:
         """The one-line form of a candidate's genotype.
@@ -239,15 +246,16 @@ class LogReader:
         rows = self.query(f"SELECT _evaluation{columns(self.metrics)} FROM results WHERE _evaluation = ?", [evaluation])
         return dict(zip(self.metrics, rows[0][1:], strict=True))
 
-    def means_of(self, candidates: Sequence[int]) -> pandas.DataFrame:
-        """Metrics as means over each candidate's evaluations, and how many these are: id, samples, metrics."""
+    def means_of(self, candidates: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """{candidate: its metrics as means over its evaluations, and how many these are (`samples`)}."""
         means = "".join(f', AVG(results."{name}")' for name in self.metrics)
         rows = self.query(
             f"SELECT e.candidate, COUNT(*){means} FROM results JOIN evaluations e ON e.id = _evaluation"
             f" WHERE {ARCHIVED} AND e.candidate IN (SELECT value FROM json_each(?)) GROUP BY e.candidate",
             [json.dumps([int(id) for id in candidates])],
         )
-        return pandas.DataFrame(rows, columns=[*MEANS_COLUMNS, *self.metrics])
+        names = ["samples", *self.metrics]
+        return {candidate: dict(zip(names, values, strict=True)) for candidate, *values in rows}
 
     def range_of(self, metric: str) -> tuple[float, float] | None:
         """The least and the greatest value in archived evaluations; None where there is none."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Sequence
-
-import pandas
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from ..errors import UsageError, suggest
 
+Row = TypeVar("Row", bound=Mapping[str, Any])
 STEPS_BETWEEN_CHECKS = 1_000_000
 CHECKS = 50
 """A condition that takes longer than this many steps of SQLite's machine is refused."""
@@ -24,14 +24,14 @@ _FUNCTIONS = frozenset(
 _QUOTED = re.compile(r"'(?:[^']|'')*'|" r'"(?P<name>[^"]*)"')
 
 
-def matching(frame: pandas.DataFrame, columns: Sequence[str], condition: str) -> pandas.DataFrame:
+def matching(rows: Sequence[Row], columns: Sequence[str], condition: str) -> list[Row]:
     """Return the rows that fulfil an SQL condition.
 
     The condition runs in a database of its own that holds these columns and nothing else, under an authoriser that
     allows reading them and calling arithmetic and text functions.
 
     Args:
-        frame: rows, with an `id` column.
+        rows: with an `id`.
         columns: what the condition may name; names that are SQL words are written in double quotes.
         condition: what may stand behind WHERE, e.g. `val_accuracy > 0.8 AND operator = 'crossover'`.
 
@@ -43,9 +43,9 @@ def matching(frame: pandas.DataFrame, columns: Sequence[str], condition: str) ->
     try:
         names = ", ".join(f'"{name}"' for name in columns)
         database.execute(f"CREATE TABLE elites ({names})")
-        rows = frame[list(columns)].astype(object).where(frame[list(columns)].notna(), None)
         database.executemany(
-            f"INSERT INTO elites VALUES ({', '.join('?' * len(columns))})", rows.itertuples(index=False, name=None)
+            f"INSERT INTO elites VALUES ({', '.join('?' * len(columns))})",
+            ([row[name] for name in columns] for row in rows),
         )
         database.execute("PRAGMA query_only = ON")
         database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_TEXT)
@@ -62,7 +62,7 @@ def matching(frame: pandas.DataFrame, columns: Sequence[str], condition: str) ->
             raise _refusal(condition, reason, columns) from None
     finally:
         database.close()
-    return frame.loc[frame["id"].isin(list(found))]
+    return [row for row in rows if row["id"] in found]
 
 
 def _check_quoted(condition: str, columns: Sequence[str]) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.optimize import nnls
-from sklearn.ensemble import RandomForestRegressor
 
 from .base import Prediction
 
@@ -41,6 +39,8 @@ class Forest:
             rows: (N, D) float64.
             values: (N,) float64, finite.
         """
+        from sklearn.ensemble import RandomForestRegressor  # most searches fit none
+
         # a seed that follows from the rows alone: a forest that is fitted again is the same to the bit
         model = RandomForestRegressor(self.trees, max_features=self.features, random_state=len(rows))
         rows = rows.astype(np.float32)
@@ -64,6 +64,8 @@ class Forest:
 
     def _calibrate(self, unseen: np.ndarray, values: np.ndarray) -> None:
         """Args: (T, N) predictions, NaN where the tree has seen the row, and (N,) what there is to predict."""
+        from scipy.optimize import nnls
+
         known = np.isfinite(unseen).sum(axis=0) >= 2
         errors = (np.nanmean(unseen[:, known], axis=0) - values[known]) ** 2
         variances = np.nanvar(unseen[:, known], axis=0)

@@ -15,7 +15,8 @@ addition and a deletion; a step beyond the end of the list of weights stays ther
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from qd.compiled import njit
 
 LAYERS = (8, 8, 4, 2, 1)
 NODES = sum(LAYERS)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import numpy as np
-import ribs.archives
 from pydantic import Field
 
 from search_spaces import SearchSpace
 
 from ...archives import Archive
+from ...archives.base import ribs_archives
 from ..base import Emitter, Proposals, Told
 from .pareto import pareto_order
 from .population import Population, mutants
@@ -93,7 +93,7 @@ class NoveltyLocalCompetition(Emitter):
         known = np.column_stack([places, objectives])
         if self._memory is not None:
             known = np.concatenate([known, self._memory])
-        everyone = ribs.archives.ProximityArchive(
+        everyone = ribs_archives().ProximityArchive(
             solution_dim=(),
             measure_dim=places.shape[1],
             k_neighbors=self.neighbours + 1,  # each finds itself, or its like in the memory, at distance 0

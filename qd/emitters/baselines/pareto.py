@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from ...compiled import njit
 
 
 def pareto_order(values: np.ndarray) -> np.ndarray:

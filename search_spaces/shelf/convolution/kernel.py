@@ -15,7 +15,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from qd.compiled import njit
 
 from . import spatial_kernel
 

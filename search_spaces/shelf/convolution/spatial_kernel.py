@@ -11,7 +11,8 @@ computed from (by channel in, then row of the kernel), T = 3 x group taps (by co
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from qd.compiled import njit
 
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
 

@@ -10,7 +10,8 @@ other), G groups, P weights of all groups, S sources (runs of units that a group
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from qd.compiled import njit
 
 # The layout of G groups, passed to both kernels:
 #   first_weight (G + 1,)  group g owns weights first_weight[g]:first_weight[g + 1], its units' rows one after the other

@@ -13,7 +13,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from qd.compiled import njit
 
 RELU, SILU, TANH = 0, 1, 2
 ACTIVATION_CODES = {"relu": RELU, "silu": SILU, "tanh": TANH}
