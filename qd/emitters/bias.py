@@ -62,7 +62,7 @@ class ImportanceBias:
         for part in gene_groups(columns).values():
             weights[columns[part[0]].gene] += attribution.total(part)
         mean = sum(weights.values()) / len(weights)
-        self._weights = {gene: mean + weight for gene, weight in weights.items()}
+        self._weights = {gene: mean + weight for gene, weight in weights.items()} if mean else {}  # nothing decides it
 
     def mutate_many(self, genotypes: Genotypes, rng: np.random.Generator) -> Genotypes:
         """Return one mutant of each; the genotypes are not changed."""

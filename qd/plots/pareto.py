@@ -18,15 +18,16 @@ def pareto(run: Run, cost: str | None = None, objective: str | None = None) -> F
 
     Args:
         run: any run.
-        cost: a metric; default: the first of the run's measures that is better the less there is, else the first.
+        cost: a metric; default: see `default_cost`.
         objective: a metric; default: the run's own.
 
     Raises:
-        UsageError: a name is no metric of the run, or cost and objective are one.
+        UsageError: a name is no metric of the run, or cost and objective are one; also by default, where the run has no
+            other metric.
     """
     archive = run.project((), objective) if objective else run.archive
     goal = archive.objective
-    cost = cost or default_cost(run)
+    cost = cost or default_cost(run, goal.metric) or goal.metric
     run.require_metric(cost)
     if cost == goal.metric:
         raise UsageError(f"`cost`: {cost} is the objective already; name another metric")
@@ -60,10 +61,14 @@ def pareto(run: Run, cost: str | None = None, objective: str | None = None) -> F
     return figure
 
 
-def default_cost(run: Run) -> str:
-    """The measure that a front is most likely wanted against."""
-    names = [axis.metric for axis in run.archive.axes]
-    return next((name for name in names if run.metrics[name].direction == "minimise"), names[0])
+def default_cost(run: Run, objective: str) -> str | None:
+    """The metric that a front is most likely wanted against; None where there is no metric but the objective.
+
+    The first of the run's measures that is better the less there is, else the first measure, else a metric but a time.
+    """
+    own = [axis.metric for axis in run.archive.axes if axis.metric != objective]
+    others = [name for name, metric in run.metrics.items() if name != objective and not metric.time]
+    return next((name for name in own if run.metrics[name].direction == "minimise"), next(iter(own + others), None))
 
 
 def pareto_front(run: Run, frame: pandas.DataFrame, cost: str, objective: str) -> pandas.DataFrame:

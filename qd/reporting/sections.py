@@ -20,7 +20,7 @@ from ..plots.cells import outlines
 from ..plots.curves import curves
 from ..plots.heatmap import map_of
 from ..plots.operators import operators
-from ..plots.pareto import pareto
+from ..plots.pareto import default_cost, pareto
 from ..plots.small_multiples import PANELS, small_multiples
 from ..plots.style import encoded, short
 from ..wording import duration, number
@@ -106,7 +106,7 @@ def curves_of(run: Run) -> str:
     pictures.append(_image(curves([run], over="seconds"), "svg", "the same over search time", "curve"))
     if not run.accepted_only:
         pictures.append(_image(operators(run), "svg", "what emitters and operators brought", "curve"))
-    if len(run.archive):
+    if len(run.archive) and default_cost(run, run.archive.objective.metric):
         pictures.append(_image(pareto(run), "svg", "Pareto front", "curve"))
     return "<h2>How the search went</h2>\n" + "\n".join(pictures)
 

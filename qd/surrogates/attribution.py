@@ -39,20 +39,25 @@ class Attribution:
         # the options of a choice stay together
         blocks = _grouped((index, (column.name.partition("=")[0],)) for index, column in enumerate(columns))
         self._rows, self._others = (_mixed(rows, blocks, rng) for _ in range(2))
-        self._values = forest.predict(self._rows).mean
+        predicted = forest.predict(self._rows).mean
+        self._exponent = int(np.frexp(np.abs(predicted).max())[1])  # predictions are scaled by it: squares are numbers
+        self._values = np.ldexp(predicted, -self._exponent)
         self._variance = float(self._values.var())
 
     def total(self, columns: np.ndarray) -> float:
         """The share that is lost without knowing these columns, interactions with others included; at least 0."""
         rows = self._rows.copy()
         rows[:, columns] = self._others[:, columns]
-        return self._share(self._forest.predict(rows).mean - self._values)
+        return self._share(self._predict(rows) - self._values)
 
     def alone(self, columns: np.ndarray) -> float:
         """The share that is explained by knowing these columns and nothing else; at most 1."""
         rows = self._others.copy()
         rows[:, columns] = self._rows[:, columns]
-        return 1 - self._share(self._forest.predict(rows).mean - self._values) if self._variance else 0.0
+        return 1 - self._share(self._predict(rows) - self._values) if self._variance else 0.0
+
+    def _predict(self, rows: np.ndarray) -> np.ndarray:
+        return np.ldexp(self._forest.predict(rows).mean, -self._exponent)
 
     def _share(self, differences: np.ndarray) -> float:
         return float((differences**2).mean() / (2 * self._variance)) if self._variance else 0.0

@@ -34,14 +34,17 @@ def infer_genes(genotypes: Sequence[Genotype]) -> Gene:
 
 
 def _named(genotypes: Sequence[Genotype]) -> Gene:
-    if KIND not in genotypes[0]:
-        return _struct(genotypes)
-    kinds = sorted({value[KIND] for value in genotypes})
-    return Variant(**{kind: _struct([value for value in genotypes if value[KIND] == kind]) for kind in kinds})
+    if not all(isinstance(value.get(KIND), str) for value in genotypes):  # then it is a gene that is called so
+        return _struct(genotypes, list(genotypes[0]))
+    variants: dict[str, list[Genotype]] = {kind: [] for kind in sorted({value[KIND] for value in genotypes})}
+    for value in genotypes:
+        variants[value[KIND]].append(value)
+    return Variant(
+        **{kind: _struct(some, [name for name in some[0] if name != KIND]) for kind, some in variants.items()}
+    )
 
 
-def _struct(genotypes: Sequence[Genotype]) -> Struct:
-    names = [name for name in genotypes[0] if name != KIND]
+def _struct(genotypes: Sequence[Genotype], names: Sequence[str]) -> Struct:
     return Struct(**{name: infer_genes([value[name] for value in genotypes]) for name in names})
 
 

@@ -12,7 +12,7 @@ from .base import Gene, Genotype, Invalid, Site, at, checked_gene
 class Struct(Gene):
     """Named genes side by side."""
 
-    def __init__(self, **fields: Gene) -> None:
+    def __init__(self, /, **fields: Gene) -> None:
         self.fields = {name: checked_gene(gene, f"Struct({name}=...)") for name, gene in fields.items()}
         self._places = [(name, gene) for name, gene in self.fields.items() if gene.leaf is not False]
         self._named = [(name, gene, isinstance(gene, Struct)) for name, gene in self.fields.items()]

@@ -20,7 +20,7 @@ class Variant(Gene):
     A mutation switches to another struct and keeps the entries that both have and both allow.
     """
 
-    def __init__(self, **variants: Struct) -> None:
+    def __init__(self, /, **variants: Struct) -> None:
         if not variants:
             raise ValueError("Variant() needs at least one named Struct")
         for name, struct in variants.items():

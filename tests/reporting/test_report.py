@@ -138,8 +138,10 @@ def test_text_from_a_log_stays_text(tmp_path: Path, chromium: Any) -> None:
          "measures": [{"metric": m, "low": 0, "high": 30} for m in ("width", "height")]},
         {"kind": "unstructured", "novelty": 0.1,
          "measures": [{"metric": m, "low": 0, "high": 30} for m in ("width", "height")]},
+        {"measures": [{"metric": m, "low": 0, "high": 2, "bins": 4} for m in ("score", "height")]},
+        {"measures": [{"metric": "score", "low": 0, "high": 2, "bins": 4}]},
     ],
-    ids=["one cell", "no elite", "three measures", "tessellation", "unstructured"],
+    ids=["one cell", "no elite", "three measures", "tessellation", "unstructured", "objective too", "objective alone"],
 )  # fmt: skip
 def test_every_kind_of_run_has_a_report(workbench: Any, archive: dict[str, Any]) -> None:
     run = qd.run(workbench.write(archive={"objective": "score", **archive}, budget={"evaluations": 30}), out="run")

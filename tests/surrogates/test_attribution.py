@@ -107,11 +107,11 @@ def mutated(bias: ImportanceBias, n: int = 3000) -> Counter[str]:
     return Counter(name for old, new in pairs for name in old if old[name] != new[name])
 
 
-def taught(n: int) -> ImportanceBias:
-    """A bias that was told of n candidates whose objective is a."""
+def taught(n: int, unit: float = 1.0) -> ImportanceBias:
+    """A bias that was told of n candidates whose objective is a, in a unit."""
     bias = ImportanceBias(Space())
     genotypes = GENES.sample_many(n, np.random.default_rng(0))
-    scores = np.array([float(one["a"]) for one in genotypes])
+    scores = np.array([unit * one["a"] for one in genotypes])
     bias.tell(Told(np.arange(n), genotypes, {"score": scores}, scores))
     bias.fit_if_due()
     return bias
@@ -122,8 +122,16 @@ def test_before_there_are_answers_all_genes_mutate_alike() -> None:
     assert max(counts.values()) < 1.15 * min(counts.values())
 
 
-def test_what_decides_the_objective_mutates_more_often_and_nothing_is_left_out() -> None:
-    counts = mutated(taught(200))
+def test_where_nothing_decides_the_objective_all_genes_mutate_alike() -> None:
+    bias = taught(40, unit=0.0)
+    assert bias.fitted == 40
+    counts = mutated(bias)
+    assert max(counts.values()) < 1.15 * min(counts.values())
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-300, 1e-9, 1e298])
+def test_what_decides_the_objective_mutates_more_often_and_nothing_is_left_out(unit: float) -> None:
+    counts = mutated(taught(200, unit))
     assert counts["a"] > 3 * max(counts[name] for name in "bcd")
     assert min(counts[name] for name in "bcd") > 100
 

@@ -25,6 +25,17 @@ def test_it_predicts_what_it_has_not_seen(fitted: tuple[Forest, float]) -> None:
     assert np.corrcoef(forest.predict(rows).mean, values)[0, 1] > 0.9
 
 
+@pytest.mark.parametrize("exponent", [-1000, -40, 40, 1000])
+def test_it_learns_in_any_unit(exponent: int) -> None:
+    rows, values = table(100, 0, 0.1)
+    one, other = Forest(trees=8), Forest(trees=8)
+    one.fit(rows, values)
+    other.fit(rows, np.ldexp(values, exponent))
+    for expected, found in zip(one.predict(rows), other.predict(rows), strict=True):
+        np.testing.assert_array_equal(np.ldexp(expected, exponent), found)
+    assert one.explained == other.explained
+
+
 def test_its_deviation_is_the_error_that_it_makes_noise_included(fitted: tuple[Forest, float]) -> None:
     forest, noise = fitted
     rows, values = table(2000, 2, noise)

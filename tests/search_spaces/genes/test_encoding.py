@@ -1,5 +1,7 @@
 """Genotypes as rows of numbers."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -143,6 +145,15 @@ def test_inferred_genes_allow_what_they_are_inferred_from(seed: int, space: type
     rows = Encoding(inferred).encode(genotypes)
     different = len({space.genes.texts([genotype])[0] for genotype in genotypes})
     assert len(np.unique(rows, axis=0)) == different
+
+
+@pytest.mark.parametrize("kinds", [(3, 5), (True, False), ("a", 3), ("self", "other"), (None, "a")])
+def test_a_gene_may_be_called_kind(kinds: tuple[Any, ...]) -> None:
+    genotypes = [{"kind": kind, "x": x, "self": 1} for kind in kinds for x in (1, 2)]
+    inferred = infer_genes(genotypes)
+    for genotype in genotypes:
+        inferred.validate(genotype)
+    assert len(np.unique(Encoding(inferred).encode(genotypes), axis=0)) == 4
 
 
 def test_inferred_genes_are_as_narrow_as_what_was_seen() -> None:
