@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from qd.candidates import Candidates, Results
 from search_spaces import Genotype, Metric, SearchSpace, Task
@@ -65,6 +65,10 @@ class Evaluator(ABC):
     def task_data(self) -> TaskData | None:
         """Return the data behind `task`, for export, parity checks and longer training; None: it is not to be had."""
         return None
+
+    def contents(self) -> dict[str, Any]:
+        """Return plain data that says what it has beside its arguments, such as data: a resume needs the same."""
+        return {}
 
     def surrogate(self) -> Surrogate | None:
         """Return a model of the objective for `{kind: guided, surrogate: own}`; None: there is none.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -62,6 +62,16 @@ class ImageClassification(ImageClassifier):
         split_sizes(data, train_examples, validation_examples)  # raises where there are not as many
         self._split = (split_seed, train_examples, validation_examples)
         super().__init__(data, data.name, data.task, data.class_names, MEASURED, DEFAULTS, split_seed, **training)
+
+    def contents(self) -> dict[str, Any]:
+        data = self.data
+        return {
+            "data": data.name,
+            "examples": data.examples,
+            "published_test": data.published_test,
+            "image_shape": data.image_shape,
+            "class_names": data.class_names,
+        }
 
     def splits(self, all_training: bool = False) -> Splits:
         seed, train_examples, validation_examples = self._split

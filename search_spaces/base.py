@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from .genes import Gene, Genotype, Invalid, to_json
 
@@ -139,6 +139,10 @@ class SearchSpace:
 
     Graphs of `qd`'s own spaces that need none are not logged: whoever looks at a candidate makes its graph again.
     """
+
+    def contents(self) -> dict[str, Any]:
+        """Return plain data that says what it has beside its arguments, such as modules: a resume needs the same."""
+        return {}
 
     def canonical(self, genotype: Genotype) -> Genotype:
         """Return the one genotype that stands for all that give this architecture; the default changes nothing."""

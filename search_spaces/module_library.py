@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .base import Metric, SearchSpace, Task
 from .genes import Choice, Genotype, Invalid, Struct, Variant
@@ -106,6 +106,9 @@ class ModuleLibrary(SearchSpace):
             self.library = Library.open(library)
         self.positions = self._positions(convolutions, channels, hidden)
         self.genes = Struct(**{position.name: position.gene() for position in self.positions})
+
+    def contents(self) -> dict[str, Any]:
+        return {} if self.library is None else {record.name: record.digest for record in self.library}
 
     def build(self, genotype: Genotype, task: Task) -> Composition:
         from .library.composition import Composition

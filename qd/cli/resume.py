@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +35,8 @@ def resume(
     from .progress import Progress
 
     changes = with_workers(overrides, workers)
-    with Progress(launch.resumed_config(open_run(folder), changes, {}).budget) as progress:
+    with contextlib.closing(open_run(folder)) as before:
+        budget = launch.resumed_config(before, changes, {}).budget
+    with Progress(budget) as progress:
         found = launch.resume(folder, plugins=plugins, progress=progress, overrides=changes)
     sys.exit(finish(found))

@@ -29,8 +29,9 @@ from ..search.problem import Problem
 from ..store.folder import RunFolder, free_folders, on_network
 from ..store.log import Log
 from ..store.resume import Interrupted, Unfinished, interrupted, unfinished
-from . import problem
+from . import problem, surroundings
 from .components import build_evaluator
+from .surroundings import RESUMABLE
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +39,6 @@ Progress = Callable[[Any], None]
 """Called with the search, a `Loop`."""
 AnyExecutor = Executor | Callable[[Problem], Executor]
 """Where candidates are evaluated, or what makes it of the run's parts."""
-RESUMABLE = ("budget", "executor")
-"""What a resume may change of the run file."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +189,8 @@ def go_on(
                 before.folder.write_run_file(new)
                 log.set_meta("run_file", new)
             changed = {key: new.get(key) for key in RESUMABLE if new.get(key) != old.get(key)}
+            for key, value in changed.items():
+                logger.info(f"{key}: {old.get(key)} before, {value} from now on")
             yield _opened(parts, used, log, before.folder, rest, changed)
 
 
@@ -197,13 +198,13 @@ def prepare_again(before: Run, config: RunFile, plugins: Path | str | None) -> P
     """The parts of a run that was made before; a plug-in whose source has changed since is warned about.
 
     Raises:
-        UsageError: a plug-in is missing, or other metrics than those of the log would be reported.
+        UsageError: a plug-in is missing, or the parts are others than those that the run was made with.
     """
     folder = plugins or before.meta("plugin_folder")
     folder = Path(folder) if folder else None
     parts = problem.prepare(config, str(before.folder.log), folder, before.recorded)
     parts.registry.mention()
-    _compare(parts, before)
+    surroundings.compare(parts, before)
     return parts
 
 
@@ -364,12 +365,14 @@ def _new_folder(file: Path, out: Path | str | None) -> Iterator[RunFolder]:
 def _make_log(file: Path, folder: RunFolder, config: RunFile, parts: Problem) -> Log:
     try:
         plugins = parts.registry.plugin_folder
+        contents = surroundings.fixed(parts)
         meta = {
             "run_file": config.dump(),
             "plugin_folder": str(plugins.resolve()) if plugins else None,
             "digests": parts.registry.digests,
-            "task": vars(parts.evaluator.task) if parts.evaluator.task else None,
-            "genes": repr(parts.space.genes),
+            "task": contents.pop("task"),
+            "genes": contents.pop("genes"),
+            "contents": contents,
             "archive": {
                 "fixed": parts.archive.fixed,
                 "cells": parts.archive.cells,
@@ -393,7 +396,7 @@ def resumed_config(before: Run, overrides: Sequence[str], keys: Mapping[str, Any
         UsageError: a change of anything but budget and executor.
     """
     name = str(before.folder.run_file)
-    data = override(override(before.config.dump(), list(overrides), name), keys, name)
+    data = override(override(surroundings.as_edited(before), list(overrides), name), keys, name)
     config = check(data, name)
     old, new = before.config.dump(), config.dump()
     for key in new.keys() | old.keys():
@@ -403,16 +406,3 @@ def resumed_config(before: Run, overrides: Sequence[str], keys: Mapping[str, Any
                 f" {key} is fixed. To search otherwise, start a new run"
             )
     return config
-
-
-def _compare(parts: Problem, before: Run) -> None:
-    for path, digest in (before.meta("digests") or {}).items():
-        if parts.registry.digests.get(path, digest) != digest:
-            logger.warning(
-                f"the source of {path} has changed since the run began; old and new results may not be comparable"
-            )
-    if set(parts.metrics) != set(before.metrics):
-        raise UsageError(
-            f"{before.folder.path}: the run logged {', '.join(before.metrics)},"
-            f" and now {', '.join(parts.metrics)} would be reported; a resume needs the same metrics"
-        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -78,6 +78,9 @@ class Measured(Evaluator):
 
     def task_data(self) -> TaskData | None:
         return self.evaluator.task_data()
+
+    def contents(self) -> dict[str, Any]:
+        return self.evaluator.contents()
 
     def surrogate(self) -> Surrogate | None:
         return self.evaluator.surrogate()

@@ -205,9 +205,70 @@ def test_a_plug_in_with_other_metrics_is_refused(workbench, digests):
     text = workbench.plugin.read_text()
     workbench.plugin.write_text(text.replace('"order": Metric', '"rank": Metric').replace('"order":', '"rank":'))
     workbench.forget()
-    with pytest.raises(UsageError, match=r"the run logged score, width, height, order.* a resume needs the same"):
+    with pytest.raises(UsageError, match=r"metric 'order' is not reported any more\n  metric 'rank' is new\nPut back"):
         qd.resume("run")
     assert digests(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('Metric("points", 0, 2)', 'Metric("points", 0, 2, "minimise")', "direction was 'maximise', and is 'minimise'"),
+        (
+            'Metric("points", 0, 2)',
+            'Metric("goals", 0, 3)',
+            "unit was 'points'.*\n.*high was 2.0, and is 3",
+        ),
+        ('Choice("red", "blue")', 'Choice("red", "green")', "the space's genes: was .*'blue'.*, and is .*'green'"),
+        ("(SearchSpace):", "(SearchSpace):\n    contents = lambda self: {'shelf': 2}", "what the space is made of"),
+        ("(SingleEvaluator):", "(SingleEvaluator):\n    contents = lambda self: {'rows': 7}", "what the evaluator has"),
+        ("(SingleEvaluator):", "(SingleEvaluator):\n    task = Task((3,), 2)", "the task .*: was None, and is"),
+    ],
+)
+@pytest.mark.parametrize("command", [qd.resume, qd.verify])
+def test_other_parts_than_the_log_says_are_refused_before_anything_is_touched(
+    workbench, digests, command, old, new, message
+):
+    folder = qd.run(workbench.write(evaluator={"kind": f"{workbench.module}:Trained"}), out="run").folder.path
+    before = digests(folder)
+    text = workbench.plugin.read_text()
+    assert old in text
+    workbench.plugin.write_text(text.replace(old, new).replace("import Choice,", "import Choice, Task,"))
+    workbench.forget()
+    with pytest.raises(UsageError, match=message):
+        command("run")
+    assert digests(folder) == before
+
+
+def test_an_edited_run_file_may_change_what_a_resume_may(workbench, digests, logged):
+    folder = qd.run(workbench.write(**SETTINGS), out="run").folder
+    text = folder.run_file.read_text()
+    folder.run_file.write_text(text.replace("evaluations: 180", "evaluations: 200"))
+    assert qd.resume("run").count == 200
+    assert any(line.startswith("budget: ") and "'evaluations': 200" in line for line in logged.messages)
+    assert qd.open_run("run").config.budget.evaluations == 200
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seed: 3", "seed: 4", r"run.yaml: search was edited since the run began .*put it back, or delete the file"),
+        ("budget:", "bugdet:", r"bugdet: unknown key.*(.|\n)*differs from what the log says; put it back, or delete"),
+        ("space:", "space: [", r"run.yaml differs from what the log says; put it back, or delete the file"),
+    ],
+)
+def test_a_run_file_that_was_edited_otherwise_is_refused(workbench, digests, old, new, message):
+    folder = qd.run(workbench.write(**SETTINGS), out="run").folder
+    text = folder.run_file.read_text()
+    assert old in text
+    folder.run_file.write_text(text.replace(old, new))
+    before = digests(folder.path)
+    with pytest.raises(UsageError, match=message):
+        qd.resume("run", budget={"evaluations": 200})
+    assert digests(folder.path) == before
+    folder.run_file.unlink()
+    qd.resume("run")
+    assert folder.run_file.read_text() == text
 
 
 def test_a_plug_in_that_moved_is_found_with_plugins(workbench, digests):
