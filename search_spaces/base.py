@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
@@ -35,8 +36,16 @@ class Metric:
     time: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            value = getattr(self, name)
+            if isinstance(value, str) or not hasattr(value, "__float__"):
+                raise ValueError(f"Metric: expected a number as {name}, got {value!r}")
+            object.__setattr__(self, name, float(value))
         if not self.low < self.high:
             raise ValueError(f"Metric: expected low < high, got {self.low} and {self.high}")
+        object.__setattr__(self, "unit", "" if self.unit is None else self.unit)
+        if not isinstance(self.unit, str):
+            raise ValueError(f"Metric: expected a text as unit, got {self.unit!r}")
         if self.direction not in ("maximise", "minimise"):
             raise ValueError(f"Metric: direction is 'maximise' or 'minimise', got {self.direction!r}")
 
@@ -54,6 +63,21 @@ class Task:
     input_shape: tuple[int, ...]
     outputs: int
     loss: Literal["cross_entropy", "mean_squared_error"] = "cross_entropy"
+
+    def __post_init__(self) -> None:
+        try:
+            shape, outputs = tuple(map(operator.index, self.input_shape)), operator.index(self.outputs)
+        except TypeError as error:
+            raise ValueError(
+                f"Task: expected whole numbers as input_shape and outputs, got {self.input_shape!r} and"
+                f" {self.outputs!r} ({error})"
+            ) from None
+        if min(*shape, outputs, 1) < 1:
+            raise ValueError(f"Task: expected sizes of at least 1, got {shape} and {outputs}")
+        if self.loss not in ("cross_entropy", "mean_squared_error"):
+            raise ValueError(f"Task: expected the loss 'cross_entropy' or 'mean_squared_error', got {self.loss!r}")
+        object.__setattr__(self, "input_shape", shape)
+        object.__setattr__(self, "outputs", outputs)
 
 
 Owned = tuple["torch.Tensor", Sequence[int]]
@@ -154,4 +178,7 @@ class SearchSpace:
 
     def key(self, genotype: Genotype) -> str:
         """Two genotypes with equal keys stand for the same architecture."""
-        return to_json(self.canonical(genotype))
+        canonical = self.canonical(genotype)
+        if canonical is None:
+            raise TypeError(f"{type(self).__name__}.canonical must return a genotype, got None")
+        return to_json(canonical)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..module_graph import checked_graph
 from ..registry import Registry, is_own
 from .folding import FoldedLog
 
 if TYPE_CHECKING:
     import networkx
+
+logger = logging.getLogger(__name__)
 
 
 def module_graph(run: FoldedLog, candidate: int) -> networkx.DiGraph | None:
@@ -23,7 +27,11 @@ def module_graph(run: FoldedLog, candidate: int) -> networkx.DiGraph | None:
     """
     graph = run.graph(candidate)
     if graph is not None:
-        return graph
+        try:
+            return checked_graph(graph)
+        except ValueError as error:  # of a log that was written before graphs were checked
+            logger.warning(f"{run.folder.path}: candidate {candidate} has no module graph that could be drawn: {error}")
+            return None
     run.readable(candidate)  # raises where there is no such candidate
     kind = run.config.space.kind
     if is_own("spaces", kind):

@@ -12,6 +12,7 @@ from search_spaces import Genotypes, Metric, SearchSpace
 from search_spaces.genes.columns import take
 
 from ..archives import Archive, Axis, CellArchive
+from ..space_hooks import key_of
 from ..surrogates.acquisition import ExpectedImprovement
 from ..surrogates.base import Prediction, Surrogate
 from ..surrogates.forest import FEWEST_ROWS, Forest
@@ -181,7 +182,7 @@ class Guided(Emitter):
         return {"explained": explained, **({"own": self._own.describe()} if self._own else {})}
 
     def _keys(self, genotypes: Genotypes) -> list[str]:
-        return [self.space.key(genotype) for genotype in self.space.genes.trees(genotypes)]
+        return [key_of(self.space, genotype) for genotype in self.space.genes.trees(genotypes)]
 
 
 def _take(prediction: Prediction, rows: np.ndarray) -> Prediction:

@@ -7,6 +7,7 @@ import numpy as np
 from search_spaces import Genotype, Genotypes, SearchSpace
 from search_spaces.genes.encoding import Encoding
 
+from ..space_hooks import canonical_of, key_of
 from .base import Told
 
 
@@ -41,7 +42,7 @@ class Observations:
     def append(self, told: Told) -> None:
         """Take in what was told."""
         trees = self._space.genes.trees(told.genotypes)
-        self.keys.update(map(self._space.key, trees))
+        self.keys.update(key_of(self._space, tree) for tree in trees)
         rows = np.flatnonzero(np.isfinite(told.objectives)).tolist()
         if not rows:
             return
@@ -55,7 +56,7 @@ class Observations:
     def encode(self, genotypes: Genotypes) -> np.ndarray:
         """(N, D) float64: equal architectures have equal rows."""
         if self._canonical:
-            genotypes = [self._space.canonical(genotype) for genotype in self._space.genes.trees(genotypes)]
+            genotypes = [canonical_of(self._space, genotype) for genotype in self._space.genes.trees(genotypes)]
         return self.encoding.encode(genotypes)
 
     def rows(self, first: int) -> np.ndarray:

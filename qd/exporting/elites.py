@@ -20,6 +20,7 @@ from ..analysis.spread import Spread, verified
 from ..errors import UsageError
 from ..runs.launch import prepare_again
 from ..search.problem import Problem
+from ..space_hooks import module_graph_or_none
 from .architecture import Architecture
 from .folder import LICENCE, Export, appearing, check_formats, check_free, give_weights
 from .formats import FORMATS
@@ -119,7 +120,7 @@ class _Collector:
             self._check_fixed(architecture, network, where)
         network = give_weights(network, found.weights, where)
         if common["graph"] is None:
-            common["graph"] = parts.space.module_graph(architecture.genotype)
+            common["graph"] = module_graph_or_none(parts.space, architecture.genotype)
         spreads = self._spreads.get(candidate)
         one = Export(
             measured=found.metrics,

@@ -19,6 +19,7 @@ from ..analysis.selection import Selection, choose
 from ..errors import UsageError
 from ..registry import Registry
 from ..runs.launch import interruptible
+from ..space_hooks import module_graph_or_none
 from .architecture import FILE, Architecture
 from .folder import LICENCE, Export, appearing, check_formats, check_free
 from .formats import FORMATS, as_function
@@ -119,7 +120,7 @@ def train(
         units=evaluator.metrics,
         network=network,
         data=data,
-        graph=space.module_graph(architecture.genotype),
+        graph=module_graph_or_none(space, architecture.genotype),
         ancestors=ancestors,
         plugins=folder,
         licence=licence,

@@ -10,6 +10,8 @@ import numpy as np
 
 from search_spaces import Genotype, SearchSpace, Task
 
+from ..space_hooks import module_graph_of
+
 if TYPE_CHECKING:
     import networkx
     from torch import Tensor, nn
@@ -40,7 +42,7 @@ class Subject:
     @cached_property
     def graph(self) -> networkx.DiGraph:
         """The module graph of the genotype, as `SearchSpace.module_graph` describes it."""
-        graph = self.space.module_graph(self.genotype)
+        graph = module_graph_of(self.space, self.genotype)
         if graph is None:
             raise ValueError(f"{type(self.space).__name__}.module_graph() gives None for this genotype")
         return graph

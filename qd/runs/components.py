@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluators import Evaluator
-from search_spaces import SearchSpace
+from search_spaces import SearchSpace, Task
 
 from ..config import RunFile
 from ..errors import UsageError
@@ -42,6 +42,9 @@ class Components:
             raise UsageError(f"metrics: {error}") from error
         except ValueError as error:
             raise UsageError(f"evaluator: {error}") from error
+        task = self.evaluator.task
+        if task is not None and not isinstance(task, Task):
+            raise UsageError(f"evaluator: expected a search_spaces.Task, or None, as task, got {task!r}")
 
 
 def build_components(config: RunFile, registry: Registry) -> Components:

@@ -28,6 +28,7 @@ from search_spaces import Genotype, Invalid, Metric
 from ..candidates import Candidates, Results, Status, Weights
 from ..errors import UsageError, suggest
 from ..executors import Executor
+from ..space_hooks import key_or_error
 from ..store.log import EvaluationRow
 from ..store.resume import Proposal
 from .full import Search
@@ -330,6 +331,10 @@ class AskTell:
             self._problem.space.genes.validate(genotype)
         except Invalid as error:
             raise UsageError(f"{where}: no genotype of {self._problem.config.space.kind}: {error}") from None
+        key = key_or_error(self._problem.space, genotype)
+        if not isinstance(key, str):
+            kind = self._problem.config.space.kind
+            raise UsageError(f"{where}: {kind} gives no key of it ({type(key).__name__}: {key})") from key
 
     def _check_budget(self, where: str, new: int) -> None:
         most = self._problem.config.budget.evaluations

@@ -77,7 +77,7 @@ class ColumnarSearch(Loop):
             for one, share in zip(self._emitters, self._shares(size), strict=True):
                 if share:
                     shares.append((one.name, share))
-                    parts.append(one.emitter.ask(share, self.archive, one.rng))
+                    parts.append(self._ask_emitter(one, share))
             batch = Batch(
                 self._batches,
                 self.proposals + 1,

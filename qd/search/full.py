@@ -10,7 +10,7 @@ they were asked, so the log does not depend on how many workers there are nor on
 
 from __future__ import annotations
 
-import warnings
+import logging
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
@@ -18,14 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from search_spaces import Genotype, SearchSpace
-from search_spaces.genes import copy_tree, to_json
+from search_spaces import Genotype, Invalid, SearchSpace
+from search_spaces.genes import to_json
 from search_spaces.genes.columns import take
 
 from ..archives import Insertion
-from ..candidates import Purpose, Results, Status
+from ..candidates import Purpose, Results, Status, outcome_of
 from ..executors import Executor
 from ..registry import is_own
+from ..space_hooks import key_or_error, module_graph_of
 from ..store.folder import RunFolder
 from ..store.log import CandidateRow, EvaluationRow, Log, Transaction, parents_json
 from ..store.resume import Proposal, Unfinished
@@ -34,6 +35,8 @@ from .predictions import Forecasts
 from .problem import Problem
 from .reevaluation import Reevaluations, genotypes_of
 from .seeds import candidate_seed, shared_seed
+
+logger = logging.getLogger(__name__)
 
 OUTSIDE = "outside"
 """Emitter and operator of what no emitter proposed."""
@@ -65,7 +68,12 @@ class Search(Loop):
         self._open_batches: dict[int, int] = {}
         self._imported = deque(problem.config.imported)
         self._forecasts = Forecasts()
+        self._refused: dict[int, tuple[Status, str]] = {}
+        """{candidate: how it ends} of those of which the space gives no key."""
+        self._returned: list[Results] = []
+        """Of them, as if an executor had evaluated them."""
         self._logs_graphs = logs_graphs(problem)
+        self._warned_of_graphs = False
         space = type(problem.space)
         self._plain_keys = space.key is SearchSpace.key and space.canonical is SearchSpace.canonical
         self._shared_seeds: dict[tuple[Purpose, int], int] = {}
@@ -95,7 +103,13 @@ class Search(Loop):
         ):
             asked += batch
         self._commit_asked(candidates, asked)
-        return asked
+        if not self._returned:
+            return asked
+        for results in self._collect():
+            self.tell(results)
+        self._stop_if_all_failed()
+        left = [pair for pair in asked if pair[0].id in self._in_flight]
+        return left + self.ask(size - len(left), fidelity)
 
     def enter(self, genotype: Genotype, fidelity: float = FULL_FIDELITY) -> tuple[EvaluationRow | None, Proposal]:
         """Take a genotype that no emitter proposed, as under way: the log has it. A duplicate has no evaluation."""
@@ -155,8 +169,9 @@ class Search(Loop):
         while len(new) < size and not self._exhausted():
             for one, share in zip(self._emitters, self._shares(size - len(new)), strict=True):
                 if share:
-                    asked = one.emitter.ask(share, self.archive, one.rng)
-                    self._forecasts.note(one.name, self.proposals + 1, asked.forecast, self.archive.objective)
+                    asked = self._ask_emitter(one, share)
+                    with self._blamed("ask", one.emitter):
+                        self._forecasts.note(one.name, self.proposals + 1, asked.forecast, self.archive.objective)
                     trees = self._space.genes.trees(asked.genotypes)
                     for genotype, parent_ids, operator in zip(trees, asked.parents, asked.operators, strict=True):
                         proposal = self._propose(one.name, operator, parent_ids, genotype, fidelity)
@@ -180,9 +195,10 @@ class Search(Loop):
     def _propose(
         self, emitter: str, operator: str, parents: tuple[int, ...], genotype: Genotype, fidelity: float
     ) -> Proposal:
-        text = to_json(genotype)
-        key_text = text if self._plain_keys else self._space.key(copy_tree(genotype))
-        key = blake2b(key_text.encode(), digest_size=16).digest()
+        with self._blamed("readable", self._space.genes):
+            text, readable = to_json(genotype), self._space.genes.readable(genotype)
+        found = text if self._plain_keys else key_or_error(self._space, genotype)
+        key = blake2b((found if isinstance(found, str) else text).encode(), digest_size=16).digest()
         twin = self._known.get((key, fidelity))
         self.proposals += 1
         candidate = CandidateRow(
@@ -192,10 +208,12 @@ class Search(Loop):
             parents=parents_json(parents),
             genotype=text,
             key=key,
-            readable=self._space.genes.readable(genotype),
+            readable=readable,
             twin=twin,
         )
         proposal = Proposal(candidate, genotype, fidelity)
+        if not isinstance(found, str):
+            self._refused[candidate.id] = outcome_of(found)
         if twin is None:
             self._known[key, fidelity] = candidate.id
             self._waiting[candidate.id] = []
@@ -248,15 +266,35 @@ class Search(Loop):
         for row, proposal in asked:
             batches.setdefault(row.batch, []).append((row, proposal))
         for batch in batches.values():
-            self._send(
-                np.array([row.candidate for row, _ in batch], dtype=np.int64),
-                np.array([row.id for row, _ in batch], dtype=np.int64),
-                np.array([row.seed for row, _ in batch], dtype=np.int64),
-                [proposal.genotype for _, proposal in batch],
-                Purpose(batch[0][0].purpose),
-                batch[0][0].shared_seed,
-                batch[0][0].fidelity,
-            )
+            refused = [row for row, _ in batch if row.candidate in self._refused]
+            if refused:
+                self._returned.append(self._refusals(refused))
+            sent = [(row, proposal) for row, proposal in batch if row.candidate not in self._refused]
+            if sent:
+                self._send(
+                    np.array([row.candidate for row, _ in sent], dtype=np.int64),
+                    np.array([row.id for row, _ in sent], dtype=np.int64),
+                    np.array([row.seed for row, _ in sent], dtype=np.int64),
+                    [proposal.genotype for _, proposal in sent],
+                    Purpose(sent[0][0].purpose),
+                    sent[0][0].shared_seed,
+                    sent[0][0].fidelity,
+                )
+
+    def _refusals(self, rows: Sequence[EvaluationRow]) -> Results:
+        """Results of evaluations that nobody needs to do: the space gave no key of the candidates."""
+        outcomes = [self._refused[row.candidate] for row in rows]
+        return Results(
+            np.array([row.id for row in rows], dtype=np.int64),
+            np.array([status for status, _ in outcomes], dtype=np.int64),
+            {},
+            np.zeros(len(rows)),
+            {row.id: text for row, (_, text) in zip(rows, outcomes, strict=True)},
+        )
+
+    def _collect(self) -> list[Results]:
+        returned, self._returned = self._returned, []
+        return returned or super()._collect()
 
     # --------------------------------------------------------------- telling
 
@@ -345,6 +383,7 @@ class Search(Loop):
             if status is Status.OK and is_first(row):
                 self._again.answered([proposal])
         waiting = self._waiting.pop(row.candidate)
+        self._refused.pop(row.candidate, None)
         if status.is_answer:
             return
         key = proposal.candidate.key, proposal.fidelity
@@ -373,12 +412,13 @@ class Search(Loop):
         return graphs
 
     def _graph(self, genotype: Genotype) -> Any:
+        """The module graph of a genotype; None where the space gives none that is one: it is said once."""
         try:
-            return self._space.module_graph(genotype)
-        except Exception as error:  # a diagram less is no reason to end a search
-            name = type(self._space).__name__
-            reason = f"{type(error).__name__}: {error}"
-            warnings.warn(f"{name}.module_graph fails ({reason}); such networks have no diagram", stacklevel=2)
+            return module_graph_of(self._space, genotype)
+        except (ValueError, Invalid) as error:  # a diagram less is no reason to end a search
+            if not self._warned_of_graphs:
+                self._warned_of_graphs = True
+                logger.warning(f"{error}; such networks have no diagram")
             return None
 
     # ----------------------------------------------------------------- state
@@ -409,6 +449,11 @@ class Search(Loop):
             self._first_errors = None
         self.duplicates = unfinished.duplicates
         self._known.update(unfinished.known)
+        open_ones = [*(proposal for _, proposal in unfinished.in_flight), *unfinished.promoted, *unfinished.waiting]
+        for proposal in [] if self._plain_keys else open_ones:
+            found = key_or_error(self._space, proposal.genotype)
+            if not isinstance(found, str):
+                self._refused[proposal.candidate.id] = outcome_of(found)
         for row, proposal in unfinished.in_flight:
             self._in_flight[row.id] = (row, proposal)
             self._open_batches[row.batch] = self._open_batches.get(row.batch, 0) + 1

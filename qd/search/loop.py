@@ -6,6 +6,7 @@ that a row of Python for each would cost more than they do.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from abc import ABC, abstractmethod
@@ -16,16 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from search_spaces import Genotypes
+from search_spaces import Gene, Genotypes
 from search_spaces.genes.columns import copied, take
 
 from ..archives import Insertion
 from ..candidates import Candidates, Purpose, Results, Status
-from ..emitters import Told
+from ..emitters import Proposals, Told
 from ..errors import QdError
 from ..executors import Executor
 from ..store.folder import RunFolder
 from ..store.log import Log
+from .blame import BreachError, blamed
 from .problem import Problem, WeightedEmitter
 from .seeds import shared_seed, stream_seed
 
@@ -107,7 +109,7 @@ class Loop(ABC):
         while self._under_way():
             if should_stop():
                 return Ending.INTERRUPTED
-            arrived = self._executor.collect(timeout=1.0)
+            arrived = self._collect()
             if not arrived and self._config.order == "arrival":
                 self._ask_and_commit()  # workers may have joined
             for results in self._in_order(arrived):
@@ -117,6 +119,10 @@ class Loop(ABC):
         if self.budget_used:
             return Ending.BUDGET
         return Ending.EXHAUSTED if self._exhausted() else Ending.INTERRUPTED
+
+    def _collect(self) -> list[Results]:
+        """What has come back; waits a moment for it."""
+        return self._executor.collect(timeout=1.0)
 
     @abstractmethod
     def _under_way(self) -> int:
@@ -173,6 +179,33 @@ class Loop(ABC):
             return 0
         return size if left is None else min(size, left)
 
+    def _blamed(self, method: str, *components: object) -> contextlib.AbstractContextManager[None]:
+        return blamed(self._folder.path, method, *components)
+
+    def _ask_emitter(self, one: WeightedEmitter, size: int) -> Proposals:
+        """What an emitter proposes: valid genotypes that are the search's own, and rows that belong together."""
+        genes = self._space.genes
+        others = [] if type(genes).__module__.startswith(Gene.__module__.rpartition(".")[0]) else [genes]
+        with self._blamed("ask", one.emitter, *others):
+            asked = one.emitter.ask(size, self.archive, one.rng)
+            if not isinstance(asked, Proposals):
+                raise BreachError(f"expected Proposals, got {type(asked).__name__}")
+            genotypes = genes.accept(asked.genotypes)
+            parents, operators = list(asked.parents), list(asked.operators)
+            found = {"genotypes": len(genotypes), "parents": len(parents), "operators": len(operators)}
+            if set(found.values()) != {size}:
+                got = ", ".join(f"{count} {name}" for name, count in found.items())
+                raise BreachError(f"expected {size} genotypes, with parents and an operator for each, got {got}")
+            if set(map(type, operators)) != {str}:
+                raise BreachError(
+                    f"expected names of operators, got {next(o for o in operators if type(o) is not str)!r}"
+                )
+            return asked._replace(
+                genotypes=genotypes,
+                parents=[tuple(map(int, ids)) for ids in parents],
+                operators=operators,
+            )
+
     def _shares(self, size: int) -> list[int]:
         """How many of the next proposals each emitter makes."""
         return self._rng.multinomial(size, self._weights).tolist()
@@ -204,12 +237,9 @@ class Loop(ABC):
         rows = np.flatnonzero(results.status == Status.OK)
         if len(rows) < len(results):
             genotypes = take(genotypes, rows)
-        return self.archive.add(
-            results.evaluation_ids[rows],
-            candidates[rows],
-            {name: column[rows] for name, column in results.metrics.items()},
-            genotypes,
-        )
+        metrics = {name: column[rows] for name, column in results.metrics.items()}
+        with self._blamed("add", self.archive):
+            return self.archive.add(results.evaluation_ids[rows], candidates[rows], metrics, genotypes)
 
     def _tell_emitter(
         self, one: WeightedEmitter, results: Results, candidates: np.ndarray, genotypes: Genotypes
@@ -220,7 +250,8 @@ class Loop(ABC):
         metrics = {name: results.metrics.get(name, empty).copy() for name in [*names, *results.metrics]}
         objectives = self.archive.objective.sign * metrics[self.archive.objective.metric]
         told = Told(candidates.copy(), copied(genotypes), metrics, objectives)
-        one.emitter.tell(told, self.archive, one.rng)
+        with self._blamed("tell", one.emitter):
+            one.emitter.tell(told, self.archive, one.rng)
 
     def _count_errors(self, results: Results) -> None:
         """Note the errors of the first evaluations, as long as there is no answer."""
@@ -271,9 +302,16 @@ class Loop(ABC):
             "seconds": self.seconds,
             "rng": self._rng.bit_generator.state,
             "emitters": {
-                one.name: {"state": one.emitter.state(), "rng": one.rng.bit_generator.state} for one in self._emitters
+                one.name: {"state": self._state_of(one), "rng": one.rng.bit_generator.state} for one in self._emitters
             },
         }
+
+    def _state_of(self, one: WeightedEmitter) -> dict[str, Any]:
+        with self._blamed("state", one.emitter):
+            state = one.emitter.state()
+            if not isinstance(state, dict):
+                raise BreachError(f"expected a dict, got {type(state).__name__}")
+            return state
 
     def _restore_state(self, state: dict[str, Any]) -> None:
         self.proposals = state["proposals"]
@@ -283,5 +321,6 @@ class Loop(ABC):
         self._seconds_before = state["seconds"]
         self._rng.bit_generator.state = state["rng"]
         for one in self._emitters:
-            one.emitter.restore(state["emitters"][one.name]["state"])
+            with self._blamed("restore", one.emitter):
+                one.emitter.restore(state["emitters"][one.name]["state"])
             one.rng.bit_generator.state = state["emitters"][one.name]["rng"]

@@ -17,6 +17,7 @@ from safetensors.numpy import load, save
 from search_spaces import Genotypes
 
 from ..candidates import Status
+from ..errors import QdError
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,19 @@ def pack_state(state: dict[str, Any]) -> tuple[str, bytes | None]:
             else:
                 plain[key] = value
         emitters[name] = {**one, "state": plain}
-    return json.dumps({**state, "emitters": emitters}), save(arrays) if arrays else None
+    try:
+        return json.dumps({**state, "emitters": emitters}, default=_number), save(arrays) if arrays else None
+    except (TypeError, ValueError) as error:
+        raise QdError(
+            f"emitters ({', '.join(emitters)}): state() must return plain data, and arrays on its first level: {error}."
+            " All evaluations completed before are safe; mend it, then resume"
+        ) from error
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"got {value!r}")
 
 
 def unpack_state(value: str, arrays: bytes | None) -> dict[str, Any]:

@@ -106,6 +106,17 @@ class Gene(ABC):
         """Return valid trees as the column that the methods above give and take."""
         return genotypes
 
+    def accept(self, genotypes: Genotypes) -> Genotypes:
+        """Return what somebody else's code proposed as a column of its own; numpy's numbers become plain data.
+
+        Raises:
+            Invalid: one of them is not allowed.
+        """
+        copies = [copy_tree(genotype) for genotype in genotypes]
+        for row, genotype in enumerate(copies):
+            self.validate(genotype, f"genotypes[{row}]")
+        return copies
+
     def trees(self, genotypes: Genotypes) -> Sequence[Genotype]:
         """Return the plain-data trees of a column: the other way round."""
         return list(genotypes)
@@ -153,7 +164,15 @@ def _pick_weighted(sites: Sequence[Site], weights: Mapping[Gene, float], rng: np
     return int(np.searchsorted(chances, rng.random() * chances[-1], side="right"))
 
 
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False).encode
+def _as_plain(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"expected plain data (None, bool, int, float, str, list, dict), got {value!r}")
+
+
+_encode = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False, default=_as_plain
+).encode
 
 
 def to_json(genotype: Genotype) -> str:

@@ -104,6 +104,23 @@ class Vector(Gene):
             return genotypes
         return np.array(genotypes, dtype=self.dtype).reshape(-1, self.size)
 
+    def accept(self, genotypes: Genotypes) -> np.ndarray:
+        given = np.asarray(genotypes)
+        if given.ndim != 2 or given.shape[1] != self.size or given.dtype.kind not in "biuf":
+            raise Invalid(
+                f"genotypes: expected numbers of shape (N, {self.size}), got {given.dtype} of shape {given.shape}"
+            )
+        with np.errstate(invalid="ignore"):  # NaN is no whole number, and is refused below
+            column = given.astype(self.dtype)
+        wrong = ~((self.low <= column) & (column <= self.high)) | (self.whole & (column != given))
+        for row, gene in np.argwhere(wrong)[:1].tolist():
+            kind = "an integer" if self.whole[gene] else "a real number"
+            raise Invalid(
+                f"genotypes[{row}][{gene}]: expected {kind} in [{self.low[gene]:g}, {self.high[gene]:g}], got"
+                f" {given[row, gene]}"
+            )
+        return column
+
     def trees(self, genotypes: Genotypes) -> list[Genotype]:
         rows = np.asarray(genotypes).tolist()
         if self._rounds or not self.whole.any():
