@@ -279,6 +279,7 @@ def test_who_asks_and_tells_is_not_asked_for_what_has_no_key(write) -> None:
 def test_a_module_graph_of_numpys_numbers_is_logged(write) -> None:
     run = qd.run(write(space_how="a graph of numpy's numbers"), out="out")
     graph = run.module_graph(int(run.archive.elites.candidates[0]))
+    assert graph is not None
     assert dict(graph.nodes(data=True)) == {"1": {"label": "x", "kind": "dense", "size": 8, "layer": 0}}
 
 

@@ -10,7 +10,7 @@ from search_spaces import Metric, Task
 
 @pytest.mark.parametrize("shape", [[1, 8, 8], (np.int64(1), 8, np.int32(8)), np.array([1, 8, 8])])
 def test_a_task_holds_whole_numbers_of_python(shape: Any) -> None:
-    task = Task(shape, np.int64(10))
+    task = Task(shape, np.int64(10))  # pyright: ignore[reportArgumentType]
     assert task == Task((1, 8, 8), 10)
     assert {*map(type, task.input_shape), type(task.outputs)} == {int}
 
