@@ -19,8 +19,8 @@ import importlib.util
 import inspect
 import logging
 import pkgutil
-import re
 import sys
+import traceback
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +34,7 @@ from pydantic_core import to_json
 
 from .errors import UsageError, shown, suggest
 from .interrupts import Interrupted, told_apart
+from .plugins import PluginFolder
 
 logger = logging.getLogger(__name__)
 
@@ -71,9 +72,6 @@ ROOMS = {
 }
 """{room: what is open there}; the entry points of installed packages are in the groups `qd.<room>`."""
 
-_imported: dict[str, tuple[Path, str]] = {}
-"""{module: (file, SHA-256)} of plug-ins: one that was edited or lies elsewhere is imported anew, for notebooks."""
-
 
 class Registry:
     """Finds and builds kinds for one run.
@@ -84,17 +82,31 @@ class Registry:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
-        self.digests: dict[str, str] = {}
-        """{kind: SHA-256 of its file} of what was found so far that is not our own."""
+        self._plugins = PluginFolder.at(folder) if folder else None
+        self._found: dict[str, str] = {}
+        self._neighbours: dict[str, str] = {}
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """{kind: SHA-256 of its file} of what was found so far that is not our own.
+
+        Then {file: SHA-256} of others in the folder that those import.
+        """
+        kinds = set(self._found.values())
+        return self._found | {file: digest for file, digest in self._neighbours.items() if digest not in kinds}
 
     @property
     def plugin_folder(self) -> Path | None:
         """The folder, where something was found in it."""
-        return self.folder if any(map(is_plugin, self.digests)) else None
+        return self.folder if any(map(is_plugin, self._found)) else None
+
+    def at_hand(self) -> contextlib.AbstractContextManager[None]:
+        """Let imports find what lies beside the plug-ins, and not beside those of another run in this process."""
+        return self._plugins.at_hand() if self._plugins and self.plugin_folder else contextlib.nullcontext()
 
     def mention(self) -> None:
         """Log whose code was imported."""
-        for kind in self.digests:
+        for kind in self._found:
             logger.info(f"importing {kind} from {self.folder if is_plugin(kind) else 'an installed package'}")
 
     def find(self, room: str, kind: str, where: str) -> type[Any]:
@@ -110,7 +122,7 @@ class Registry:
         """
         base = ROOMS[room].contract
         if is_plugin(kind):
-            found = _find_in_folder(kind, self.folder, where)
+            found = self._find_in_folder(kind, where)
         else:
             own = _own(room, kind)
             if own is not None:
@@ -120,7 +132,23 @@ class Registry:
             raise UsageError(
                 f"{where}.kind: {kind} is no {base.__name__}: derive it from {base.__module__}.{base.__name__}"
             )
-        self.digests[kind] = source_digest(found)
+        self._found[kind] = source_digest(found)
+        return found
+
+    def _find_in_folder(self, kind: str, where: str) -> type[Any]:
+        name, _, class_name = kind.partition(":")
+        if not all(part.isidentifier() for part in [*name.split("."), class_name]):
+            raise UsageError(f"{where}.kind: expected my_file:MyClass, got {kind!r}")
+        if self._plugins is None:
+            raise UsageError(f"{where}.kind: {kind!r} is a plug-in; say where it lies with `plugins`")
+        module = _load(self._plugins, name, where)
+        self._neighbours |= self._plugins.digests(name)
+        found = getattr(module, class_name, None)
+        if not inspect.isclass(found):
+            classes = [name for name, value in vars(module).items() if inspect.isclass(value)]
+            raise UsageError(
+                f"{where}.kind: {name} in {self.folder} has no class {class_name!r}{suggest(class_name, classes)}"
+            )
         return found
 
     def build(
@@ -180,7 +208,7 @@ class Registry:
         for name, value in arguments.items():
             values[name] = self._value(hints[name], value, f"{where}.{name}") if name in hints else value
         try:
-            with not_ending(f"{where}: {cls.__name__}(...)"):
+            with self.at_hand(), not_ending(f"{where}: {cls.__name__}(...)"):
                 return cls(**given, **values)
         except (ValueError, TypeError) as error:
             raise UsageError(f"{where}: {error}") from error
@@ -228,7 +256,7 @@ def is_own(room: str, kind: str) -> bool:
 def is_at_hand(room: str, kind: str, folder: Path | None) -> bool:
     """Whether `kind` is ours, of an installed package, or in a folder that was given: what looking may import."""
     if is_plugin(kind):
-        return folder is not None and _file_in(folder, kind.partition(":")[0]) is not None
+        return folder is not None and PluginFolder.at(folder).file(kind.partition(":")[0]) is not None
     return is_own(room, kind) or any(point.name == kind for point in _entry_points(room))
 
 
@@ -244,8 +272,10 @@ def names(room: str) -> list[str]:
 
 def source_digest(cls: type) -> str:
     """SHA-256 of the file that defines a class: whether a stranger's code has changed since."""
-    path = inspect.getsourcefile(cls)
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""
+    try:
+        return hashlib.sha256(Path(inspect.getsourcefile(cls) or "").read_bytes()).hexdigest()
+    except (OSError, TypeError):  # it has none: made in a notebook, or inside an archive
+        return ""
 
 
 @cache
@@ -302,6 +332,23 @@ def _find_installed(room: str, kind: str, where: str) -> type[Any]:
     if not inspect.isclass(found):
         raise UsageError(f"{where}.kind: {points[0].value}, which is installed as {kind!r}, is no class")
     return found
+
+
+def _load(plugins: PluginFolder, name: str, where: str) -> ModuleType:
+    path = plugins.file(name)
+    if path is None:
+        stem = plugins.path.joinpath(*name.split("."))
+        raise UsageError(
+            f"{where}.kind: expected the plug-in {name!r} at {stem}.py, found nothing there;"
+            " put it beside the run file or name its folder with `plugins`"
+        )
+    if owner := plugins.owner(name):
+        raise UsageError(
+            f"{where}.kind: there is another module named {name.partition('.')[0]!r} ({owner});"
+            f" give {path.relative_to(plugins.path)} another name"
+        )
+    with _importing(f"{where}.kind: importing {path}", str(path), plugins.path):
+        return plugins.load(name)
 
 
 def _room_of(annotation: Any) -> str | None:
@@ -384,67 +431,15 @@ def _checked(value: Any, annotation: Any, where: str) -> Any:
         raise UsageError(f"{place}: {message}, got {shown(first['input'])}") from None
 
 
-def _find_in_folder(kind: str, folder: Path | None, where: str) -> type[Any]:
-    module_name, _, class_name = kind.partition(":")
-    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", module_name) or not class_name.isidentifier():
-        raise UsageError(f"{where}.kind: expected my_file:MyClass, got {kind!r}")
-    if folder is None:
-        raise UsageError(f"{where}.kind: {kind!r} is a plug-in; say where it lies with `plugins`")
-    module = _import_from(folder, module_name, where)
-    found = getattr(module, class_name, None)
-    if not inspect.isclass(found):
-        classes = [name for name, value in vars(module).items() if inspect.isclass(value)]
-        raise UsageError(
-            f"{where}.kind: {module_name} in {folder} has no class {class_name!r}{suggest(class_name, classes)}"
-        )
-    return found
-
-
-def _file_in(folder: Path, module_name: str) -> Path | None:
-    stem = folder.resolve().joinpath(*module_name.split("."))
-    return next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
-
-
-def _import_from(folder: Path, module_name: str, where: str) -> ModuleType:
-    folder = folder.resolve()
-    path = _file_in(folder, module_name)
-    if path is None:
-        stem = folder.joinpath(*module_name.split("."))
-        raise UsageError(
-            f"{where}.kind: expected the plug-in {module_name!r} at {stem}.py, found nothing there;"
-            " put it beside the run file or name its folder with `plugins`"
-        )
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if module_name in sys.modules:
-        loaded = sys.modules[module_name]
-        if Path(getattr(loaded, "__file__", None) or "/").resolve() == path:  # perhaps a neighbour imported it first
-            if _imported.setdefault(module_name, (path, digest)) == (path, digest):
-                return loaded
-        elif module_name not in _imported:
-            raise UsageError(
-                f"{where}.kind: a module named {module_name!r} is loaded already; give {path.name} another name"
-            )
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))  # last: the plug-in's neighbours are found, and shadow nobody
-    if "." in module_name:
-        _import_from(folder, module_name.rpartition(".")[0], where)
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    _imported[module_name] = (path, digest)
-    try:
-        with _importing(f"{where}.kind: importing {path}", str(path)):
-            spec.loader.exec_module(module)
-    except BaseException:
-        sys.modules.pop(module_name, None)
-        raise
-    return module
-
-
 @contextlib.contextmanager
-def _importing(what: str, program: str) -> Iterator[None]:
-    """Import a stranger's code as a program without options: our command line is none of its business."""
+def _importing(what: str, program: str, folder: Path | None = None) -> Iterator[None]:
+    """Import a stranger's code as a program without options: our command line is none of its business.
+
+    Args:
+        what: is done, for messages.
+        program: its name in `sys.argv`.
+        folder: whose lines messages name.
+    """
     arguments, sys.argv = sys.argv, [program]
     try:
         with not_ending(what):
@@ -452,7 +447,9 @@ def _importing(what: str, program: str) -> Iterator[None]:
     except (UsageError, Interrupted):
         raise
     except Exception as error:
-        raise UsageError(f"{what} failed: {type(error).__name__}: {error}") from error
+        lines = [one for one in traceback.extract_tb(error.__traceback__) if folder in Path(one.filename).parents]
+        at = f" ({Path(lines[-1].filename).name}, line {lines[-1].lineno})" if lines else ""
+        raise UsageError(f"{what} failed: {type(error).__name__}: {error}{at}") from error
     finally:
         sys.argv = arguments
 

@@ -32,6 +32,7 @@ FLOORS: list[set[str]] = [  # from the ground up; `X/*` stands for whatever in X
         "qd/interrupts",
         "qd/module_graph",
         "qd/plain_data",
+        "qd/plugins",
         "qd/wording",
         "search_spaces/genes",
     },

@@ -52,7 +52,7 @@ class OpenSearch:
 
     def drive(self, progress: Progress = lambda search: None) -> Ending:
         """Search until the budget is used, the space is exhausted, or Ctrl-C; the log says which."""
-        with interruptible() as interrupted:
+        with interruptible() as interrupted, self.problem.registry.at_hand():
             ending = self.search.run(progress, interrupted.is_set)
         self.log.set_meta("ending", ending.value)
         return ending

@@ -20,7 +20,7 @@ from ..search.problem import Problem, WeightedEmitter, emitter_names
 from ..search.seeds import stream_seed
 from ..store.reader import EVALUATION_COLUMNS
 from ..store.schema import METRIC_NAME, MOST_METRICS
-from .components import build_components
+from .components import Components, build_components
 
 RESERVED = frozenset((*EVALUATION_COLUMNS, *ELITE_COLUMNS, SAMPLES))
 """Names of the columns that stand beside metrics in the tables of elites and evaluations."""
@@ -49,6 +49,11 @@ def prepare(
 def _prepare(config: RunFile, folder: Path | None, recorded: Mapping[str, Any] | None) -> Problem:
     registry = Registry(folder)
     components = build_components(config, registry)
+    with registry.at_hand():
+        return _bound(config, registry, components, recorded)
+
+
+def _bound(config: RunFile, registry: Registry, components: Components, recorded: Mapping[str, Any] | None) -> Problem:
     space, evaluator = components.space, components.evaluator
     if not isinstance(getattr(space, "genes", None), Gene):
         raise UsageError(f"space: {config.space.kind} declares no `genes`, such as Struct(width=Choice(16, 32))")

@@ -75,7 +75,7 @@ def verify(
         with contextlib.closing(Log.reopen(run.folder.log, list(parts.metrics))) as log:
             log.set_meta("verified", {"time": environment.now(), **environment.describe(run.folder.path)})
             log.ask_verification(work.new)
-            with interruptible() as interrupted:
+            with interruptible() as interrupted, parts.registry.at_hand():
                 _evaluate(work, executor, log, progress, interrupted.is_set)
     if interrupted.is_set():
         logger.info("the same command goes on from here")

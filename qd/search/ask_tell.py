@@ -189,7 +189,8 @@ class AskTell:
             raise UsageError(f"ask: expected a number of candidates of at least 1, got {n!r}")
         _check_fidelity("ask", fidelity)
         old = [self._again.pop(evaluation) for evaluation in list(self._again)[:n]]
-        new = self._search.ask(n - len(old), fidelity) if len(old) < n else []
+        with self._problem.registry.at_hand():
+            new = self._search.ask(n - len(old), fidelity) if len(old) < n else []
         self._fell_short = len(old) + len(new) < n
         return [_asked(*pair) for pair in [*old, *new]]
 
@@ -206,7 +207,8 @@ class AskTell:
         _check_fidelity("propose", fidelity)
         self._check_genotype("propose", genotype)
         self._check_budget("propose", 1)
-        row, proposal = self._search.enter(copy.deepcopy(genotype), fidelity)
+        with self._problem.registry.at_hand():
+            row, proposal = self._search.enter(copy.deepcopy(genotype), fidelity)
         return _asked(row, proposal) if row else None
 
     def tell(
@@ -235,11 +237,14 @@ class AskTell:
         self._check_budget("tell", known.count(None))
         told: list[Receipt] = []
         taken = {evaluation for evaluation in known if evaluation is not None}
-        for one, evaluation in zip(candidates, known, strict=True):
-            told.append(self._enter(one, taken) if evaluation is None else self._receipt(evaluation))
-        rows = [row for row, one in enumerate(told) if one.evaluation is not None]
-        if rows:
-            self._search.tell(self._results([told[row].evaluation for row in rows], [outcomes[row] for row in rows]))
+        with self._problem.registry.at_hand():
+            for one, evaluation in zip(candidates, known, strict=True):
+                told.append(self._enter(one, taken) if evaluation is None else self._receipt(evaluation))
+            rows = [row for row, one in enumerate(told) if one.evaluation is not None]
+            if rows:
+                self._search.tell(
+                    self._results([told[row].evaluation for row in rows], [outcomes[row] for row in rows])
+                )
         for row in rows:
             self._again.pop(told[row].evaluation or 0, None)
         elites = set(self.archive.elites.candidates.tolist())
