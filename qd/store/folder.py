@@ -7,6 +7,7 @@ import fcntl
 import itertools
 import json
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -20,6 +21,10 @@ from ..errors import QdError, UsageError
 from ..plain_data import dump_yaml
 
 LOCK_TRIES = 4
+
+
+WEIGHTS = re.compile(r"\d+\.safetensors|\.\d+\.safetensors\.tmp")
+"""Names that this module gives; what else lies among weights is somebody's own."""
 
 
 class RunFolder:
@@ -112,8 +117,8 @@ class RunFolder:
     def sweep_weights(self, keep: Iterable[int]) -> None:
         """Delete what a killed driver left behind: temporary files, and weights of no elite."""
         wanted = {self.weights_path(evaluation).name for evaluation in keep}
-        for path in self.weights.glob("*"):
-            if path.name not in wanted:
+        for path in self.weights.iterdir():
+            if WEIGHTS.fullmatch(path.name) and path.name not in wanted and not path.is_dir():
                 path.unlink()
 
     @contextlib.contextmanager
@@ -185,7 +190,11 @@ def free_folders(results: Path, stem: str) -> Iterator[RunFolder]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write to a temporary name beside the file, then rename: a reader sees all of it or nothing."""
+    """Write to a temporary name beside the file, then rename: a reader sees all of it or nothing.
+
+    Where the path is a link, the file that it names is written, and the link stays.
+    """
+    path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         temporary.write_bytes(content)

@@ -8,7 +8,7 @@ from safetensors.numpy import load_file
 
 import qd
 from qd.errors import QdError
-from qd.store.folder import RunFolder
+from qd.store.folder import RunFolder, write_atomically
 
 
 def trained(workbench, **changes):
@@ -36,6 +36,27 @@ def test_after_every_tell_the_elites_weights_are_there_and_no_others(workbench):
     for evaluation in elites(run):
         weights = load_file(run.folder.weights_path(evaluation))
         np.testing.assert_array_equal(weights["w"], np.full(3, evaluation, dtype=np.float32))
+
+
+def test_a_sweep_leaves_what_is_not_its_own(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.weights.mkdir(parents=True)
+    for name in ("1.safetensors", "2.safetensors", ".3.safetensors.tmp", "notes.txt"):
+        (folder.weights / name).touch()
+    (folder.weights / "old").mkdir()
+    (folder.weights / "4.safetensors").mkdir()
+    folder.sweep_weights([1])
+    assert {path.name for path in folder.weights.iterdir()} == {"1.safetensors", "notes.txt", "old", "4.safetensors"}
+
+
+def test_what_is_written_through_a_link_leaves_the_link(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link.yaml").symlink_to("elsewhere/real.yaml")
+    for text in (b"first", b"second"):  # the link dangles at first
+        write_atomically(tmp_path / "link.yaml", text)
+        assert (tmp_path / "link.yaml").is_symlink()
+        assert (tmp_path / "elsewhere" / "real.yaml").read_bytes() == text
+    assert len(list(tmp_path.rglob("*"))) == 3
 
 
 def test_weights_are_there_before_the_log_says_so(workbench):

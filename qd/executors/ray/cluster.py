@@ -74,6 +74,11 @@ class Cluster:
         self.address = address
         self._before = before
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether this connection was made here, and did not exist in the process before."""
+        return self._before is not None
+
     def nodes(self) -> list[Node]:
         """The nodes that are alive now."""
         import ray

@@ -65,7 +65,6 @@ class RayExecutor(Executor):
         plugins: Path | None = None,
     ) -> None:
         recipe: Recipe = (lambda folder: source) if isinstance(source, Evaluator) else source
-        files = PluginFiles.read(plugins) if plugins else None
         self._config = config
         self._ledger = Ledger(config.max_attempts)
         self._pacing = Pacing()
@@ -76,6 +75,8 @@ class RayExecutor(Executor):
         with contextlib.ExitStack() as undo:
             cluster = connect(config)
             undo.callback(cluster.close)
+            here = config.address == "local" and cluster.is_ours
+            files = (PluginFiles.in_place if here else PluginFiles.read)(plugins) if plugins else None
             payload = (ray.put(cloudpickle.dumps(recipe)), ray.put(files), config.memory)
             self._pool = Pool(cluster, config, payload, self._inbox, self._gone)
             undo.callback(self._pool.close)

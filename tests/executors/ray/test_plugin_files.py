@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -26,8 +29,22 @@ def test_hidden_files_caches_and_runs_stay_behind(folder):
     assert dict(files.files) == {"mine.py": b"mine.py", "tables/a.csv": b"tables/a.csv"}
 
 
+def test_what_is_no_file_and_environments_stay_behind(folder):
+    (folder / "dangling").symlink_to("nowhere")
+    os.mkfifo(folder / "pipe.py")
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as listening:
+        listening.bind(str(folder / "s"))
+    (folder / "python" / "lib").mkdir(parents=True)
+    (folder / "python" / "pyvenv.cfg").touch()
+    (folder / "python" / "lib" / "other.py").touch()
+    (folder / "linked.py").symlink_to("mine.py")
+    files = PluginFiles.read(folder)
+    assert sorted(files.files) == ["linked.py", "mine.py", "tables/a.csv"]
+
+
 def test_on_the_same_machine_the_folder_itself_is_used(folder, tmp_path):
-    assert PluginFiles.read(folder).install(tmp_path / "room") == folder
+    for files in (PluginFiles.read(folder), PluginFiles.in_place(folder)):
+        assert files.install(tmp_path / "room") == folder
     assert not (tmp_path / "room").exists()
 
 
@@ -48,5 +65,5 @@ def test_elsewhere_workers_share_a_copy(folder, tmp_path, change):
 @pytest.mark.parametrize(("limit", "value"), [("MOST_BYTES", 10), ("MOST_FILES", 1)])
 def test_a_folder_that_is_too_large_is_refused_with_the_remedy(folder, monkeypatch, limit, value):
     monkeypatch.setattr(plugin_files, limit, value)
-    with pytest.raises(UsageError, match=r"sent to every worker.*`plugins`"):
+    with pytest.raises(UsageError, match=r"sent to every worker.*tables \(0\.0 MB\).*`plugins`"):
         PluginFiles.read(folder)
