@@ -153,7 +153,7 @@ class ColumnarSearch(Loop):
                 figures=self._figures() if last or self._tells % self._every == 0 else None,
             )
         )
-        self._drop_weights(results, insertions)
+        self._drop_weights(results)
         self._submit(asked)
 
     def _batch_of(self, id: int) -> Batch:

@@ -357,7 +357,7 @@ class Search(Loop):
                 **self._forecasts.take(),
             )
         )
-        self._drop_weights(results, insertions)
+        self._drop_weights(results)
         self._submit(asked)
 
     def _tell_emitters(

@@ -79,7 +79,7 @@ class Loop(ABC):
         self._seconds_before = 0.0
         self._started = time.monotonic()
         self._parked: dict[int, Results] = {}
-        self._any_weights = any(folder.weights.iterdir())
+        self._with_weights = folder.with_weights()
         self._first_errors: Counter[str] | None = Counter()
 
     @property
@@ -267,7 +267,7 @@ class Loop(ABC):
         elites = {one.evaluation for one in insertions} - {one.displaced for one in insertions}
         try:
             for evaluation, weights in self._executor.fetch(sorted(elites)).items():
-                self._any_weights = True
+                self._with_weights.add(evaluation)
                 self._folder.write_weights(evaluation, weights)
         except OSError as error:
             raise QdError(
@@ -275,10 +275,13 @@ class Loop(ABC):
                 f" make room, then: qd resume {self._folder.path}"
             ) from error
 
-    def _drop_weights(self, results: Results, insertions: Sequence[Insertion]) -> None:
-        """Delete those of displaced elites; the log says already that they are none."""
-        if self._any_weights:
-            self._folder.delete_weights(one.displaced for one in insertions if one.displaced is not None)
+    def _drop_weights(self, results: Results) -> None:
+        """Delete those of elites that are none any more; the log says so already."""
+        if self._with_weights:
+            # not what `insertions` displaced: an elite may also leave its cell empty, or move to another
+            gone = self._with_weights.difference(self.archive.elites.evaluations.tolist())
+            self._folder.delete_weights(gone)
+            self._with_weights -= gone
         self._executor.release(results.evaluation_ids.tolist())
 
     def _stop_if_all_failed(self) -> None:

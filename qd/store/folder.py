@@ -105,6 +105,11 @@ class RunFolder:
         except Exception as error:  # safetensors has its own exception, and raises others for short files
             raise QdError(f"{path}: expected a safetensors file, but it is damaged ({error})") from None
 
+    def with_weights(self) -> set[int]:
+        """Evaluations whose weights are there."""
+        names = (path.name for path in self.weights.iterdir() if WEIGHTS.fullmatch(path.name))
+        return {int(name.partition(".")[0]) for name in names if not name.startswith(".")}
+
     def has_weights(self, evaluation: int) -> bool:
         """Whether the weights of an evaluation are there."""
         return self.weights_path(evaluation).is_file()

@@ -125,6 +125,35 @@ def test_a_run_stopped_anywhere_and_resumed_equals_one_that_was_not(workbench, l
     assert parts.summary()["reevaluations"] == whole.summary()["reevaluations"]
 
 
+MOVING = '''
+
+
+class Moving(Trained):
+    """Places are seen with noise, so elites leave their cells, and come back."""
+
+    def evaluate_one(self, genotype, seed):
+        found = super().evaluate_one(genotype, seed)
+        return {**found, "width": min(30.0, found["width"] + 9 * (seed / 2**53))}
+'''
+
+
+def test_weights_are_those_of_elites_also_where_elites_move_and_after_resumes(workbench):
+    workbench.plugin.write_text(workbench.plugin.read_text() + MOVING)
+    settings = SETTINGS | {"evaluator": {"kind": f"{workbench.module}:Moving"}}
+    seen = []
+
+    def look(search):
+        seen.append(search._folder.with_weights() - set(search.archive.elites.evaluations.tolist()))
+
+    whole = qd.run(workbench.write(**settings), out="whole", progress=look)
+    assert whole.reevaluations > 20
+    assert not any(seen)
+    interrupted_everywhere(workbench.folder / "run.yaml", "parts", random.Random(1))
+    parts = qd.open_run("parts")
+    assert parts.archive.elites == whole.archive.elites
+    assert parts.folder.with_weights() == whole.folder.with_weights()
+
+
 def test_the_live_archive_is_the_one_that_is_folded_from_the_log(workbench):
     search, _ = workbench.search("run", **SETTINGS)
     run = qd.open_run("run")
