@@ -33,7 +33,7 @@ def number(value: float | None) -> str:
     """4 significant digits, thousands apart; "–" for None."""
     if value is None:
         return "–"
-    if abs(value) >= 1000:
+    if 1000 <= abs(value) < 1e15:
         return f"{value:,.0f}"
     return f"{value:.4g}"
 
@@ -43,3 +43,8 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def tested(name: str) -> str:
+    """What a metric is called that was scored on the test split: "val_loss" is "test_loss"; others keep their names."""
+    return f"test_{name.removeprefix('val_')}" if name.startswith("val_") else name

@@ -135,6 +135,14 @@ class SearchSpace:
         """
         raise NotImplementedError(f"{type(self).__name__} has no build(): it can only be evaluated by a table")
 
+    def deployed(self, network: torch.nn.Module) -> torch.nn.Module:
+        """Return the trained network as it is used from now on, such as with layers merged; by default as it is.
+
+        It computes the same in evaluation mode; `network` is not changed. Exports to ONNX and torch hold it, while
+        safetensors hold what `build` gives, which can be trained further.
+        """
+        return network
+
     def module_graph(self, genotype: Genotype) -> networkx.DiGraph | None:
         """Return the network's modules as a graph, or None where the space has no such notion.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from .fashion_mnist_download import DEBIAN_FOLDER, OFFICIAL_ADDRESS, fetch
+from .fashion_mnist_download import DEBIAN_FOLDER, OFFICIAL_ADDRESS, SHA256, fetch
 from .idx_images import FILES, IdxImages, file_in
 from .packages import data_folder
 
@@ -56,6 +56,7 @@ class FashionMNIST(IdxImages):
 
     name = "fashion_mnist"
     title = "Fashion-MNIST"
+    sha256 = SHA256
     licence = "MIT (Zalando SE)"
     class_names = (
         "T-shirt/top",

@@ -14,16 +14,25 @@ UNSIGNED_BYTE = 0x08
 """The format's code for the one type of element that is read here."""
 
 
+def unpacked(path: Path) -> bytes:
+    """Read a file, gzipped where its name ends in `.gz`.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: expected a whole gzip file, but {error}; fetch it again") from error
+
+
 def read_idx(path: Path) -> np.ndarray:
     """Read an array of uint8 from an IDX file, gzipped where its name ends in `.gz`.
 
     Raises:
         ValueError: the file is damaged or something else.
     """
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"{path}: expected a whole gzip file, but {error}; fetch it again") from error
+    content = unpacked(path)
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UNSIGNED_BYTE:
         raise ValueError(
             f"{path}: expected an IDX file of bytes, which starts with 00 00 08, but it starts with "

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from .idx import read_idx
+from .idx import read_idx, unpacked
 from .images import ImageData, Part
 
-FILES = (
+FILES: tuple[str, ...] = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
 """Each lies in a folder under this name, or gzipped with `.gz` behind it."""
+
+
+TOLD_BY = FILES[1:]
+"""The smaller files, which tell the published data set from another."""
 
 
 def file_in(folder: Path, name: str) -> Path | None:
@@ -30,6 +36,9 @@ def file_in(folder: Path, name: str) -> Path | None:
 class IdxImages(ImageData):
     """60,000 and 10,000 (test) images with values 0 to 255, and their labels.
 
+    Files that somebody named, and that are not the published ones, are a data set of their own: its name is the
+    folder's, classes are numbers, and nobody states a licence.
+
     Args:
         folder: that holds the files; None: where the data set looks for them.
     """
@@ -39,8 +48,17 @@ class IdxImages(ImageData):
     published_test = 10_000
     title: ClassVar[str]
     """For messages."""
+    sha256: ClassVar[Mapping[str, str]]
+    """Of the published files, unpacked."""
 
     folder: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.folder is not None and not self._is_published(Path(self.folder).expanduser()):
+            classes = tuple(str(label) for label in range(len(self.class_names)))
+            own = {"name": Path(self.folder).resolve().name, "licence": "not stated", "class_names": classes}
+            for name, value in own.items():
+                object.__setattr__(self, name, value)
 
     @abstractmethod
     def place(self) -> Path: ...
@@ -49,6 +67,11 @@ class IdxImages(ImageData):
         images = np.concatenate([self._read(FILES[0], (60_000, 28, 28)), self._read(FILES[2], (10_000, 28, 28))])
         labels = np.concatenate([self._read(FILES[1], (60_000,)), self._read(FILES[3], (10_000,))])
         return Part(images[:, None], labels.astype(np.int64))
+
+    def _is_published(self, folder: Path) -> bool:
+        """Whether the files are those that were published, as far as they are there."""
+        paths = {name: path for name in TOLD_BY if (path := file_in(folder, name)) is not None}
+        return all(hashlib.sha256(unpacked(path)).hexdigest() == self.sha256[name] for name, path in paths.items())
 
     def _read(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
         path = file_in(self.place(), name)

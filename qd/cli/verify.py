@@ -62,14 +62,18 @@ def print_verification(found: Verification, to: Console) -> None:
     """A table of the best verified elites, and one of the map."""
     data = found.summary()
     table = Table(box=None, pad_edge=False)
-    for name in ("id", "cell", "archive", "verified mean", "± spread", "drop", "seeds"):
+    objective, scored = data["objective"], data["verified_objective"]
+    heads = ("archive", "verified mean") if scored == objective else (objective, scored)
+    for name in ("id", "cell", *heads, "± spread", "drop", "seeds"):
         table.add_column(name, justify="left" if name == "cell" else "right", no_wrap=True)
     for row in found.records()[:ROWS_SHOWN]:
         cell = ",".join(map(str, row["cell"]))
         names = ("objective", "mean", "spread", "drop")
         seeds = f"{row['seeds']}" + (f" ({row['failed']} failed)" if row["failed"] else "")
         table.add_row(str(row["id"]), cell, *[number(row[name]) for name in names], seeds)
-    to.print(f"{data['objective']} of {data['elites_verified']:,} verified elites (of {data['elites']:,}), best first")
+    to.print(f"{objective} of {data['elites_verified']:,} verified elites (of {data['elites']:,}), best first")
+    if scored != objective:
+        to.print(f"{objective} is of the validation split, which the search saw; {scored} of the test split")
     to.print(table)
     if len(found.elites) > ROWS_SHOWN:
         to.print(f"… and {len(found.elites) - ROWS_SHOWN:,} more (--json lists them all)")

@@ -17,6 +17,7 @@ from ..analysis.run import Run
 from ..analysis.spread import Spread
 from ..plots.architecture import architecture
 from ..plots.comparison import comparison
+from ..wording import tested
 
 LEAST_SCALE = 0.68
 """Diagrams shrink to this share of their size, down to `READABLE`; they are scrolled where there is less room."""
@@ -80,7 +81,8 @@ def _metrics(run: Run, metrics: Mapping[str, float], spreads: Mapping[str, Sprea
             html.Td(metric.unit),
         ]
         if spreads is not None:
-            cells.append(html.Td(_spread(spreads.get(name))))
+            part = f" ({tested(name)})" if tested(name) != name and name in spreads else ""
+            cells.append(html.Td(_spread(spreads.get(name)) + part))
         rows.append(html.Tr(cells))
     head = ["metric", "value", "unit", *(["verified, mean ± deviation"] if spreads is not None else [])]
     return html.Div(
@@ -119,4 +121,4 @@ def _spread(spread: Spread | None) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 and value == round(value) else f"{value:.6g}"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 and value == round(value) else f"{value:.6g}"

@@ -11,6 +11,7 @@ from evaluators.task_data import TaskData
 from search_spaces import Metric
 
 from ..analysis.lineage import Ancestor
+from ..wording import tested
 from .architecture import Architecture
 from .formats import OPSET
 
@@ -59,14 +60,16 @@ def _facts(architecture: Architecture, data: TaskData | None, licence: str) -> s
         rows["output"] = f"(batch, {task['outputs']})" + (
             ", a score for each class" if task["loss"] == "cross_entropy" else ""
         )
-    if data is not None:
-        rows["data"] = f"{data.name}; licence: {data.licence}"
+    rows["data"] = f"{data.name}; licence: {data.licence}" if data else "unknown: the evaluator does not say"
     if data is not None and data.class_names:
         rows["classes"] = ", ".join(data.class_names)
     rows["budget"] = _inline(architecture.evaluator)
     if architecture.trained:
         how = architecture.trained
-        rows["trained after the search"] = f"{how['epochs']} epochs on {how['examples']} examples"
+        rows["trained after the search"] = (
+            f"{how['epochs']} epochs on {how['examples']} examples; kept is epoch {how['kept']}, the best on the"
+            " validation split"
+        )
     rows["licence"] = licence
     return _table(["", ""], [[name, value] for name, value in rows.items()])
 
@@ -76,20 +79,24 @@ def _metrics(units: Mapping[str, Metric], metrics: Mapping[str, Any]) -> str:
     seeds = max((spread["seeds"] for spread in verified.values()), default=0)
     head = ["metric", "this network"] + ([f"mean ± spread of {seeds} fresh seeds"] if seeds else []) + ["unit"]
     rows = []
-    for name, value in measured.items():
-        row = [name, f"{value:.6g}"]
+    here = {**measured, **(metrics["test"] or {})}
+    unit_of = {name: metric.unit for name, metric in units.items()}
+    unit_of |= {tested(name): unit for name, unit in unit_of.items()}
+    for name in dict.fromkeys([*here, *verified]):
+        row = [name, f"{here[name]:.6g}" if name in here else "–"]
         if seeds:
-            row.append(_spread(verified[name]))
-        rows.append([*row, units[name].unit if name in units else ""])
+            row.append(_spread(verified[name]) if name in verified else "–")
+        rows.append([*row, unit_of.get(name, "")])
     text = [_table(head, rows)]
-    if metrics["test"]:
-        scores = ", ".join(f"{name} {value:.6g}" for name, value in metrics["test"].items())
-        text.append(f"Scored once on the test split: {scores}. The table's figures are those of the validation split.")
-    elif seeds:
+    if any(name.startswith("test_") for name in [*here, *verified]):
         text.append(
-            "Fresh seeds are networks of this architecture, trained from other initialisations; their scores are those"
-            " of the test split, where the evaluator has one, and those of this network of the validation split."
+            "Names that begin with `val_` are scores on the validation split, which networks were chosen by; those that"
+            " begin with `test_` are scores on the test split, which nothing was chosen by."
         )
+    if seeds:
+        text.append("Fresh seeds are networks of this architecture, trained from other initialisations.")
+    elif metrics["test"]:
+        text.append("The test split was scored once.")
     else:
         text.append("Not verified with fresh seeds (`qd verify`): what a single training reaches is partly luck.")
     text.extend(metrics["remarks"])

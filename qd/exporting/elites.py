@@ -21,6 +21,7 @@ from ..errors import UsageError
 from ..runs.launch import prepare_again
 from ..search.problem import Problem
 from ..space_hooks import module_graph_or_none
+from ..wording import tested
 from .architecture import Architecture
 from .folder import LICENCE, Export, appearing, check_formats, check_free, give_weights
 from .formats import FORMATS
@@ -125,8 +126,9 @@ class _Collector:
         one = Export(
             measured=found.metrics,
             network=network,
+            deployed=parts.space.deployed(network),
             data=parts.evaluator.task_data(),
-            verified={name: _data(spread) for name, spread in spreads.items()} if spreads else None,
+            verified={tested(name): _data(spread) for name, spread in spreads.items()} if spreads else None,
             plugins=self._folder,
             **common,
         )
@@ -162,6 +164,12 @@ class _Collector:
     def _luck(self, measured: Mapping[str, float], spreads: Mapping[str, Spread]) -> list[str]:
         name = self._run.archive.objective.metric
         spread, value = spreads[name], measured[name]
+        if tested(name) != name:
+            return [
+                f"The search chose this network by its {name}, {value:.4g}. On the test split, which it never saw,"
+                f" networks of {spread.seeds} fresh seeds have a {tested(name)} of {spread.mean:.4g}"
+                f" ({spread.least:.4g} to {spread.most:.4g})."
+            ]
         if spread.seeds < 2 or spread.least <= value <= spread.most:
             return []
         side = "above" if value > spread.most else "below"

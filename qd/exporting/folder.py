@@ -42,7 +42,8 @@ class Export:
         weights: its tensors, where there is no network; may be empty.
         data: behind its task; None where the evaluator has none to give.
         verified: {metric: {mean, spread, ...}}; None where it was not verified.
-        tested: its scores on the test split, where they were asked for.
+        tested: its scores on the test split, under names of that, where they were asked for.
+        deployed: the network as it is used from now on; None where it is the trained one.
         graph: its modules.
         ancestors: the nearest first.
         remarks: what people should know, a sentence each.
@@ -58,6 +59,7 @@ class Export:
     data: TaskData | None = None
     verified: Mapping[str, Mapping[str, Any]] | None = None
     tested: Mapping[str, float] | None = None
+    deployed: Any = None
     graph: networkx.DiGraph | None = None
     ancestors: Sequence[Ancestor] = ()
     remarks: list[str] = field(default_factory=list)
@@ -128,8 +130,10 @@ class Export:
         self._compare_with_log(reference.parity)
         example = torch.zeros(2, *task.input_shape)  # two: torch takes a single one for a constant
         for name in formats:
-            FORMATS[name].write(self.network, example, folder)
-            reference.compare(name, FORMATS[name].read(folder, self.plugins))
+            form = FORMATS[name]
+            deployed = self.deployed if form.fixed and self.deployed is not None else self.network
+            form.write(deployed, example, folder)
+            reference.compare(name, form.read(folder, self.plugins))
         return reference.parity
 
     def _compare_with_log(self, parity: Parity) -> None:

@@ -28,6 +28,8 @@ class Format(ABC):
     file: str
     details: Mapping[str, Any]
     """What architecture.json says of it."""
+    fixed = True
+    """Whether the file is for use alone: then it holds the network as its space deploys it (`SearchSpace.deployed`)."""
 
     @abstractmethod
     def write(self, network: Any, example: Any, folder: Path) -> None:
@@ -47,6 +49,7 @@ class Safetensors(Format):
 
     file = WEIGHTS
     details = {"file": WEIGHTS}
+    fixed = False
 
     def write(self, network: Any, example: Any, folder: Path) -> None:
         from safetensors.torch import save

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -24,6 +25,7 @@ from ..training.step import step_of_network
 
 OPTIMISER = "optimiser/"
 NETWORK = "network/"
+BEST = "best/"
 GENERATOR = "generator"
 
 
@@ -45,7 +47,7 @@ class Schedule:
 
 
 class LongTraining:
-    """Trains one network as `train_alone` does, epoch by epoch, and keeps a checkpoint after each.
+    """Trains one network as `train_alone` does, epoch by epoch, keeps a checkpoint after each, and the best of them.
 
     Args:
         network: freshly initialised, on its device.
@@ -72,12 +74,24 @@ class LongTraining:
         self._per_epoch = self.steps // schedule.options.epochs
         self.epoch = 0
         """How many are done."""
+        self.best_epoch = 0
+        """The one with the best score so far, the last of equals; its weights are `best`."""
+        self.best_score = -math.inf
+        self.best: dict[str, Tensor] = {}
         self._generator = torch.Generator().manual_seed(schedule.seed).get_state()
         if checkpoint.exists():
             self._restore()
 
-    def run(self, on_epoch: Callable[[LongTraining], None], should_stop: Callable[[], bool]) -> bool:
-        """Train to the end; False where `should_stop` ended it, and then the last whole epoch is kept."""
+    def run(
+        self, score: Callable[[], float], on_epoch: Callable[[LongTraining], None], should_stop: Callable[[], bool]
+    ) -> bool:
+        """Train to the end; False where `should_stop` ended it, and then the last whole epoch is kept.
+
+        Args:
+            score: of the network as it is, after every epoch; more is better.
+            on_epoch: called when an epoch is kept.
+            should_stop: asked before every step.
+        """
         options = self._schedule.options
         done = self.epoch * self._per_epoch
         size = len(self._inputs)
@@ -91,19 +105,27 @@ class LongTraining:
                 self._take(step, rows)
                 if (step + 1) % self._per_epoch == 0 or step + 1 == self.steps:
                     self.epoch += 1
+                    self._judge(score())
                     self._generator = torch.default_generator.get_state()
                     self._save()
                     on_epoch(self)
                     self.network.train()
         return True
 
+    def _judge(self, score: float) -> None:
+        if score >= self.best_score or not self.best:  # no number is above none
+            self.best_epoch, self.best_score = self.epoch, -math.inf if math.isnan(score) else score
+            self.best = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+
     def _save(self) -> None:
         tensors = {f"{NETWORK}{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors.update({f"{BEST}{name}": tensor for name, tensor in self.best.items()})
         for index, values in self._take.optimiser.state_dict()["state"].items():
             tensors.update({f"{OPTIMISER}{index}/{name}": value for name, value in values.items() if value is not None})
         tensors[GENERATOR] = self._generator
         contents = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-        metadata = {"identity": self._identity, "epoch": str(self.epoch)}
+        best = json.dumps([self.best_epoch, self.best_score])
+        metadata = {"identity": self._identity, "epoch": str(self.epoch), "best": best}
         write_atomically(self._checkpoint, save(contents, metadata))
 
     def _restore(self) -> None:
@@ -131,3 +153,5 @@ class LongTraining:
         self._take.optimiser.load_state_dict({**self._take.optimiser.state_dict(), "state": state})
         self._generator = tensors[GENERATOR]
         self.epoch = int(metadata["epoch"])
+        self.best_epoch, self.best_score = json.loads(metadata["best"])
+        self.best = {name.removeprefix(BEST): value for name, value in tensors.items() if name.startswith(BEST)}

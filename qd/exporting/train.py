@@ -20,6 +20,7 @@ from ..errors import UsageError
 from ..registry import Registry
 from ..runs.launch import interruptible
 from ..space_hooks import module_graph_or_none
+from ..wording import tested
 from .architecture import FILE, Architecture
 from .folder import LICENCE, Export, appearing, check_formats, check_free
 from .formats import FORMATS, as_function
@@ -48,8 +49,8 @@ def train(
 ) -> Mapping[str, float]:
     """Train an architecture from its seed for longer, on all training examples, and export the network.
 
-    After every epoch a checkpoint is written beside `to`; the same call goes on from there. Validation data is only
-    looked at, for progress; the test split is scored once, at the end.
+    After every epoch a checkpoint is written beside `to`; the same call goes on from there. Of all epochs the best on
+    the validation split is kept; the test split is scored once, at the end.
 
     Args:
         source: a folder of `qd export`, or a run's.
@@ -63,7 +64,7 @@ def train(
         progress: called after every epoch.
 
     Returns:
-        The scores on the test split.
+        The scores on the test split, such as {"test_accuracy": 0.9}.
 
     Raises:
         UsageError: bad input, or an evaluator that gives no data to train on; nothing was made.
@@ -90,7 +91,12 @@ def train(
     task = architecture.network_task(str(source))
     network = architecture.build(space, str(source)).to(place)
     examples = data.examples("train")
-    identity = {"genotype": architecture.genotype, "options": repr(options), "seed": architecture.seed}
+    identity = {
+        "keeps": "the best epoch",
+        "genotype": architecture.genotype,
+        "options": repr(options),
+        "seed": architecture.seed,
+    }
     checkpoint = to.with_name(f"{to.name}.training") / CHECKPOINT
     checkpoint.parent.mkdir(exist_ok=True)
     schedule = Schedule(options, task.loss, architecture.shared_seed, architecture.seed)
@@ -98,25 +104,37 @@ def train(
     if training.epoch:
         logger.info(f"going on after epoch {training.epoch} of {options.epochs}")
 
+    latest: dict[str, float] = {}
+
     def scores(part: Any) -> dict[str, float]:
         network.eval()
         inputs, targets = data.examples(part)
         return dict(data.score(outputs_of(as_function(network), inputs), targets))
 
+    def judged() -> float:
+        latest.update(scores("validation"))
+        name, value = next(iter(latest.items()))
+        return value if evaluator.metrics[name].direction == "maximise" else -value
+
     def shown(training: LongTraining) -> None:
-        name, value = next(iter(scores("validation").items()))
+        name, value = next(iter(latest.items()))
         progress(training.epoch, options.epochs, f"{name} {value:.4g}")
 
     with interruptible() as interrupted:
-        finished = training.run(shown, interrupted.is_set)
+        finished = training.run(judged, shown, interrupted.is_set)
     if not finished:
         logger.info(f"{training.epoch} of {options.epochs} epochs are kept; the same command goes on from there")
         raise KeyboardInterrupt
     network.to(torch.device("cpu"))
-    tested = scores("test")
+    network.load_state_dict(training.best)
+    measured = scores("validation")
+    name, value = next(iter(measured.items()))
+    logger.info(f"the best of {options.epochs} epochs is kept: {training.best_epoch}, {name} {value:.4g}")
+    trained = {"epochs": options.epochs, "kept": training.best_epoch, "examples": len(examples.inputs)}
+    test_scores = {tested(name): value for name, value in scores("test").items()}
     one = Export(
-        architecture=replace(architecture, trained={"epochs": options.epochs, "examples": len(examples.inputs)}),
-        measured=scores("validation"),
+        architecture=replace(architecture, trained=trained),
+        measured=measured,
         units=evaluator.metrics,
         network=network,
         data=data,
@@ -124,12 +142,13 @@ def train(
         ancestors=ancestors,
         plugins=folder,
         licence=licence,
-        tested=tested,
+        tested=test_scores,
+        deployed=space.deployed(network),
     )
     with appearing(to) as temporary:
         one.write(temporary, names)
     shutil.rmtree(checkpoint.parent)
-    return tested
+    return test_scores
 
 
 def _find(source: Path, id: int | None, plugins: Path | str | None) -> tuple[Architecture, Path | None, list[Ancestor]]:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from ..analysis.run import Run
 from ..analysis.spread import verified
 from ..errors import UsageError
+from ..wording import tested
 from .base import Plot
 from .style import FAINT, SERIES, metric_label, new_figure, objective_label, plain, rule, scale_of, title
 
@@ -43,6 +44,7 @@ def pareto(run: Run, cost: str | None = None, objective: str | None = None) -> F
               linewidth=1.2, label=f"{len(front)} that no other beats in both")  # fmt: skip
     found = verified(run)
     checked = [(row[cost], found[row["id"]][goal.metric]) for row in frame.to_dict("records") if row["id"] in found]
+    part = " on the test split" if tested(goal.metric) != goal.metric else ""
     if checked:
         axes.errorbar(
             [place for place, _ in checked],
@@ -52,7 +54,7 @@ def pareto(run: Run, cost: str | None = None, objective: str | None = None) -> F
             markersize=3.5,
             linewidth=1,
             color=SERIES[1],
-            label="verified: mean ± standard deviation",
+            label=f"verified{part}: mean ± standard deviation",
         )
     if len(frame):
         rule(axes.xaxis, *axes.get_xlim(), scale)

@@ -105,6 +105,6 @@ def scale_of(values: list[float]) -> str:
 def short(value: float) -> str:
     """20000 → "20k", 1500000 → "1.5M"."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
+        if size <= abs(value) < 1e15:
             return f"{value / size:g}{letter}"
     return f"{value:g}"

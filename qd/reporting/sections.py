@@ -23,7 +23,7 @@ from ..plots.operators import operators
 from ..plots.pareto import default_cost, pareto
 from ..plots.small_multiples import PANELS, small_multiples
 from ..plots.style import encoded, short
-from ..wording import duration, number
+from ..wording import duration, number, tested
 
 ROWS = 4000
 """Elites in the table, the best; a page with more is slow."""
@@ -157,7 +157,8 @@ def elites(run: Run) -> str:
     names = [*dict.fromkeys([*own, *run.metrics])]
     heads = [_head("id", "id"), _head("cell", "cell", "text"), *[_head(name, run.metrics[name].unit) for name in names]]
     if found:
-        heads.insert(3, _head("verified", "mean ± standard deviation"))
+        name = "verified" if tested(objective) == objective else tested(objective)
+        heads.insert(3, _head(name, "verified: mean ± standard deviation"))
     heads += [_head("operator", "", "text"), _head("architecture", "", "text")]
     rows = []
     for row in frame.to_dict("records"):

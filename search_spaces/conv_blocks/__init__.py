@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,8 @@ class ConvBlocks(SearchSpace):
     convolution in MobileNet and ResNeXt; there is no batch normalisation anywhere; the head reads all pixels of the
     last map, and not their mean.
 
-    Metric `deployed_parameters`: of the network after merging what is mergeable, which `parameters` counts before.
+    Metric `deployed_parameters`: of the network after merging what is mergeable (`deployed`), which `parameters` counts
+    before.
     """
 
     genes = Struct(
@@ -90,16 +92,18 @@ class ConvBlocks(SearchSpace):
         graph.add_edge(source, "head", kind="dense")
         return graph
 
-    def measure(self, genotype: Genotype, module: torch.nn.Module, outputs: torch.Tensor) -> dict[str, float]:
+    def deployed(self, network: torch.nn.Module) -> torch.nn.Module:
+        """Return the network with what is mergeable merged."""
         from ..shelf.convolution import MergeablePointwise
 
-        count = sum(parameter.numel() for parameter in module.parameters())
-        for part in module.modules():
+        network = copy.deepcopy(network)
+        for name, part in list(network.named_modules()):
             if isinstance(part, MergeablePointwise):
-                merged = part.merged()
-                count -= sum(parameter.numel() for parameter in part.parameters())
-                count += sum(parameter.numel() for parameter in merged.parameters())
-        return {"deployed_parameters": count}
+                network.set_submodule(name, part.merged())
+        return network
+
+    def measure(self, genotype: Genotype, module: torch.nn.Module, outputs: torch.Tensor) -> dict[str, float]:
+        return {"deployed_parameters": sum(parameter.numel() for parameter in self.deployed(module).parameters())}
 
 
 def blocks_of(genotype: Genotype) -> list[BlockSpec]:

@@ -379,13 +379,18 @@ def test_a_verified_network_comes_with_its_spread(digits_run, tmp_path, qd_comma
     data = json.loads((tmp_path / "home/architecture.json").read_text())
     assert data["candidate"] == best["id"]
     metrics = json.loads((tmp_path / "home/metrics.json").read_text())
-    assert metrics["verified"]["val_accuracy"]["mean"] == best["mean"]
-    assert metrics["verified"]["val_accuracy"]["seeds"] == 2
+    assert metrics["verified"]["test_accuracy"]["mean"] == best["mean"]
+    assert metrics["verified"]["test_accuracy"]["seeds"] == 2
+    assert "val_accuracy" not in metrics["verified"]
     assert metrics["parity"]["real"]
     assert metrics["parity"]["validation_examples"] == 287
     assert metrics["validation"]["val_accuracy"] == pytest.approx(metrics["measured"]["val_accuracy"], abs=0.01)
     card = (tmp_path / "home/README.md").read_text()
     assert "mean ± spread of 2 fresh seeds" in card
+    assert f"| val_accuracy | {metrics['measured']['val_accuracy']:.6g} | – |" in card
+    assert "| test_accuracy | – | 0." in card
+    assert "The search chose this network by its val_accuracy" in card
+    assert "verified seeds" not in card  # which are of another split
     assert "digits; licence: CC BY 4.0" in card
     assert "![The network's modules](diagram.svg)" in card
     assert "| sample |" in card

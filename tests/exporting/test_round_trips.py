@@ -25,6 +25,11 @@ from search_spaces import Genotype, Metric, SearchSpace, Task
 
 IMAGES = Task((1, 8, 8), 10)
 TASKS = {"retina": Task((8,), 1, "mean_squared_error")}
+MERGED: Genotype = {
+    "group_size": 4,
+    "groups": 2,
+    "blocks": [{"groups": 3, "attention": True, "mergeable": True, "pool": False}],
+}
 MIXTURES: Genotype = {
     "width": 8,
     "activation": "silu",
@@ -75,7 +80,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Exported]
     found = {}
     for name, space in spaces().items():
         task = TASKS.get(name, IMAGES)
-        genotype = MIXTURES if name == "sparse_moe" else space.genes.sample(rng)
+        genotype = {"sparse_moe": MIXTURES, "conv_blocks": MERGED}.get(name) or space.genes.sample(rng)
         data = data_of(task, rng)
         architecture = Architecture(
             {"kind": name}, genotype, vars(task), {"kind": "none"}, space.genes.readable(genotype), "run", 7, 3, 4
@@ -84,6 +89,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Exported]
         folder = tmp_path_factory.mktemp(name)
         metric = next(iter(data.score(np.zeros((1, task.outputs)), data.examples("validation").targets[:1])))
         one = Export(architecture, {metric: 0.5}, {metric: Metric("", 0, 1)}, network, data=data)
+        one.deployed = space.deployed(network)
         one.graph = space.module_graph(genotype)
         one.write(folder, list(FORMATS))
         inputs = data.examples("validation").inputs[:256]
@@ -108,6 +114,17 @@ def test_the_space_builds_it_again(exported):
         how = json.loads((one.folder / "preprocessing.json").read_text())
         inputs = (raw - np.float32(how["mean"])) / np.float32(how["scale"])
         np.testing.assert_allclose(as_function(load(one.folder))(inputs), one.outputs, atol=1e-5)
+
+
+def test_what_is_for_use_alone_is_merged_and_what_can_be_trained_further_is_not(exported):
+    folder = exported["conv_blocks"].folder
+    network = load(folder)
+    measured = spaces()["conv_blocks"].measure(MERGED, network, torch.empty(0))
+    program = torch.export.load(folder / "model.pt2")
+    assert sum(tensor.numel() for tensor in program.state_dict.values()) == measured["deployed_parameters"]
+    assert measured["deployed_parameters"] < sum(tensor.numel() for tensor in network.parameters())
+    stored = sum(int(np.prod(tensor.dims)) for tensor in onnx.load(folder / "model.onnx").graph.initializer)
+    assert stored == pytest.approx(measured["deployed_parameters"], abs=32)  # sizes and axes are stored, too
 
 
 def test_onnx_has_the_opset_that_is_written_down_and_a_dynamic_batch(exported):

@@ -72,16 +72,42 @@ def test_it_exports_what_it_trained_and_scores_the_test_split_once(best, digits_
     outputs = load("final")(torch.from_numpy((data := ImageClassification().task_data()).examples("test").inputs))
     labels = data.examples("test").targets
     # this evaluator's preprocessing is fitted to other examples than the run's, hence about
-    assert metrics["test"]["val_accuracy"] == pytest.approx(
+    assert metrics["test"]["test_accuracy"] == pytest.approx(
         float((outputs.argmax(1).numpy() == labels).mean()), abs=0.03
     )
-    assert f"on the test split: val_accuracy {metrics['test']['val_accuracy']:.4g}" in answer.err
-    architecture = json.loads(Path("final/architecture.json").read_text())
-    assert architecture["trained"] == {"epochs": 8, "examples": 1151}
+    assert f"on the test split: test_accuracy {metrics['test']['test_accuracy']:.4g}" in answer.err
+    assert metrics["test"].keys() == {"test_accuracy", "test_loss"}
+    trained = json.loads(Path("final/architecture.json").read_text())["trained"]
+    assert (trained["epochs"], trained["examples"]) == (8, 1151)
     card = Path("final/README.md").read_text()
-    assert "| trained after the search | 8 epochs on 1151 examples |" in card
-    assert "Scored once on the test split: val_accuracy" in card
+    kept = f"kept is epoch {trained['kept']}, the best on the validation split"
+    assert f"| trained after the search | 8 epochs on 1151 examples; {kept} |" in card
+    assert f"| test_accuracy | {metrics['test']['test_accuracy']:.6g} |" in card
+    assert f"| val_accuracy | {metrics['measured']['val_accuracy']:.6g} |" in card
     assert not Path("final.training").exists()
+
+
+def test_the_best_epoch_is_kept_and_said_also_where_the_training_was_interrupted(best, logged):
+    data = json.loads((best / "architecture.json").read_text())
+    data["evaluator"].update(learning_rate=0.1, schedule="constant")  # it jumps about, and ends below its best
+    (best / "architecture.json").write_text(json.dumps(data))
+    accuracies: list[float] = []
+
+    def progress(done, of, more):
+        accuracies.append(float(more.removeprefix("val_accuracy ")))
+        if done == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(best, "final", epochs=5, device="cpu", formats=ALONE, progress=progress)
+    train(best, "final", epochs=5, device="cpu", formats=ALONE, progress=progress)
+    assert len(accuracies) == 5
+    kept = max(range(5), key=lambda epoch: (accuracies[epoch], epoch)) + 1
+    assert kept < 5, "this training was to end worse than its best"
+    assert json.loads(Path("final/architecture.json").read_text())["trained"]["kept"] == kept
+    measured = json.loads(Path("final/metrics.json").read_text())["measured"]["val_accuracy"]
+    assert measured == pytest.approx(max(accuracies), abs=5e-5)
+    assert f"the best of 5 epochs is kept: {kept}, val_accuracy {measured:.4g}" in logged.messages
 
 
 def test_a_training_that_was_interrupted_goes_on_to_the_bit(best, logged):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evaluators.data import fashion_mnist, fashion_mnist_download, split
-from evaluators.data.fashion_mnist import FILES, FashionMNIST, find
+from evaluators.data.fashion_mnist import FILES, FashionMNIST, cache_folder, find
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:
@@ -52,11 +52,21 @@ def test_the_published_test_split_stays_the_test_split(tmp_path):
     arrays = (first_pixel[:60_000], labels[:60_000], first_pixel[60_000:], labels[60_000:])
     for name, array in zip(FILES, arrays, strict=True):
         write_idx(tmp_path / name, array)
-    parts = split(FashionMNIST(str(tmp_path)), 0, 1000, 500)
+    data = FashionMNIST(str(tmp_path))
+    # nobody knows what these images are, nor under which licence
+    assert (data.name, data.licence, data.class_names) == (tmp_path.name, "not stated", tuple("0123456789"))
+    parts = split(data, 0, 1000, 500)
     assert [len(part.labels) for part in parts] == [1000, 500, 10_000]
     assert parts.test.images[:, 0, 1, 1].all()
     assert not parts.train.images[:, 0, 1, 1].any() and not parts.validation.images[:, 0, 1, 1].any()
     np.testing.assert_array_equal(parts.test.labels, labels[60_000:])
+
+
+@pytest.mark.skipif(not cache_folder().is_dir(), reason="Fashion-MNIST is not here")
+def test_the_published_files_are_known_wherever_they_lie(tmp_path):
+    (tmp_path / "elsewhere").symlink_to(cache_folder())
+    data = FashionMNIST(str(tmp_path / "elsewhere"))
+    assert (data.name, data.licence, data.class_names[0]) == ("fashion_mnist", "MIT (Zalando SE)", "T-shirt/top")
 
 
 def test_files_of_another_data_set_are_refused(tmp_path):

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from qd.testing import SpaceConformance
 from search_spaces import Invalid, Task
@@ -38,6 +39,19 @@ def test_parameters_follow_the_genotype():
     assert total == stem + first + pair + attention + second + head
     measured = space.measure(GENOTYPE, network, None)  # pyright: ignore[reportArgumentType] - outputs are not read
     assert measured == {"deployed_parameters": total - (12 * 12 + 12)}
+
+
+def test_what_is_deployed_is_merged_and_computes_the_same():
+    space = ConvBlocks()
+    network = space.build(GENOTYPE, TASK).eval()
+    before = sum(parameter.numel() for parameter in network.parameters())
+    deployed = space.deployed(network)
+    count = sum(parameter.numel() for parameter in deployed.parameters())
+    measured = space.measure(GENOTYPE, network, None)  # pyright: ignore[reportArgumentType] - outputs are not read
+    assert measured == {"deployed_parameters": count}
+    assert count < before == sum(parameter.numel() for parameter in network.parameters())
+    inputs = torch.randn(3, *TASK.input_shape)
+    torch.testing.assert_close(deployed(inputs), network(inputs), atol=1e-5, rtol=1e-4)
 
 
 def test_networks_take_images_alone():
