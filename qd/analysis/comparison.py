@@ -293,6 +293,8 @@ def _merged(runs: Sequence[_Loaded]) -> Archive:
 
 def _at(grid: np.ndarray, run: _Loaded, curve: str) -> np.ndarray:
     """A curve's values at the grid: of the last tell that is not later; NaN before the first."""
+    if run.curves.empty:  # an accepted log has figures of some tells alone
+        return np.full(len(grid), np.nan)
     place = np.searchsorted(run.curves["evaluations"].to_numpy(), grid, side="right") - 1
     values = run.curves[curve].to_numpy(np.float64)
     if curve == "coverage":  # of the cells that there are in the end: a refined archive had fewer before

@@ -62,7 +62,9 @@ class FoldedLog(LogReader):
         if genotypes:
             archive.set_genotypes(self.genotypes(archive.elites.candidates.tolist()))
         if self.accepted_only:
-            archive.outside = (self.state() or {"outside": 0})["outside"]
+            state = self.state() or {"outside": 0}
+            with self.decoding():
+                archive.outside = int(state["outside"])
         return archive
 
     def replay(self, archive: Archive, after: int = 0, up_to: int | None = None) -> None:
@@ -76,7 +78,8 @@ class FoldedLog(LogReader):
         if archive.refines:
             for tell, bins in self.refinements(after, up_to):
                 self._add(archive, after, tell)
-                archive.refine(bins)
+                with self.decoding():
+                    archive.refine(bins)
                 after = tell
         self._add(archive, after, up_to)
 

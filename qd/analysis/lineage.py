@@ -48,7 +48,7 @@ def lineage(run: LogReader, candidate: int, generations: int | None = None) -> l
             [json.dumps(wanted)],
         )
         for id, parents, *rest in rows:
-            found[id] = (generation, (tuple(run.parse(parents)), *rest))
+            found[id] = (generation, (run.parents(parents), *rest))
         older = {parent for id, *_ in rows for parent in found[id][1][0]}
         wanted, generation = sorted(older - found.keys()), generation + 1
     if candidate not in found:

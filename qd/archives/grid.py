@@ -130,6 +130,8 @@ class GridArchive(CellArchive):
         return refined
 
     def refine(self, bins: Sequence[int]) -> None:
+        if tuple(bins) not in [finer for _, finer in self._due]:
+            raise ValueError(f"bins of {list(bins)} are none of those that `refine` gives")
         self.axes = self._cut(bins)
         self._due = [(time, finer) for time, finer in self._due if finer > self._bins]
         self.elites.renumber(self.cells_of(self.elites.positions).tolist())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 import threading
@@ -131,7 +130,9 @@ def state_of(run: Run) -> str:
     if ending is not None:
         return {"budget used": "finished", "space exhausted": "exhausted"}.get(ending, str(ending))
     rows = run.query("SELECT process FROM sessions ORDER BY id DESC LIMIT 1")
-    process: dict[str, Any] = json.loads(rows[0][0]) if rows else {}
+    process: Any = run.parse(rows[0][0]) if rows else {}
+    if not isinstance(process, dict) or not isinstance(process.get("pid", 1), int):
+        return "stopped"
     if process.get("host") == socket.gethostname() and "pid" in process:
         return "running" if _alive(int(process["pid"])) else "stopped"
     return "running" if time.time() - _changed(run.folder.log) < QUIET_SECONDS else "stopped"

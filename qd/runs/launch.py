@@ -150,7 +150,7 @@ def begin(
             network = on_network(folder.path)
             if network:
                 logger.info(f"{folder.path} lies on a network filesystem ({network}): the log uses a rollback journal")
-            yield _opened(parts, used, log, folder)
+            yield _opened(_make_search(parts, used, log, folder), parts, log, folder)
 
 
 @contextlib.contextmanager
@@ -173,17 +173,16 @@ def go_on(
     config = resumed_config(before, overrides, keys)
     parts = prepare_again(before, config, plugins)
     with before.folder.lock(), _executor(executor, parts, str(before.folder.log)) as used:
-        damage = before.query("PRAGMA quick_check(1)")[0][0]
-        if damage != "ok":
-            raise UsageError(f"{before.folder.log}: the log is damaged ({damage}); it was left untouched")
         learns = any(one.emitter.remembers for one in parts.emitters)
-        rest = interrupted(before) if before.accepted_only else unfinished(before, told=learns)
-        elites = before.fold(parts.archive).elites
-        elites.set_genotypes(parts.space.genes.column(elites.genotypes(np.arange(len(elites)))))
-        before.folder.complete(config.dump(), environment.describe(before.folder.path))
-        before.folder.sweep_weights(elites.evaluations.tolist())
-        before.close()
         with contextlib.closing(Log.reopen(before.folder.log, list(parts.metrics))) as log:
+            with before.decoding():  # before anything is touched: no search can go on from what is damaged
+                rest = interrupted(before) if before.accepted_only else unfinished(before, told=learns)
+                elites = before.fold(parts.archive).elites
+                elites.set_genotypes(parts.space.genes.column(elites.genotypes(np.arange(len(elites)))))
+                search = _make_search(parts, used, log, before.folder, rest)
+            before.folder.complete(config.dump(), environment.describe(before.folder.path))
+            before.folder.sweep_weights(elites.evaluations.tolist())
+            before.close()
             old, new = before.config.dump(), config.dump()
             if new != old:
                 before.folder.write_run_file(new)
@@ -191,7 +190,7 @@ def go_on(
             changed = {key: new.get(key) for key in RESUMABLE if new.get(key) != old.get(key)}
             for key, value in changed.items():
                 logger.info(f"{key}: {old.get(key)} before, {value} from now on")
-            yield _opened(parts, used, log, before.folder, rest, changed)
+            yield _opened(search, parts, log, before.folder, rest.session + 1, changed)
 
 
 def prepare_again(before: Run, config: RunFile, plugins: Path | str | None) -> Problem:
@@ -249,32 +248,36 @@ def _divided(
     return {**keys, "executor": executor}, None
 
 
-def _opened(
-    parts: Problem,
-    executor: Executor,
-    log: Log,
-    folder: RunFolder,
-    rest: Unfinished | Interrupted | None = None,
-    changed: Mapping[str, Any] | None = None,
-) -> OpenSearch:
-    """Begin a session with the loop that keeps the log that the run file asks for.
+def _make_search(
+    parts: Problem, executor: Executor, log: Log, folder: RunFolder, rest: Unfinished | Interrupted | None = None
+) -> Loop:
+    """The loop that keeps the log that the run file asks for.
 
     Args:
         parts: with the archive as the log says.
         executor: where candidates are evaluated.
-        log: open for writing.
+        log: not written to here.
         folder: of the run, locked.
         rest: what the log says, when resuming.
-        changed: keys of the run file that are others than in the session before.
     """
     if parts.config.log.keep == "accepted":
         assert rest is None or isinstance(rest, Interrupted)
-        search = ColumnarSearch(parts, executor, log, folder, rest)
-    else:
-        assert rest is None or isinstance(rest, Unfinished)
-        search = Search(parts, executor, log, folder, rest)
+        return ColumnarSearch(parts, executor, log, folder, rest)
+    assert rest is None or isinstance(rest, Unfinished)
+    return Search(parts, executor, log, folder, rest)
+
+
+def _opened(
+    search: Loop,
+    parts: Problem,
+    log: Log,
+    folder: RunFolder,
+    session: int = 1,
+    changed: Mapping[str, Any] | None = None,
+) -> OpenSearch:
+    """Begin a session; `changed` are keys of the run file that are others than in the session before."""
     process = {"pid": os.getpid(), "changed": dict(changed or {}), **environment.describe(folder.path)}
-    log.start_session(rest.session + 1 if rest else 1, environment.now(), process)
+    log.start_session(session, environment.now(), process)
     log.set_meta("ending", None)
     return OpenSearch(search, parts, log, folder)
 

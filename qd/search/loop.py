@@ -324,6 +324,7 @@ class Loop(ABC):
         self._seconds_before = state["seconds"]
         self._rng.bit_generator.state = state["rng"]
         for one in self._emitters:
+            saved = state["emitters"][one.name]
             with self._blamed("restore", one.emitter):
-                one.emitter.restore(state["emitters"][one.name]["state"])
-            one.rng.bit_generator.state = state["emitters"][one.name]["rng"]
+                one.emitter.restore(saved["state"])
+            one.rng.bit_generator.state = saved["rng"]

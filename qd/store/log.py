@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +20,7 @@ from ..candidates import Results
 from ..errors import QdError
 from ..wording import printable
 from .folder import on_network
+from .graphs import pack_graph
 from .pending import PendingRow, pack_state
 from .schema import statements
 
@@ -133,9 +134,8 @@ class Transaction:
 class Log:
     """The open log of a run. Raises `QdError` where the disk is full or fails; the log is whole then."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, names: Sequence[str]) -> None:
+    def __init__(self, path: Path, names: Sequence[str]) -> None:
         self.path = path
-        self._connection = connection
         self._names = tuple(names)
         columns = ", ".join(["_evaluation", "_tell", "_attempt", "_status", "_seconds", "_worker", "_error"])
         metrics = "".join(f', "{name}"' for name in self._names)
@@ -187,11 +187,15 @@ class Log:
 
     @classmethod
     def reopen(cls, path: Path, names: Sequence[str]) -> Log:
-        """Open for writing a log that a reader has accepted; one of an older version is of this one afterwards."""
-        log = cls(path, _connect(path), names)
-        if log._connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
-            log._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")  # a transaction of its own
-        return log
+        """A log that a reader has accepted: untouched until the first write, which makes it one of this version."""
+        return cls(path, names)
+
+    @cached_property
+    def _connection(self) -> sqlite3.Connection:
+        connection = _connect(self.path)
+        if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")  # a transaction of its own
+        return connection
 
     def start_session(self, number: int, started: str, process: Mapping[str, Any]) -> None:
         """Note who writes from now on."""
@@ -251,6 +255,8 @@ class Log:
 
     def close(self) -> None:
         """Leave one portable file, without a write-ahead log beside it; where a reader prevents that, it stays."""
+        if "_connection" not in vars(self):
+            return  # nothing was written
         try:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.execute("PRAGMA journal_mode = DELETE")
@@ -292,20 +298,6 @@ class Log:
                 fixed, zip(*columns, strict=True) if columns else [()] * size, strict=True
             )
         ]
-
-
-def pack_graph(graph: networkx.DiGraph) -> bytes:
-    """Node-link JSON, compressed."""
-    import networkx
-
-    return zlib.compress(json.dumps(networkx.node_link_data(graph, edges="edges")).encode(), 1)
-
-
-def unpack_graph(packed: bytes) -> networkx.DiGraph:
-    """The graph that was packed."""
-    import networkx
-
-    return networkx.node_link_graph(json.loads(zlib.decompress(packed)), directed=True, edges="edges")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

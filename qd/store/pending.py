@@ -77,6 +77,8 @@ def pack_batch(batch: Batch) -> PendingRow:
 def unpack_batch(row: PendingRow) -> Batch:
     """The batch that was packed."""
     value = json.loads(row.value)
+    if sum(size for _, size in value["operators"]) != len(value["parents"]):
+        raise ValueError(f"the operators of batch {row.batch} are not those of its candidates")
     return Batch(
         row.batch,
         value["first"],
@@ -126,4 +128,4 @@ def unpack_state(value: str, arrays: bytes | None) -> dict[str, Any]:
 
 def counts_of(state: dict[str, Any] | None) -> dict[Status, int]:
     """Finished search evaluations, by an accepted log's state."""
-    return {Status(int(value)): count for value, count in (state or {"counts": {}})["counts"].items()}
+    return {Status(int(value)): int(count) for value, count in (state or {"counts": {}})["counts"].items()}

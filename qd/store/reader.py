@@ -9,19 +9,24 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter
 
 from search_spaces import Metric
 
 from ..candidates import Status
 from ..config import RunFile, from_log
 from ..errors import QdError, UsageError, suggest
+from ..plain_data import parse_json
+from ..plain_data.bounds import DEEPEST
+from ..wording import printable
 from .folder import RunFolder
-from .log import unpack_graph
+from .graphs import unpack_graph
 from .opening import damaged, open_log, unreadable
 from .pending import counts_of, unpack_state
+from .schema import promises
 
 if TYPE_CHECKING:
     import networkx
@@ -32,6 +37,8 @@ FEWEST_CHECKS = 100
 BYTES_PER_CHECK = 10_000
 """A query that takes a million steps of SQLite's machine for every so many bytes of the file is ended: no query over a
 whole log takes a hundredth of that."""
+LONGEST_MESSAGE = 600
+"""Characters of what is wrong with a log."""
 EVALUATION_COLUMNS = (
     "id evaluation purpose repeat fidelity seed tell attempt status seconds worker error emitter operator".split()
 )
@@ -54,11 +61,23 @@ class LogReader:
         self.folder = RunFolder(path)
         self._connection: sqlite3.Connection | None = open_log(self.folder.log)
         self._checks = FEWEST_CHECKS + self.folder.log.stat().st_size // BYTES_PER_CHECK
+        try:
+            self._check()
+            self.config: RunFile = from_log(self.meta("run_file"), str(self.folder.log))
+            """What defined the run, defaults filled in."""
+        except UsageError as error:
+            self.close()
+            raise UsageError(printable(str(error), LONGEST_MESSAGE)) from error  # every key of it may be wrong
+
+    def _check(self) -> None:
+        """Raise `UsageError` where the file is not whole, or holds what no search writes."""
         whole = self.query("PRAGMA quick_check(1)")[0][0]  # pages, types, and what may not be missing
         if whole != "ok":
             raise damaged(self.folder.log, whole)
-        self.config: RunFile = from_log(self.meta("run_file"), str(self.folder.log))
-        """What defined the run, defaults filled in."""
+        tables = {name for (name,) in self.query("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        for table, statement in promises(self.metrics).items():
+            if table in tables and self.query(f"{statement} LIMIT 1"):
+                raise damaged(self.folder.log, f"a row of {table!r} is not as a search writes it")
 
     def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a read-only SQL statement over the log; its tables are described in qd/store/schema.sql."""
@@ -90,7 +109,7 @@ class LogReader:
         # SQLite has no checksums: bytes that flipped within a value show when the value is decoded
         try:
             yield
-        except QdError:
+        except (QdError, OSError):
             raise
         except Exception as error:  # whatever JSON, zlib, numpy, networkx and safetensors make of nonsense
             raise damaged(self.folder.log, f"{type(error).__name__}: {error}") from error
@@ -102,7 +121,17 @@ class LogReader:
             UsageError: it is none, so the log is damaged.
         """
         with self.decoding():
-            return json.loads(text)
+            # of few brackets nothing can be deep, and most genotypes are of few: bounds take five times as long
+            return json.loads(text) if text.count("[") + text.count("{") < DEEPEST else parse_json(text, infinite=True)
+
+    def parents(self, text: str) -> tuple[int, ...]:
+        """Decode the parents of a candidate.
+
+        Raises:
+            UsageError: they are no ids, so the log is damaged.
+        """
+        with self.decoding():
+            return tuple(_IDS.validate_json(text))
 
     def status(self, value: int) -> Status:
         """Decode a status of the log.
@@ -116,7 +145,11 @@ class LogReader:
     def meta(self, name: str) -> Any:
         """One of the things fixed when the run was made; None where the log does not have it."""
         rows = self.query("SELECT value FROM meta WHERE name = ?", [name])
-        return self.parse(rows[0][0]) if rows else None
+        with self.decoding():
+            value = parse_json(rows[0][0], infinite=True) if rows else None
+            if rows and name in _META:
+                _META[name].validate_python(value)
+        return value
 
     def close(self) -> None:
         """Close the log; the next query opens it again.
@@ -176,7 +209,9 @@ class LogReader:
     def counts(self) -> dict[Status, int]:
         """Finished search evaluations."""
         if self.accepted_only:
-            return counts_of(self.state())
+            state = self.state()
+            with self.decoding():
+                return counts_of(state)
         rows = self.query(
             "SELECT _status, COUNT(*) FROM results JOIN evaluations e ON e.id = _evaluation"
             " WHERE e.purpose IN ('search', 'reevaluation') GROUP BY _status"
@@ -220,7 +255,7 @@ class LogReader:
             evaluation: {
                 "emitter": emitter,
                 "operator": operator,
-                "parents": self.parse(parents),
+                "parents": list(self.parents(parents)),
                 "readable": readable,
                 "genotype": self.parse(genotype),
                 **dict(zip(self.metrics, values, strict=True)),
@@ -285,7 +320,12 @@ class LogReader:
         """(tell, bins of each axis) of the refinements in (after, up_to], in their order."""
         statement = "SELECT tell, bins FROM refinements WHERE tell > ? AND tell <= ? ORDER BY tell"
         up_to = self.last_tell if up_to is None else up_to
-        return [(tell, self.parse(bins)) for tell, bins in self.query(statement, [after, up_to])]
+        rows, measures = self.query(statement, [after, up_to]), len(self.config.archive.measures)
+        with self.decoding():
+            found = [(tell, _BINS.validate_json(bins)) for tell, bins in rows]
+            if any(len(bins) != measures for _, bins in found):
+                raise ValueError(f"expected bins of {measures} measures in `refinements`")
+        return found
 
     def genotypes(self, candidates: Sequence[int]) -> dict[int, Any]:
         """{candidate: genotype}; all must be in the log."""
@@ -304,6 +344,36 @@ class LogReader:
         rows = self.query("SELECT graph FROM graphs WHERE candidate = ?", [candidate])
         with self.decoding():
             return unpack_graph(rows[0][0]) if rows else None
+
+
+_IDS = TypeAdapter(list[Annotated[int, Field(strict=True, ge=1, lt=1 << 53)]])
+_BINS = TypeAdapter(list[Annotated[int, Field(strict=True, ge=1, lt=1 << 31)]])
+
+
+class _Archive(BaseModel):
+    fixed: bool
+    cells: Annotated[int, Field(ge=0, lt=1 << 53)]
+    recorded: dict[str, Any]
+
+
+class _Task(BaseModel):
+    input_shape: list[Annotated[int, Field(ge=1, lt=1 << 31)]]
+    outputs: Annotated[int, Field(ge=1, lt=1 << 31)]
+    loss: str
+
+
+_META: dict[str, TypeAdapter[Any]] = {
+    "archive": TypeAdapter(_Archive),
+    "centroids": TypeAdapter(list[list[FiniteFloat]] | None),
+    "digests": TypeAdapter(dict[str, str] | None),
+    "ending": TypeAdapter(str | None),
+    "genes": TypeAdapter(str),
+    "plugin_folder": TypeAdapter(str | None),
+    "task": TypeAdapter(_Task | None),
+    "verified": TypeAdapter(dict[str, Any]),
+    "version": TypeAdapter(str),
+}
+"""What each of the things fixed when a run was made is; of others, anything."""
 
 
 def columns(metrics: Iterable[str]) -> str:

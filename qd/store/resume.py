@@ -130,7 +130,9 @@ def unfinished(run: LogReader, told: bool = False) -> Unfinished:
 
 def interrupted(run: LogReader) -> Interrupted:
     """Read where an accepted log ends."""
-    pending = [unpack_batch(PendingRow(*row)) for row in run.query("SELECT * FROM pending ORDER BY batch")]
+    rows = run.query("SELECT * FROM pending ORDER BY batch")
+    with run.decoding():
+        pending = [unpack_batch(PendingRow(*row)) for row in rows]
     session = run.query("SELECT COALESCE(MAX(id), 0) FROM sessions")[0][0]
     return Interrupted(run.state(), session, pending)
 

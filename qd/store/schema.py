@@ -7,10 +7,44 @@ import sqlite3
 from collections.abc import Iterable
 from importlib import resources
 
+from ..candidates import Purpose, Status
+
 METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 MOST_METRICS = 500
 LATER = frozenset(("predictions", "models"))
 """Tables that logs may lack, as there were no models when they were written."""
+
+_ID = f"BETWEEN 1 AND {(1 << 53) - 1}"
+_FINITE = "BETWEEN -1.7976931348623157e308 AND 1.7976931348623157e308"
+_PURPOSES = ", ".join(f"'{purpose.value}'" for purpose in Purpose)
+PROMISES = {
+    "candidates": f"SELECT 1 FROM candidates WHERE NOT id {_ID} OR NOT twin BETWEEN 1 AND id - 1",
+    "evaluations": "SELECT 1 FROM evaluations e LEFT JOIN candidates c ON c.id = e.candidate WHERE c.id IS NULL"
+    f" OR NOT e.id {_ID} OR e.purpose NOT IN ({_PURPOSES}) OR NOT e.fidelity {_FINITE}"
+    " OR e.batch < 0 OR e.repeat < 0 OR e.seed < 0 OR e.shared_seed < 0 OR e.session < 1",
+    "insertions": "SELECT 1 FROM insertions i LEFT JOIN results ON _evaluation = i.evaluation"
+    f" WHERE _evaluation IS NULL OR NOT i.cell BETWEEN 0 AND {1 << 53}",
+    "tells": f"SELECT 1 FROM tells WHERE NOT id {_ID} OR NOT seconds BETWEEN 0 AND 1e12",
+    "sessions": f"SELECT 1 FROM sessions WHERE NOT id {_ID}",
+    "graphs": "SELECT 1 FROM graphs g LEFT JOIN candidates c ON c.id = g.candidate WHERE c.id IS NULL",
+    "figures": "SELECT 1 FROM figures f LEFT JOIN tells t ON t.id = f.tell WHERE t.id IS NULL"
+    f" OR NOT qd_score {_FINITE} OR NOT best {_FINITE} OR MIN(evaluations, ok, elites, cells) < 0",
+    "predictions": f"SELECT 1 FROM predictions WHERE NOT mean {_FINITE} OR NOT deviation BETWEEN 0 AND 1e308",
+}
+"""{table: SQL that finds a row that no search writes}: what numbers refer to is there, and ranges are kept."""
+
+
+def promises(metrics: Iterable[str]) -> dict[str, str]:
+    """`PROMISES`, and that of the results with these metrics."""
+    values = "".join(
+        f' OR (_status = {Status.OK.value} AND results."{name}" {_FINITE} IS NOT TRUE)' for name in metrics
+    )
+    return {
+        **PROMISES,
+        "results": "SELECT 1 FROM results LEFT JOIN evaluations e ON e.id = _evaluation WHERE e.id IS NULL"
+        f" OR NOT _tell BETWEEN 0 AND {1 << 53} OR NOT _status BETWEEN 0 AND {len(Status) - 1}"
+        f" OR NOT _seconds {_FINITE}{values}",
+    }
 
 
 def statements(metrics: Iterable[str]) -> list[str]:

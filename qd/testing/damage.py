@@ -196,4 +196,8 @@ DAMAGES: tuple[Callable[[Path, random.Random], str], ...] = (a_value, a_value, a
 def damage(log: Path, seed: int) -> str:
     """Damage a log in one way or two; says how."""
     chance = random.Random(seed)
-    return "; ".join(chance.choice(DAMAGES)(log, chance) for _ in range(chance.choice((1, 1, 1, 2))))
+    done = [chance.choice(DAMAGES)(log, chance)]
+    if chance.random() < 0.25:
+        with contextlib.suppress(sqlite3.DatabaseError):  # after the first, SQLite may open it no more
+            done.append(chance.choice(DAMAGES)(log, chance))
+    return "; ".join(done)

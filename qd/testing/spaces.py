@@ -14,7 +14,7 @@ from search_spaces import Gene, Genotype, Invalid, Metric, SearchSpace, Task
 from search_spaces.genes import copy_tree, to_json
 
 from ..runs.problem import RESERVED
-from ..store.log import pack_graph, unpack_graph
+from ..store.graphs import pack_graph, unpack_graph
 from ..store.schema import METRIC_NAME
 
 
