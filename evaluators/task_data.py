@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from qd.precision import in_single_precision
 from qd.training import TrainingOptions
 
 PartName = Literal["train", "validation", "test"]
@@ -43,7 +44,7 @@ class TaskData:
     Args:
         name: of the data set, for the model card.
         examples: gives a part: all training examples (however few of them the search used), those for validation, or
-            the test split.
+            the test split; as float32 where they have another floating-point type.
         score: (outputs, targets) to those metrics of the evaluator that follow from outputs alone, the one that people
             care about first, such as {"val_accuracy": 0.9}.
         options: how the search trained its networks; None where they are not trained.
@@ -59,3 +60,7 @@ class TaskData:
     preprocessing: Preprocessing | None = None
     class_names: tuple[str, ...] = ()
     licence: str = "not stated"
+
+    def __post_init__(self) -> None:
+        given = self.examples
+        object.__setattr__(self, "examples", lambda part: Examples(*map(in_single_precision, given(part))))

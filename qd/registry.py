@@ -35,6 +35,7 @@ from pydantic_core import to_json
 from .errors import UsageError, shown, suggest
 from .interrupts import Interrupted, told_apart
 from .plugins import PluginFolder
+from .precision import single_precision
 
 logger = logging.getLogger(__name__)
 
@@ -458,11 +459,13 @@ def _importing(what: str, program: str, folder: Path | None = None) -> Iterator[
 def not_ending(what: str) -> Iterator[None]:
     """Run a stranger's code, which may raise any `Exception`, and may not end the process.
 
+    What it sets as torch's default type of numbers does not outlive it.
+
     Raises:
         UsageError: it tried to.
     """
     try:
-        with told_apart():
+        with told_apart(), single_precision():
             yield
     except (Exception, Interrupted):
         raise

@@ -129,6 +129,8 @@ class SearchSpace:
         """Return the network, freshly initialised from torch's global generator, in training mode.
 
         This is the definition of the architecture: input (B, *task.input_shape) float32, output (B, task.outputs).
+        Parameters and buffers of another floating-point type become float32 afterwards; a `forward` that is to compute
+        in that type converts its input and its parameters to it, and its output back.
 
         Raises:
             Invalid: the genotype cannot stand for a network.

@@ -33,6 +33,7 @@ FLOORS: list[set[str]] = [  # from the ground up; `X/*` stands for whatever in X
         "qd/module_graph",
         "qd/plain_data",
         "qd/plugins",
+        "qd/precision",
         "qd/wording",
         "search_spaces/genes",
     },

@@ -13,6 +13,7 @@ from evaluators import Evaluator
 
 from ..candidates import Candidates, Results, Status, Weights, outcome_of
 from ..interrupts import told_apart
+from ..precision import single_precision
 from ..registry import Registry
 from .checking import BreachError, checked
 
@@ -98,7 +99,7 @@ def evaluate(evaluator: Evaluator, candidates: Candidates) -> Results:
     """
     started = time.perf_counter()
     try:
-        with told_apart():
+        with told_apart(), single_precision():
             return checked(evaluator, candidates, evaluator.evaluate(candidates.copy()))
     except BreachError as error:
         status, text = Status.FAILED, str(error)

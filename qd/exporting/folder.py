@@ -128,7 +128,7 @@ class Export:
         task = self.architecture.network_task(str(folder))
         reference = Reference(as_function(self.network), task, self.data)
         self._compare_with_log(reference.parity)
-        example = torch.zeros(2, *task.input_shape)  # two: torch takes a single one for a constant
+        example = torch.zeros(2, *task.input_shape, dtype=torch.float32)  # two: torch takes one for a constant
         for name in formats:
             form = FORMATS[name]
             deployed = self.deployed if form.fixed and self.deployed is not None else self.network

@@ -51,7 +51,8 @@ class Latency(NetworkMetric):
         network = subject.network
         if any(tensor.device != self.device for tensor in network.state_dict().values()):
             network = copy.deepcopy(network).to(self.device)
-        inputs = torch.randn(self.batch, *subject.task.input_shape, generator=torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(0)
+        inputs = torch.randn(self.batch, *subject.task.input_shape, generator=generator, dtype=torch.float32)
         return {self.name: self._median(network, inputs.to(self.device))}
 
     @torch.inference_mode()

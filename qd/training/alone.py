@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from ..precision import single_precision
 from .batches import minibatches
 from .losses import Loss
 from .options import TrainingOptions
@@ -14,10 +15,13 @@ from .step import step_of_network
 
 
 def build_seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """Call `build` with torch's global CPU generator at `seed`, in [0, 2**53); the generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
+    """Call `build` with torch's global CPU generator at `seed`, in [0, 2**53); the generator is left as it was.
+
+    The network is given single precision, whatever its own was.
+    """
+    with torch.random.fork_rng(devices=[]), single_precision():
         torch.default_generator.manual_seed(seed)
-        return build()
+        return build().float()
 
 
 def train_alone(

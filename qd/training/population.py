@@ -95,7 +95,7 @@ class _Job:
 
     def build(self, space: SearchSpace, task: Task, inputs: Tensor) -> None:
         self.network = build_seeded(lambda: space.build(copy_tree(self.genotype), task), self.seed)
-        self.network.to(device=inputs.device, dtype=inputs.dtype)
+        _as_precise_as(inputs, self.network)
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class _Training:
         if self.space.stack_signature(jobs[0].genotype) is None:
             return VmapStack([job.network for job in jobs], self.inputs[: jobs[0].options.batch_size])
         stack: Any = self.space.build_stack([job.genotype for job in jobs], self.task)
-        stack.to(device=self.inputs.device, dtype=self.inputs.dtype)
+        _as_precise_as(self.inputs, stack)
         for index, job in enumerate(jobs):
             stack.load(index, job.network.state_dict())
         return stack
@@ -191,6 +191,15 @@ def train_stack(
     take = step_of_stack(stack, inputs, targets, options, loss, steps)
     for step, rows in enumerate(minibatches(len(inputs), options[0].batch_size, steps, shared_seed, inputs.device)):
         take(step, rows)
+
+
+def _as_precise_as(inputs: Tensor, module: nn.Module) -> None:
+    """Move a module to the device of its inputs, and make it double where they are; what is complex stays so."""
+    module.to(inputs.device)
+    if inputs.dtype == torch.float64:
+        module.double()
+    else:
+        module.float()
 
 
 def _signature(space: SearchSpace, job: _Job) -> Hashable:

@@ -90,7 +90,7 @@ class Composition(nn.Sequential):
         was = self.training
         self.eval()
         with torch.no_grad():
-            x = torch.zeros(1, *self.input_shape, device=device)
+            x = torch.zeros(1, *self.input_shape, device=device, dtype=torch.float32)
             for stage in self.stages:
                 macs = []
                 for part in (stage.stitch, stage.body, stage.outlet):

@@ -70,11 +70,11 @@ class Library:
         where = self.folder / f"{name}.json"
         try:
             with torch.random.fork_rng(devices=[]):  # initial weights, which are replaced
-                module = build_architecture(record.architecture)
+                module = build_architecture(record.architecture).float()
             module.load_state_dict(self._weights[name])
             was, _ = module.training, module.eval()
             with torch.no_grad():
-                shape = tuple(module(torch.zeros(1, *record.input.shape)).shape[1:])
+                shape = tuple(module(torch.zeros(1, *record.input.shape, dtype=torch.float32)).shape[1:])
             module.train(was)
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{where}: the weights do not fit the record: {error}; build the module again") from error

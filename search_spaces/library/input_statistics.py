@@ -87,10 +87,12 @@ class InputStatistics:
     def draw(self, examples: int, seed: int) -> Tensor:
         """Draw inputs (examples, *shape), channel by channel, within the range that was seen."""
         generator = torch.Generator().manual_seed(seed)
-        noise = torch.randn((examples, *self.shape), generator=generator)
+        noise = torch.randn((examples, *self.shape), generator=generator, dtype=torch.float32)
         per_channel = (-1, *[1] * (len(self.shape) - 1))
-        deviation = torch.tensor(self.channel_deviation).reshape(per_channel)
-        return (torch.tensor(self.channel_mean).reshape(per_channel) + deviation * noise).clamp(self.low, self.high)
+        deviation = torch.tensor(self.channel_deviation, dtype=torch.float32).reshape(per_channel)
+        return (torch.tensor(self.channel_mean, dtype=torch.float32).reshape(per_channel) + deviation * noise).clamp(
+            self.low, self.high
+        )
 
 
 @torch.no_grad()
