@@ -99,10 +99,16 @@ class ChangesTheArchive(Climber):
 
 
 class ChangesParents(Climber):
+    """Keeps what it proposed, and changes it when it is parents."""
+
+    proposed = ()
+
     def ask(self, n, archive, rng):
-        if archive.best is not None:
-            archive.best.genotype["x"] = 0
-        return super().ask(n, archive, rng)
+        for genotype in self.proposed:
+            genotype["x"] = 0
+        proposals = super().ask(n, archive, rng)
+        self.proposed = proposals.genotypes
+        return proposals
 
 
 class ArraysInside(Climber):
