@@ -79,6 +79,9 @@ def train(
     source, to = Path(source), Path(to)
     names = list(FORMATS) if formats is None else check_formats(formats)
     architecture, folder, ancestors = _find(source, id, plugins)
+    checkpoint = to.with_name(f"{to.name}.training") / CHECKPOINT
+    if checkpoint.exists() and _was_made(to, architecture):  # killed between its last two steps
+        shutil.rmtree(checkpoint.parent)
     check_free(to)
     space, evaluator, data = parts_of(architecture, folder)
     assert data.options is not None
@@ -97,7 +100,6 @@ def train(
         "options": repr(options),
         "seed": architecture.seed,
     }
-    checkpoint = to.with_name(f"{to.name}.training") / CHECKPOINT
     checkpoint.parent.mkdir(exist_ok=True)
     schedule = Schedule(options, task.loss, architecture.shared_seed, architecture.seed)
     training = LongTraining(network, examples, schedule, checkpoint, identity)
@@ -149,6 +151,14 @@ def train(
         one.write(temporary, names)
     shutil.rmtree(checkpoint.parent)
     return test_scores
+
+
+def _was_made(to: Path, architecture: Architecture) -> bool:
+    """Whether a folder holds an architecture as `train` leaves it."""
+    if not (to / FILE).is_file():
+        return False
+    made = Architecture.read(to)
+    return bool(made.trained) and made.genotype == architecture.genotype
 
 
 def _find(source: Path, id: int | None, plugins: Path | str | None) -> tuple[Architecture, Path | None, list[Ancestor]]:

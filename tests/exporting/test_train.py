@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -138,6 +139,15 @@ def interrupted(best) -> Path:
     with pytest.raises(KeyboardInterrupt):
         train(best, "final", epochs=3, formats=ALONE, progress=lambda *_: os.kill(os.getpid(), signal.SIGINT))
     return Path("final.training/checkpoint.safetensors")
+
+
+def test_what_a_kill_left_beside_a_finished_training_is_swept(best, interrupted):
+    shutil.copytree("final.training", "kept")
+    train(best, "final", epochs=3, formats=ALONE)
+    Path("kept").rename("final.training")  # as where it is killed before it deletes its checkpoint
+    with pytest.raises(UsageError, match="final exists and is never overwritten"):
+        train(best, "final", epochs=3, formats=ALONE)
+    assert not Path("final.training").exists()
 
 
 def test_a_checkpoint_of_other_settings_is_refused(best, interrupted):
