@@ -107,7 +107,7 @@ class RunFolder:
 
     def with_weights(self) -> set[int]:
         """Evaluations whose weights are there."""
-        names = (path.name for path in self.weights.iterdir() if WEIGHTS.fullmatch(path.name))
+        names = (path.name for path in self.weights.glob("*") if WEIGHTS.fullmatch(path.name))
         return {int(name.partition(".")[0]) for name in names if not name.startswith(".")}
 
     def has_weights(self, evaluation: int) -> bool:
