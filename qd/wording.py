@@ -38,6 +38,13 @@ def number(value: float | None) -> str:
     return f"{value:.4g}"
 
 
+def none_is_ok(invalid: int, of: int) -> str:
+    """What evaluations did of which none is ok: "failed", "were invalid" or both."""
+    if invalid == of:
+        return "were invalid"
+    return "failed or were invalid" if invalid else "failed"
+
+
 def duration(seconds: float) -> str:
     """3725 → "1:02:05"."""
     minutes, rest = divmod(round(seconds), 60)

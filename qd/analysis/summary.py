@@ -9,6 +9,7 @@ from ..archives import Axis
 from ..candidates import Status
 from .calibration import calibration
 from .folding import FoldedLog
+from .state import state_of
 
 
 def summary(run: FoldedLog) -> dict[str, Any]:
@@ -17,9 +18,11 @@ def summary(run: FoldedLog) -> dict[str, Any]:
     predicted = [dataclasses.asdict(one) for one in calibration(run)]
     counts = run.counts
     duplicates = run.query("SELECT COUNT(*) FROM candidates WHERE id NOT IN (SELECT candidate FROM evaluations)")
-    best = archive.best
+    best, stands = archive.best, state_of(run)
     return {
         "run": run.folder.name,
+        "state": stands.word,
+        **({"reason": stands.reason} if stands.reason else {}),
         "space": run.config.space.kind,
         "evaluator": run.config.evaluator.kind,
         "evaluations": {status.label: counts.get(status, 0) for status in Status},

@@ -15,7 +15,7 @@ INTERRUPTED = 130  # what a shell reports for Ctrl-C
 
 def finish(run: Run) -> int:
     """Draw the final map, say what came out, and return the exit status."""
-    from ..analysis.failures import failures
+    from ..analysis.state import nothing_ok
     from ..search.loop import Ending
 
     print_summary(run, console)
@@ -27,15 +27,13 @@ def finish(run: Run) -> int:
         save_heatmap(run.archive, path, title=folder.name)
         note(f"map: {path}")
     ending = run.meta("ending")
-    counts = run.summary()["evaluations"]
-    if sum(counts.values()) and not counts["ok"] + counts["invalid"]:
-        cause = failures(run)[0]
-        note(f"every evaluation failed; the most frequent error ({cause.count} times):\n\n{cause.example.strip()}\n")
-        note(f"Fix its cause, then: qd resume {folder.path} budget.evaluations={2 * sum(counts.values())}")
-        return 1
     if ending == Ending.INTERRUPTED:
         note(f"interrupted; go on with: qd resume {folder.path}")
         return INTERRUPTED
+    if reason := nothing_ok(run):
+        note(reason)
+        note(f"Fix its cause, then: qd resume {folder.path} budget.evaluations={2 * sum(run.counts.values())}")
+        return 1
     if ending == Ending.EXHAUSTED:
         note("the search ended because the space is exhausted: it proposed nothing but what it had evaluated already")
     note(f"next: qd elites {folder.path} --limit 10")

@@ -22,6 +22,7 @@ def print_summary(run: Run, to: Console) -> None:
     table.add_column(style="dim")
     table.add_column()
     table.add_row("folder", str(run.folder.path))
+    table.add_row("state", _state(data))
     table.add_row("space", data["space"])
     table.add_row("evaluator", data["evaluator"])
     table.add_row("evaluations", _counts(data))
@@ -44,6 +45,12 @@ def print_summary(run: Run, to: Console) -> None:
     for one in data.get("predictions", []):
         table.add_row(f"calibration of {one['metric']}", _calibration(one))
     to.print(table)
+
+
+def _state(data: dict[str, Any]) -> str:
+    """The state, with the first line of the reason."""
+    reason = data.get("reason", "").strip().partition("\n")[0].rstrip(":")
+    return escape(f"{data['state']} ({reason})" if reason else data["state"])
 
 
 def _counts(data: dict[str, Any]) -> str:

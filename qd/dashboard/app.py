@@ -15,12 +15,13 @@ from dash import ALL, Dash, Input, Output, Patch, State, ctx, dcc, html, no_upda
 from dash.exceptions import PreventUpdate
 
 from ..analysis.history import history
+from ..analysis.state import state_of
 from ..errors import QdError
 from . import figures, pages
 from .elite import panel
 from .gate import Gate
 from .live import LiveRun, View
-from .results import Results, state_of
+from .results import Results
 
 PLOTLY = "/_dash-component-suites/plotly/package_data/plotly.min.js"
 """Our own copy, as Dash serves it: asked for at once, while the page waits for its data, not by the first figure."""
@@ -148,7 +149,7 @@ def _following(app: Dash, results: Results) -> None:
     def tick(_: int, name: str, version: int, before: str, most: int, at: int) -> Any:
         live = results.open(name)
         with live.reading() as run:
-            state = state_of(run)
+            state = state_of(run).word
             if live.tell == version and state == before:
                 raise PreventUpdate
             last = max(1, pages.finished(live.once(history)))

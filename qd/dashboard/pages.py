@@ -11,13 +11,14 @@ from dash import dcc, html
 from ..analysis.failures import failures
 from ..analysis.history import history
 from ..analysis.run import Run
+from ..analysis.state import state_of
 from ..archives import Archive
 from ..candidates import Status
 from ..wording import duration
 from . import figures
 from .live import LiveRun
 from .preview import preview
-from .results import Row, state_of
+from .results import Row
 
 NONE = "–"
 CAUSES = 30
@@ -124,7 +125,7 @@ def run_page(name: str, live: LiveRun, run: Run) -> list[Any]:
         html.Div(causes(live), id="failures"),
         dcc.Store(id="run", data=name),
         dcc.Store(id="version", data=live.tell),
-        dcc.Store(id="state", data=state_of(run)),
+        dcc.Store(id="state", data=state_of(run).word),
         dcc.Store(id="brush", data={}),
         dcc.Store(id="visible-parallel", data=False),
         dcc.Store(id="visible-curves", data=False),
@@ -164,7 +165,7 @@ def facts(live: LiveRun, run: Run) -> list[Any]:
     failed = sum(count for status, count in told.items() if not status.is_answer)
     best = archive.best
     shown = {
-        "state": html.Span(state, className=f"state {state}"),
+        "state": html.Span(state.word, className=f"state {state.word}", title=state.reason),
         f"best {archive.objective.metric.replace('_', ' ')}": NONE if best is None else f"{best.objective:.5g}",
         "elites": f"{len(archive):,} of {archive.cells:,}",
         "coverage": f"{archive.coverage:.1%}",

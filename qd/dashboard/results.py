@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..analysis.run import Run, open_run
+from ..analysis.state import state_of
 from ..errors import QdError, UsageError
 from .live import LiveRun
 
 DEPTH = 3
 """Runs may lie in folders of folders: results/experiment/treatment/seed."""
-QUIET_SECONDS = 120
-"""A search on another machine that wrote nothing for so long is not called running."""
 OPEN_RUNS = 8
 """This many runs are kept in memory."""
 
@@ -30,7 +25,7 @@ class Row:
 
     name: str
     state: str
-    """running, finished, interrupted, stopped, or what is wrong with it."""
+    """As `State.word` has it, or unreadable."""
     space: str = ""
     evaluator: str = ""
     evaluations: int = 0
@@ -113,7 +108,7 @@ class Results:
         path = self.path(name)
         stamp = _stamp(path / "log.sqlite")
         known = self._rows.get(name)
-        if known and known[0] == stamp and known[1].state != "running":
+        if known and known[0] == stamp and known[1].state not in ("running", "unknown"):
             return known[1]
         try:
             with _opened(path) as run:
@@ -122,20 +117,6 @@ class Results:
             row = Row(name, "unreadable", problem=str(error))
         self._rows[name] = (stamp, row)
         return row
-
-
-def state_of(run: Run) -> str:
-    """running, finished, exhausted, interrupted, or stopped (without a word, as after kill -9)."""
-    ending = run.meta("ending")
-    if ending is not None:
-        return {"budget used": "finished", "space exhausted": "exhausted"}.get(ending, str(ending))
-    rows = run.query("SELECT process FROM sessions ORDER BY id DESC LIMIT 1")
-    process: Any = run.parse(rows[0][0]) if rows else {}
-    if not isinstance(process, dict) or not isinstance(process.get("pid", 1), int):
-        return "stopped"
-    if process.get("host") == socket.gethostname() and "pid" in process:
-        return "running" if _alive(int(process["pid"])) else "stopped"
-    return "running" if time.time() - _changed(run.folder.log) < QUIET_SECONDS else "stopped"
 
 
 def _describe(name: str, run: Run) -> Row:
@@ -149,7 +130,7 @@ def _describe(name: str, run: Run) -> Row:
     counts = run.counts
     return Row(
         name,
-        state_of(run),
+        state_of(run).word,
         run.config.space.kind,
         run.config.evaluator.kind,
         sum(counts.values()),
@@ -167,16 +148,6 @@ def _opened(path: Path) -> Iterator[Run]:
         yield run
     finally:
         run.close()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)  # signal 0 asks, and sends nothing
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another person's
-        return True
-    return True
 
 
 def _changed(log: Path) -> float:

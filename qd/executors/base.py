@@ -42,6 +42,9 @@ class Executor(ABC):
     constructor takes the bound `evaluator`; its other arguments are the keys beside `kind` in the run file.
     """
 
+    in_process: bool = False
+    """Whether candidates are evaluated in the search's own process, so that one of them may end it."""
+
     @classmethod
     def for_run(cls, work: Work, keys: Mapping[str, Any], where: str) -> Self:
         """Make it as a run file says; one that needs more than the evaluator takes it out of `work`.

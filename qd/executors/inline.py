@@ -15,6 +15,8 @@ from .base import Executor, evaluate
 class InlineExecutor(Executor):
     """Evaluates within `collect`, in the order of submission."""
 
+    in_process = True
+
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
         self._queue: deque[Candidates] = deque()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..analysis.run import open_run
+from ..analysis.state import nothing_ok
 from ..archives import Archive
 from ..config import RunFile, load
 from ..errors import QdError, UsageError
@@ -183,8 +184,11 @@ def _make(job: Job, note: Callable[[Standing], None], told_to_stop: Callable[[],
             run = launch.resume(job.out, plugins=job.plugins, progress=progress, budget=budget.model_dump())
     archive = run.fold(run.empty_archive(), genotypes=False)
     ended = run.meta("ending") != Ending.INTERRUPTED
+    reason = nothing_ok(run) if ended else None
     note(_standing(archive, sum(run.counts.values()), run.seconds)._replace(ended=ended))
     run.close()
+    if reason:
+        raise QdError(reason)
     return ended
 
 

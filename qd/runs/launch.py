@@ -26,9 +26,10 @@ from ..search.columnar import ColumnarSearch
 from ..search.full import Search
 from ..search.loop import Ending, Loop
 from ..search.problem import Problem
+from ..search.suspects import NOBODY, Suspects
 from ..store.folder import RunFolder, free_folders, on_network
 from ..store.log import Log
-from ..store.resume import Interrupted, Unfinished, interrupted, unfinished
+from ..store.resume import Interrupted, Unfinished, interrupted, last_session, unfinished
 from . import problem, surroundings
 from .components import build_evaluator
 from .surroundings import RESUMABLE
@@ -52,9 +53,17 @@ class OpenSearch:
 
     def drive(self, progress: Progress = lambda search: None) -> Ending:
         """Search until the budget is used, the space is exhausted, or Ctrl-C; the log says which."""
-        with interruptible() as interrupted, self.problem.registry.at_hand():
-            ending = self.search.run(progress, interrupted.is_set)
-        self.log.set_meta("ending", ending.value)
+        try:
+            with interruptible() as interrupted, self.problem.registry.at_hand():
+                ending = self.search.run(progress, interrupted.is_set)
+        except KeyboardInterrupt:
+            self.log.end_session(Ending.INTERRUPTED.value)
+            raise
+        except BaseException as error:
+            with contextlib.suppress(QdError):  # perhaps it is the log that failed
+                self.log.end_session(Ending.FAILED.value, str(error) or type(error).__name__)
+            raise
+        self.log.end_session(ending.value)
         return ending
 
 
@@ -179,7 +188,8 @@ def go_on(
                 rest = interrupted(before) if before.accepted_only else unfinished(before, told=learns)
                 elites = before.fold(parts.archive).elites
                 elites.set_genotypes(parts.space.genes.column(elites.genotypes(np.arange(len(elites)))))
-                search = _make_search(parts, used, log, before.folder, rest)
+                suspects = Suspects.after(last_session(before), rest.first_batch, config.search.order == "id")
+                search = _make_search(parts, used, log, before.folder, rest, suspects)
             before.folder.complete(config.dump(), environment.describe(before.folder.path))
             before.folder.sweep_weights(elites.evaluations.tolist())
             before.close()
@@ -249,7 +259,12 @@ def _divided(
 
 
 def _make_search(
-    parts: Problem, executor: Executor, log: Log, folder: RunFolder, rest: Unfinished | Interrupted | None = None
+    parts: Problem,
+    executor: Executor,
+    log: Log,
+    folder: RunFolder,
+    rest: Unfinished | Interrupted | None = None,
+    suspects: Suspects = NOBODY,
 ) -> Loop:
     """The loop that keeps the log that the run file asks for.
 
@@ -259,12 +274,13 @@ def _make_search(
         log: not written to here.
         folder: of the run, locked.
         rest: what the log says, when resuming.
+        suspects: what was under way when the process of a session before died.
     """
     if parts.config.log.keep == "accepted":
         assert rest is None or isinstance(rest, Interrupted)
-        return ColumnarSearch(parts, executor, log, folder, rest)
+        return ColumnarSearch(parts, executor, log, folder, rest, suspects)
     assert rest is None or isinstance(rest, Unfinished)
-    return Search(parts, executor, log, folder, rest)
+    return Search(parts, executor, log, folder, rest, suspects)
 
 
 def _opened(
@@ -276,9 +292,9 @@ def _opened(
     changed: Mapping[str, Any] | None = None,
 ) -> OpenSearch:
     """Begin a session; `changed` are keys of the run file that are others than in the session before."""
-    process = {"pid": os.getpid(), "changed": dict(changed or {}), **environment.describe(folder.path)}
+    about = environment.describe(folder.path)
+    process = {"pid": os.getpid(), "changed": dict(changed or {}), **search.noted, **about}
     log.start_session(session, environment.now(), process)
-    log.set_meta("ending", None)
     return OpenSearch(search, parts, log, folder)
 
 

@@ -48,7 +48,7 @@ def open_search(
 
     def close(ending: Ending) -> None:
         with stack:
-            opened.log.set_meta("ending", ending.value)
+            opened.log.end_session(ending.value)
 
     return AskTell(opened.search, opened.problem, opened.folder.path, close)
 

@@ -27,13 +27,14 @@ from ..store.resume import Interrupted
 from .loop import FULL_FIDELITY, Loop
 from .problem import Problem
 from .seeds import candidate_seeds
+from .suspects import NOBODY, Suspects
 
 
 class ColumnarSearch(Loop):
     """One search, from its first proposal or from where an accepted log left off.
 
     Args:
-        problem, executor, log, folder: see `Loop`.
+        problem, executor, log, folder, suspects: see `Loop`.
         interrupted: what the log says, when resuming.
     """
 
@@ -44,8 +45,9 @@ class ColumnarSearch(Loop):
         log: Log,
         folder: RunFolder,
         interrupted: Interrupted | None = None,
+        suspects: Suspects = NOBODY,
     ) -> None:
-        super().__init__(problem, executor, log, folder, session=interrupted.session + 1 if interrupted else 1)
+        super().__init__(problem, executor, log, folder, interrupted.session + 1 if interrupted else 1, suspects)
         self._every = problem.config.log.every
         self._pending: dict[int, Batch] = {}
         if interrupted and interrupted.state:
@@ -53,7 +55,7 @@ class ColumnarSearch(Loop):
             self.counts.update(counts_of(interrupted.state))
             self.archive.outside = interrupted.state["outside"]
             self._pending = {batch.number: batch for batch in interrupted.pending}
-            if any(status.is_answer for status in self.counts):
+            if self.counts[Status.OK]:
                 self._first_errors = None
 
     def _under_way(self) -> int:

@@ -35,6 +35,7 @@ from .predictions import Forecasts
 from .problem import Problem
 from .reevaluation import Reevaluations, genotypes_of
 from .seeds import candidate_seed, shared_seed
+from .suspects import NOBODY, Suspects
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class Search(Loop):
     """One search, from its first proposal or from where a log left off.
 
     Args:
-        problem, executor, log, folder: see `Loop`.
+        problem, executor, log, folder, suspects: see `Loop`.
         unfinished: what the log says, when resuming.
     """
 
@@ -59,8 +60,9 @@ class Search(Loop):
         log: Log,
         folder: RunFolder,
         unfinished: Unfinished | None = None,
+        suspects: Suspects = NOBODY,
     ) -> None:
-        super().__init__(problem, executor, log, folder, session=unfinished.session + 1 if unfinished else 1)
+        super().__init__(problem, executor, log, folder, unfinished.session + 1 if unfinished else 1, suspects)
         self._known: dict[tuple[bytes, float], int] = {}
         self._in_flight: dict[int, tuple[EvaluationRow, Proposal]] = {}
         self._waiting: dict[int, list[Proposal]] = {}
@@ -445,7 +447,7 @@ class Search(Loop):
         self._remind(unfinished)
         self._restore_state(state)
         self.counts.update(unfinished.counts)
-        if any(status.is_answer for status in self.counts):
+        if self.counts[Status.OK]:
             self._first_errors = None
         self.duplicates = unfinished.duplicates
         self._known.update(unfinished.known)

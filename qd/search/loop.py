@@ -27,12 +27,14 @@ from ..errors import QdError
 from ..executors import Executor
 from ..store.folder import RunFolder
 from ..store.log import Log
+from ..wording import none_is_ok
 from .blame import BreachError, blamed
 from .problem import Problem, WeightedEmitter
 from .seeds import shared_seed, stream_seed
+from .suspects import REASON, Suspects
 
 FAILURES_AT_FIRST = 30
-"""When the first this many evaluations all fail, the search stops."""
+"""When of the first this many evaluations none is ok, the search stops."""
 BATCHES_AHEAD = 8
 """Under `order: id`, where the run file names no window."""
 SMALLEST_SHARE = 4
@@ -47,6 +49,7 @@ class Ending(StrEnum):
     BUDGET = "budget used"
     EXHAUSTED = "space exhausted"
     INTERRUPTED = "interrupted"
+    FAILED = "failed"
 
 
 class Loop(ABC):
@@ -58,9 +61,18 @@ class Loop(ABC):
         log: open for writing.
         folder: where elites' weights are kept.
         session: number of this one, from 1.
+        suspects: what was under way when the process of an earlier session died.
     """
 
-    def __init__(self, problem: Problem, executor: Executor, log: Log, folder: RunFolder, session: int) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        executor: Executor,
+        log: Log,
+        folder: RunFolder,
+        session: int,
+        suspects: Suspects,
+    ) -> None:
         config, emitters = problem.config.search, problem.emitters
         self.archive = problem.archive
         self.counts: Counter[Status] = Counter()
@@ -69,7 +81,9 @@ class Loop(ABC):
         self.evaluations_asked = 0
         self._space, self._emitters, self._executor = problem.space, list(emitters), executor
         self._log, self._folder, self._config, self._budget = log, folder, config, problem.config.budget
-        self._session = session
+        self._session, self._suspects = session, suspects
+        self._alone: list[Results] = []
+        self._should_stop: Callable[[], bool] = lambda: False
         self._rng = np.random.default_rng(stream_seed(config.seed, "search"))
         self._weights = np.array([one.weight for one in emitters]) / sum(one.weight for one in emitters)
         self._shared_seed = shared_seed(config.seed, Purpose.SEARCH, 0)
@@ -92,6 +106,11 @@ class Loop(ABC):
         """Search time, earlier sessions included."""
         return self._seconds_before + time.monotonic() - self._started
 
+    @property
+    def noted(self) -> dict[str, Any]:
+        """What its session notes of it, for the case that the process dies."""
+        return {"in_process": self._executor.in_process, "suspects": self._suspects.dump()}
+
     def run(
         self,
         on_tell: Callable[[Any], None] = lambda search: None,
@@ -100,21 +119,22 @@ class Loop(ABC):
         """Search until the budget is used, the space is exhausted, or `should_stop` says so after a tell.
 
         Raises:
-            QdError: every one of the first evaluations failed, or the log cannot be written.
+            QdError: none of the first evaluations is ok, or the log cannot be written.
         """
         self._started = time.monotonic()
+        self._should_stop = should_stop
         self._submit_again()
         if not should_stop():
             self._ask_and_commit()
         while self._under_way():
-            if should_stop():
+            if should_stop() and not self._alone:
                 return Ending.INTERRUPTED
-            arrived = self._collect()
+            arrived, self._alone = self._alone or self._collect(), []
             if not arrived and self._config.order == "arrival":
                 self._ask_and_commit()  # workers may have joined
             for results in self._in_order(arrived):
                 self._tell(results, asking=not should_stop())
-                self._stop_if_all_failed()
+                self._stop_if_none_is_ok()
                 on_tell(self)
         if self.budget_used:
             return Ending.BUDGET
@@ -220,17 +240,39 @@ class Loop(ABC):
         shared_seed: int | None = None,
         fidelity: float = FULL_FIDELITY,
     ) -> None:
-        self._executor.submit(
-            Candidates(
-                ids=ids,
-                evaluation_ids=evaluations,
-                seeds=seeds,
-                shared_seed=self._shared_seed if shared_seed is None else shared_seed,
-                genotypes=self._space.genes.column(genotypes),
-                fidelity=fidelity,
-                purpose=purpose,
-            )
+        candidates = Candidates(
+            ids=ids,
+            evaluation_ids=evaluations,
+            seeds=seeds,
+            shared_seed=self._shared_seed if shared_seed is None else shared_seed,
+            genotypes=self._space.genes.column(genotypes),
+            fidelity=fidelity,
+            purpose=purpose,
         )
+        if self._executor.in_process and self._suspects.concerns(evaluations):
+            self._evaluate_one_by_one(candidates)
+        else:
+            self._executor.submit(candidates)
+
+    def _evaluate_one_by_one(self, candidates: Candidates) -> None:
+        """Evaluate suspects before all else, as one batch to the rest of the search; the log says who is next."""
+        for row, id in enumerate(candidates.evaluation_ids.tolist()):
+            if self._should_stop():
+                return
+            if self._suspects.is_lost(id):
+                results = Results.without_metrics(
+                    candidates.take([row]), Status.LOST, REASON.format(self._suspects.alone[id])
+                )
+                results.attempts[id] = 0  # in this session
+            else:
+                self._log.note_in_session({"evaluating": id})
+                self._executor.submit(candidates.take([row]))
+                arrived: list[Results] = []
+                while not arrived:
+                    arrived = self._executor.collect(timeout=1.0)
+                results = Results.join(arrived)
+            self._alone = [Results.join([*self._alone, results])]
+        self._log.note_in_session({"evaluating": None})
 
     def _add(self, results: Results, candidates: np.ndarray, genotypes: Genotypes) -> list[Insertion]:
         """Offer what was answered to the archive; `candidates` (N,) and genotypes belong to the rows of `results`."""
@@ -254,13 +296,14 @@ class Loop(ABC):
             one.emitter.tell(told, self.archive, one.rng)
 
     def _count_errors(self, results: Results) -> None:
-        """Note the errors of the first evaluations, as long as there is no answer."""
+        """Note the errors of the first evaluations, as long as none is ok."""
         if self._first_errors is None:
             return
-        if any(Status(value).is_answer for value in np.unique(results.status).tolist()):
+        if (results.status == Status.OK).any():
             self._first_errors = None
         else:
-            self._first_errors.update(text.strip() for text in results.errors.values())
+            ids = results.evaluation_ids.tolist()
+            self._first_errors.update(results.errors.get(id, "no reason was given").strip() for id in ids)
 
     def _keep_weights(self, insertions: Sequence[Insertion]) -> None:
         """Write the weights of what became an elite; they are there before the log says so."""
@@ -284,13 +327,14 @@ class Loop(ABC):
             self._with_weights -= gone
         self._executor.release(results.evaluation_ids.tolist())
 
-    def _stop_if_all_failed(self) -> None:
+    def _stop_if_none_is_ok(self) -> None:
         if self._first_errors is None or self._first_errors.total() < FAILURES_AT_FIRST:
             return
         error, times = self._first_errors.most_common(1)[0]
+        invalid = self.counts[Status.INVALID]
         raise QdError(
-            f"the first {self._first_errors.total()} evaluations all failed;"
-            f" the most frequent error ({times} times):\n\n{error}\n\n"
+            f"the first {self._first_errors.total()} evaluations all {none_is_ok(invalid, self.evaluations)};"
+            f" the most frequent reason ({times} times):\n\n{error}\n\n"
             f"Fix its cause, then: qd resume {self._folder.path}"
         )
 

@@ -33,6 +33,10 @@ SCHEMA_VERSION = 2
 LONGEST_TEXT = 20_000
 """Characters that are kept of an error, and of a genotype as people read it."""
 LONGEST_NAME = 100
+NOTE_IN_SESSION = "UPDATE sessions SET process = json_patch(process, ?) WHERE id = (SELECT MAX(id) FROM sessions)"
+LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+BUSY_SECONDS = 30
+"""So long a commit waits for whoever has locked the log; readers lock it for moments on a network filesystem alone."""
 INSERT_EVALUATION = "INSERT INTO evaluations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -136,6 +140,7 @@ class Log:
 
     def __init__(self, path: Path, names: Sequence[str]) -> None:
         self.path = path
+        self._file: tuple[int, int] | None = None
         self._names = tuple(names)
         columns = ", ".join(["_evaluation", "_tell", "_attempt", "_status", "_seconds", "_worker", "_error"])
         metrics = "".join(f', "{name}"' for name in self._names)
@@ -195,11 +200,30 @@ class Log:
         connection = _connect(self.path)
         if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")  # a transaction of its own
+        self._file = _identity(self.path)
         return connection
 
     def start_session(self, number: int, started: str, process: Mapping[str, Any]) -> None:
-        """Note who writes from now on."""
-        self._write([("INSERT INTO sessions VALUES (?, ?, ?)", [(number, started, json.dumps(process))])])
+        """Note who writes from now on, and that it has not ended yet."""
+        self._write(
+            [
+                ("INSERT INTO sessions VALUES (?, ?, ?)", [(number, started, json.dumps(process))]),
+                ("INSERT OR REPLACE INTO meta VALUES ('ending', 'null')", [()]),
+            ]
+        )
+
+    def note_in_session(self, facts: Mapping[str, Any]) -> None:
+        """Add to what the session notes of its process; None takes a fact away."""
+        self._write([(NOTE_IN_SESSION, [(json.dumps(facts),)])])
+
+    def end_session(self, ending: str, failure: str | None = None) -> None:
+        """Note how it ended; without this, its process died."""
+        self._write(
+            [
+                ("INSERT OR REPLACE INTO meta VALUES ('ending', ?)", [(json.dumps(ending),)]),
+                (NOTE_IN_SESSION, [(json.dumps({"failure": failure}),)]),
+            ]
+        )
 
     def set_meta(self, name: str, value: Any) -> None:
         """Replace one of the things that a resume may change."""
@@ -266,6 +290,11 @@ class Log:
 
     def _write(self, writes: Iterable[tuple[str, Iterable[Sequence[Any]]]]) -> None:
         connection = self._connection
+        if _identity(self.path) != self._file:
+            raise QdError(
+                f"{self.path}: the log was moved, removed or replaced while the search was writing to it, so it ends"
+                " here. If it was moved, all completed evaluations are there: go on with qd resume and its new folder"
+            )
         try:
             connection.execute("BEGIN IMMEDIATE")
             for statement, rows in writes:
@@ -274,6 +303,8 @@ class Log:
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            if error.sqlite_errorcode & 0xFF in LOCKED:
+                connection.execute("PRAGMA busy_timeout = 0")  # waited for once, and not again for every last word
             raise _explained(error, self.path) from error
 
     def _result_rows(self, change: Transaction) -> list[tuple[Any, ...]]:
@@ -302,7 +333,7 @@ class Log:
 
 def _connect(path: Path) -> sqlite3.Connection:
     network = on_network(path.parent)
-    connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
     try:
         connection.execute(f"PRAGMA journal_mode = {'DELETE' if network else 'WAL'}")
         connection.execute(f"PRAGMA synchronous = {'FULL' if network else 'NORMAL'}")
@@ -319,12 +350,21 @@ def _explained(error: sqlite3.Error, path: Path) -> QdError:
             f"{path}: the disk is full or fails ({error}). All evaluations completed before are safe;"
             f" make room, then: qd resume {path.parent}"
         )
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    if code in LOCKED:
         return QdError(
-            f"{path}: another program keeps the log for itself ({error}). All evaluations completed before are safe;"
-            f" close that program, then: qd resume {path.parent}"
+            f"{path}: another program, or a plug-in, has kept the log locked for {BUSY_SECONDS} s."
+            f" All evaluations completed before are safe; end it, then: qd resume {path.parent}"
         )
     return QdError(f"{path}: cannot write ({error})")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells the file from another one of its name; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _finite(value: float) -> float | None:

@@ -60,6 +60,12 @@ class Unfinished:
     told: ToldBefore | None = None
     """Where an emitter learns from it; else None."""
 
+    @property
+    def first_batch(self) -> list[int]:
+        """The evaluations under way that were sent together before all others."""
+        rows = [row for row, _ in self.in_flight]
+        return [row.id for row in rows if row.batch == rows[0].batch]
+
 
 class Interrupted(NamedTuple):
     """What an accepted log says about the moment after its last tell."""
@@ -70,6 +76,31 @@ class Interrupted(NamedTuple):
     """The last one; 0 where none began."""
     pending: list[Batch]
     """Asked and not told, in their order."""
+
+    @property
+    def first_batch(self) -> list[int]:
+        """The evaluations under way that were sent together before all others."""
+        return self.pending[0].ids.tolist() if self.pending else []
+
+
+@dataclass(frozen=True)
+class LastSession:
+    """Who wrote last.
+
+    Args:
+        process: what it noted of itself.
+        died: whether it ended without a word.
+    """
+
+    process: Mapping[str, Any]
+    died: bool
+
+
+def last_session(run: LogReader) -> LastSession:
+    """Read who wrote last."""
+    rows = run.query("SELECT process FROM sessions ORDER BY id DESC LIMIT 1")
+    noted = run.parse(rows[0][0]) if rows else {}
+    return LastSession(noted if isinstance(noted, dict) else {}, run.meta("ending") is None)
 
 
 def unfinished(run: LogReader, told: bool = False) -> Unfinished:

@@ -20,7 +20,8 @@ CREATE TABLE metrics (           -- definitions, so that looking needs no plug-i
 CREATE TABLE sessions (          -- one per `run` and `resume`
     id      INTEGER PRIMARY KEY,
     started TEXT NOT NULL,       -- ISO 8601, UTC
-    process TEXT NOT NULL        -- JSON: host, pid, versions, changed keys of the run file
+    process TEXT NOT NULL        -- JSON: host, pid, versions, changed keys of the run file; suspects
+                                 -- (see qd/search/suspects.py), and how it failed
 ) STRICT;
 
 CREATE TABLE candidates (        -- every proposal, duplicates too (those have no evaluation)

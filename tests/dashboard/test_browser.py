@@ -245,7 +245,7 @@ def test_a_page_follows_a_search_that_runs(
     page.screenshot(path=screenshots / "running.png")
     process.terminate()
     process.wait()
-    page.wait_for_function("document.querySelector('#facts').innerText.includes('interrupted')")
+    page.wait_for_function("document.querySelector('#facts').innerText.includes('stopped')")
     assert not log.with_name("log.sqlite-wal").exists(), "the log is one file, though it was looked at"
     assert qd.open_run(results / "live").count == shown()
 
