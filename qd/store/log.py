@@ -303,7 +303,7 @@ class Log:
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            if error.sqlite_errorcode & 0xFF in LOCKED:
+            if _code(error) in LOCKED:
                 connection.execute("PRAGMA busy_timeout = 0")  # waited for once, and not again for every last word
             raise _explained(error, self.path) from error
 
@@ -344,7 +344,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _explained(error: sqlite3.Error, path: Path) -> QdError:
-    code = error.sqlite_errorcode & 0xFF  # the rest of it says more of a failing disk
+    code = _code(error)
     if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_TOOBIG):
         return QdError(
             f"{path}: the disk is full or fails ({error}). All evaluations completed before are safe;"
@@ -356,6 +356,11 @@ def _explained(error: sqlite3.Error, path: Path) -> QdError:
             f" All evaluations completed before are safe; end it, then: qd resume {path.parent}"
         )
     return QdError(f"{path}: cannot write ({error})")
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's, without what it says more of a failing disk; 0 of an error of Python's own."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
