@@ -14,7 +14,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from ..errors import QdError
 from .options import Command
-from .output import note, notes_of_the_library, take_every_character
+from .output import note, notes_of_the_library
+from .streams import lasting_streams
 
 FIRST = ("run", "resume", "show", "elites", "map", "plot", "compare", "report", "serve", "verify", "export")
 """Commands in the order in which a person meets them; the others follow by name."""
@@ -101,19 +102,16 @@ def commands() -> dict[str, TyperCommand]:
 
 def main() -> None:
     """The `qd` command: errors that a person can fix are shown without a traceback."""
-    take_every_character()
-    try:
-        with notes_of_the_library():
-            app()
-    except QdError as error:
-        note(f"qd: {error}")
-        sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        note("qd: interrupted")
-        sys.exit(130)
-    except BrokenPipeError:  # `qd elites … | head`
-        sys.stderr.close()
-        sys.exit(0)
-    except OSError as error:  # a picture or an export on a full disk, or where nothing may be written
-        note(f"qd: {error}")
-        sys.exit(1)
+    with lasting_streams():
+        try:
+            with notes_of_the_library():
+                app()
+        except QdError as error:
+            note(f"qd: {error}")
+            sys.exit(error.exit_status)
+        except KeyboardInterrupt:
+            note("qd: interrupted")
+            sys.exit(130)
+        except OSError as error:  # a picture or an export on a full disk, or where nothing may be written
+            note(f"qd: {error}")
+            sys.exit(1)

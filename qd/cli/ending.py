@@ -24,8 +24,12 @@ def finish(run: Run) -> int:
         from ..plots.heatmap import save_heatmap  # matplotlib takes a second to load
 
         path = folder.pictures / "map.png"
-        save_heatmap(run.archive, path, title=folder.name)
-        note(f"map: {path}")
+        try:
+            save_heatmap(run.archive, path, title=folder.name)
+        except Exception as error:  # a full disk: the search is done all the same
+            note(f"warning: the map cannot be drawn ({error}); again with: qd map {folder.path} --out map.png")
+        else:
+            note(f"map: {path}")
     ending = run.meta("ending")
     if ending == Ending.INTERRUPTED:
         note(f"interrupted; go on with: qd resume {folder.path}")

@@ -28,18 +28,12 @@ class _Console(Console):
             yield segment if segment.control else segment._replace(text=printable(segment.text))
 
 
-console = _Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
+console = _Console(stderr=True, highlight=False, width=None if sys.stderr and sys.stderr.isatty() else 120)
 
 
 def stdout() -> Console:
     """For tables; a pipe or a file gets lines as long as they need to be."""
     return _Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-
-
-def take_every_character() -> None:
-    """Let stdout show what its encoding lacks by an escape, as stderr does."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def note(line: str) -> None:

@@ -57,12 +57,13 @@ class Suspects:
             before = cls(batch[0])
         if not (last.died and last.process.get("in_process")):
             return before
+        evaluated: int | None = None
         if before.one_by_one:  # the log says whose turn it was, if it was anyone's
             evaluated = last.process.get("evaluating")
-        else:
-            evaluated = batch[0] if len(batch) == 1 else None
+        elif len(batch) == 1:
+            evaluated = batch[0]
         alone = dict(before.alone)
-        if evaluated in batch:
+        if evaluated is not None and evaluated in batch:
             alone[evaluated] = alone.get(evaluated, 0) + 1
         deaths = before.deaths + 1
         found = cls(batch[0], deaths, deaths > (ordered and len(batch) > 1), alone)

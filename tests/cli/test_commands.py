@@ -20,6 +20,7 @@ def test_show_json_has_the_promised_keys(finished, qd_command):
     data = json.loads(answer.out)
     assert list(data) == [
         "run",
+        "state",
         "space",
         "evaluator",
         "evaluations",
