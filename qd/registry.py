@@ -152,6 +152,15 @@ class Registry:
             )
         return found
 
+    def has_key(self, room: str, kind: str, key: str, where: str) -> bool:
+        """Whether a key may stand beside a kind; arguments are those of `find`.
+
+        Raises:
+            UsageError: there is no such kind.
+        """
+        found = self.find(room, kind, where)
+        return _open_ended(found) or key in keys_of(found)
+
     def build(
         self,
         room: str,

@@ -36,7 +36,7 @@ def resume(
 
     changes = with_workers(overrides, workers)
     with contextlib.closing(open_run(folder)) as before:
-        budget = launch.resumed_config(before, changes, {}).budget
+        budget = launch.resumed_config(before, changes, {}, plugins).budget
     with Progress(budget) as progress:
         found = launch.resume(folder, plugins=plugins, progress=progress, overrides=changes)
     sys.exit(finish(found))

@@ -182,10 +182,12 @@ class RunFile(Model):
             refuse(value.get("evaluator"))
         return value
 
-    @field_validator("metrics", mode="before")
+    @field_validator("executor", "metrics", mode="before")
     @classmethod
     def _by_kind(cls, value: Any) -> Any:
-        return [{"kind": one} if isinstance(one, str) else one for one in value] if isinstance(value, list) else value
+        if isinstance(value, list):
+            return [{"kind": one} if isinstance(one, str) else one for one in value]
+        return {"kind": value} if isinstance(value, str) else value
 
     @field_validator("log", mode="before")
     @classmethod

@@ -11,22 +11,24 @@ from pydantic import ValidationError
 
 from ..errors import UsageError, shown
 from ..plain_data import check_plain, parse_yaml, read_text
+from .left_over import HasKey, without_left_over
 from .messages import explain
 from .models import RunFile
 
-SHORT_FORMS = {"objective": "metric", "log": "keep", "metrics": "kind", "data": "kind"}
+SHORT_FORMS = {"objective": "metric", "log": "keep", **dict.fromkeys(("executor", "metrics", "data"), "kind")}
 """Keys that may be written as one word, or as a list of them, and the key that a word then stands for."""
 
 KEY = re.compile(r"[^.\[\]]+(\.[^.\[\]]+|\[[^.\[\]]+\])*")
 """Names behind dots, and indices in brackets or behind dots."""
 
 
-def load(path: Path, overrides: Mapping[str, Any] | Sequence[str] = ()) -> RunFile:
+def load(path: Path, overrides: Mapping[str, Any] | Sequence[str] = (), has_key: HasKey | None = None) -> RunFile:
     """Read a run file and lay the overrides over it.
 
     Args:
         path: a YAML file.
         overrides: "archive.measures[0].bins=10" strings, or a mapping of keys (dotted or nested) to values.
+        has_key: as for `override`.
 
     Raises:
         UsageError: naming file, key, what was expected and, for a misspelt key, the near miss.
@@ -37,7 +39,7 @@ def load(path: Path, overrides: Mapping[str, Any] | Sequence[str] = ()) -> RunFi
         reason = error.strerror if isinstance(error, OSError) else str(error)
         reason = "no such file" if isinstance(error, FileNotFoundError) else reason
         raise UsageError(f"{path}: {reason}; expected a run file in YAML, e.g. scripts/runs/fashion_moe.yaml") from None
-    return check(override(parse(text, str(path)), overrides, str(path)), str(path))
+    return check(override(parse(text, str(path)), overrides, str(path), has_key), str(path))
 
 
 def parse(text: str, name: str) -> dict[str, Any]:
@@ -55,17 +57,28 @@ def parse(text: str, name: str) -> dict[str, Any]:
     return data
 
 
-def override(data: dict[str, Any], overrides: Mapping[str, Any] | Sequence[str], name: str) -> dict[str, Any]:
+def override(
+    data: dict[str, Any], overrides: Mapping[str, Any] | Sequence[str], name: str, has_key: HasKey | None = None
+) -> dict[str, Any]:
     """Return a copy of `data` with every override put in its place; lists are indexed as `measures[0]` or `measures.0`.
 
+    Args:
+        data: of a run file.
+        overrides: as for `load`.
+        name: of the file, for messages.
+        has_key: where an override names another kind, keys of the old one go, unless this says that the new one has
+            them: `Registry.has_key`. Without it all stay, and a run is refused that has them.
+
     Raises:
-        UsageError: an override is not key=value, or an index is out of range.
+        UsageError: an override is not key=value, an index is out of range, or a kind cannot be found.
     """
     pairs = list(overrides.items()) if isinstance(overrides, Mapping) else [_pair(item) for item in overrides]
     result = _copy(data)
     for key, value in pairs:
         _put(result, key, value, name)
-    return result
+    if has_key is None:
+        return result
+    return without_left_over(data, result, lambda room, kind, key, where: has_key(room, kind, key, f"{name}: {where}"))
 
 
 def check(data: dict[str, Any], name: str) -> RunFile:

@@ -43,7 +43,7 @@ class Executor(ABC):
     """
 
     in_process: bool = False
-    """Whether candidates are evaluated in the search's own process, so that one of them may end it."""
+    """Whether candidates are evaluated in the process of the search, in turn, so that one of them may end it."""
 
     @classmethod
     def for_run(cls, work: Work, keys: Mapping[str, Any], where: str) -> Self:

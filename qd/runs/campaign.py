@@ -22,6 +22,7 @@ from ..analysis.state import nothing_ok
 from ..archives import Archive
 from ..config import RunFile, load
 from ..errors import QdError, UsageError
+from ..registry import Registry
 from ..search.loop import Ending, Loop
 from ..store.folder import RunFolder
 from . import launch
@@ -200,7 +201,7 @@ def _standing(archive: Archive, evaluations: int, seconds: float) -> Standing:
 
 
 def _config(job: Job) -> RunFile:
-    return load(job.file, job.overrides)
+    return load(job.file, job.overrides, Registry(job.plugins or job.file.resolve().parent).has_key)
 
 
 def _check(job: Job) -> None:

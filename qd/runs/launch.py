@@ -22,6 +22,7 @@ from ..config import RunFile, check, load, override
 from ..errors import QdError, UsageError
 from ..executors import Executor, Work
 from ..interrupts import interrupt
+from ..registry import Registry
 from ..search.columnar import ColumnarSearch
 from ..search.full import Search
 from ..search.loop import Ending, Loop
@@ -73,7 +74,7 @@ def run(
     out: Path | str | None = None,
     plugins: Path | str | None = None,
     progress: Progress = lambda search: None,
-    executor: AnyExecutor | Mapping[str, Any] | None = None,
+    executor: AnyExecutor | Mapping[str, Any] | str | None = None,
     overrides: Sequence[str] = (),
     **keys: Any,
 ) -> Run:
@@ -108,7 +109,7 @@ def resume(
     *,
     plugins: Path | str | None = None,
     progress: Progress = lambda search: None,
-    executor: AnyExecutor | Mapping[str, Any] | None = None,
+    executor: AnyExecutor | Mapping[str, Any] | str | None = None,
     overrides: Sequence[str] = (),
     **keys: Any,
 ) -> Run:
@@ -137,7 +138,7 @@ def begin(
     *,
     out: Path | str | None = None,
     plugins: Path | str | None = None,
-    executor: AnyExecutor | Mapping[str, Any] | None = None,
+    executor: AnyExecutor | Mapping[str, Any] | str | None = None,
     overrides: Sequence[str] = (),
     **keys: Any,
 ) -> Iterator[OpenSearch]:
@@ -148,10 +149,10 @@ def begin(
     """
     file = Path(file)
     keys, executor = _divided(keys, executor)
-    config = load(file, list(overrides) or keys)
-    if overrides and keys:
-        config = check(override(config.dump(), keys, str(file)), str(file))
     plugin_folder = Path(plugins) if plugins else file.resolve().parent
+    config = load(file, list(overrides) or keys, Registry(plugin_folder).has_key)
+    if overrides and keys:
+        config = check(override(config.dump(), keys, str(file), Registry(plugin_folder).has_key), str(file))
     parts = problem.prepare(config, str(file), plugin_folder)
     with _executor(executor, parts, str(file)) as used:
         parts.registry.mention()
@@ -167,7 +168,7 @@ def go_on(
     folder: Path | str,
     *,
     plugins: Path | str | None = None,
-    executor: AnyExecutor | Mapping[str, Any] | None = None,
+    executor: AnyExecutor | Mapping[str, Any] | str | None = None,
     overrides: Sequence[str] = (),
     **keys: Any,
 ) -> Iterator[OpenSearch]:
@@ -179,7 +180,7 @@ def go_on(
     """
     before = open_run(folder)
     keys, executor = _divided(keys, executor)
-    config = resumed_config(before, overrides, keys)
+    config = resumed_config(before, overrides, keys, plugins)
     parts = prepare_again(before, config, plugins)
     with before.folder.lock(), _executor(executor, parts, str(before.folder.log)) as used:
         learns = any(one.emitter.remembers for one in parts.emitters)
@@ -209,12 +210,15 @@ def prepare_again(before: Run, config: RunFile, plugins: Path | str | None) -> P
     Raises:
         UsageError: a plug-in is missing, or the parts are others than those that the run was made with.
     """
-    folder = plugins or before.meta("plugin_folder")
-    folder = Path(folder) if folder else None
-    parts = problem.prepare(config, str(before.folder.log), folder, before.recorded)
+    parts = problem.prepare(config, str(before.folder.log), _plugin_folder(before, plugins), before.recorded)
     parts.registry.mention()
     surroundings.compare(parts, before)
     return parts
+
+
+def _plugin_folder(before: Run, plugins: Path | str | None) -> Path | None:
+    folder = plugins or before.meta("plugin_folder")
+    return Path(folder) if folder else None
 
 
 def make_executor(config: RunFile, parts: Problem, name: str) -> Executor:
@@ -250,7 +254,7 @@ def _executor(given: AnyExecutor | None, parts: Problem, name: str) -> Iterator[
 
 
 def _divided(
-    keys: Mapping[str, Any], executor: AnyExecutor | Mapping[str, Any] | None
+    keys: Mapping[str, Any], executor: AnyExecutor | Mapping[str, Any] | str | None
 ) -> tuple[dict[str, Any], AnyExecutor | None]:
     """Keys of the run file, and the executor where it is none of them."""
     if executor is None or isinstance(executor, Executor) or callable(executor):
@@ -408,14 +412,17 @@ def _make_log(file: Path, folder: RunFolder, config: RunFile, parts: Problem) ->
         raise
 
 
-def resumed_config(before: Run, overrides: Sequence[str], keys: Mapping[str, Any]) -> RunFile:
-    """The run's configuration with the changes of a resume.
+def resumed_config(
+    before: Run, overrides: Sequence[str], keys: Mapping[str, Any], plugins: Path | str | None = None
+) -> RunFile:
+    """The run's configuration with the changes of a resume; arguments are `resume`'s.
 
     Raises:
         UsageError: a change of anything but budget and executor.
     """
     name = str(before.folder.run_file)
-    data = override(override(surroundings.as_edited(before), list(overrides), name), keys, name)
+    has_key = Registry(_plugin_folder(before, plugins)).has_key
+    data = override(override(surroundings.as_edited(before), list(overrides), name, has_key), keys, name, has_key)
     config = check(data, name)
     old, new = before.config.dump(), config.dump()
     for key in new.keys() | old.keys():

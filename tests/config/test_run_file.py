@@ -11,6 +11,7 @@ import pytest
 from qd.config import RunFile, check, dotted, load, override, parse
 from qd.errors import UsageError, suggest
 from qd.plain_data import dump_yaml
+from qd.registry import Registry
 
 TEXT = """\
 space: {kind: sparse_moe}
@@ -313,3 +314,52 @@ def test_what_a_run_folder_keeps_reads_back_equal() -> None:
     again = check(parse(dump_yaml(config.dump()), "run.yaml"), "run.yaml")
     assert again == config
     assert repr(again) == repr(config)
+
+
+# ------------------------------------------------------- leaving a kind
+
+
+@pytest.mark.parametrize(
+    ("overrides", "section", "expected"),
+    [
+        (["executor.kind=inline"], "executor", {"kind": "inline"}),
+        (["executor=inline"], "executor", {"kind": "inline"}),
+        (["executor={kind: inline}"], "executor", {"kind": "inline"}),
+        ({"executor": {"kind": "inline"}}, "executor", {"kind": "inline"}),
+        ({"executor": "inline"}, "executor", {"kind": "inline"}),
+        (["executor.kind=ray"], "executor", {"kind": "ray", "workers": 2, "timeout_seconds": 9}),
+        (["executor.workers=3"], "executor", {"kind": "ray", "workers": 3, "timeout_seconds": 9}),
+        (["executor.kind=inline", "executor.workers=4"], "executor", {"kind": "inline", "workers": 4}),
+        (["emitters[0].kind=random"], "emitters", [{"kind": "random", "weight": 3.0}]),
+        (["emitters.0.kind=evolutionary"], "emitters", [{"kind": "evolutionary", "weight": 3.0, "initial": 7}]),
+        (["metrics[0].kind=modularity"], "metrics", [{"kind": "modularity", "name": "mine"}]),
+        (["evaluator.kind=retina"], "evaluator", {"kind": "retina"}),
+        (["space.kind=conv_blocks"], "space", {"kind": "conv_blocks"}),
+    ],
+    ids=str,
+)
+def test_an_override_leaves_a_kind_with_its_keys(tmp_path: Path, overrides, section: str, expected) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        "space: {kind: sparse_moe, depth: [1, 2]}\n"
+        "evaluator: {kind: image_classification, data: digits, epochs: 2}\n"
+        "archive: {objective: val_loss, measures: [{metric: macs, low: 0, high: 9}]}\n"
+        "emitters: [{kind: map_elites, weight: 3, initial: 7, crossover: 0.1}]\n"
+        "executor: {kind: ray, workers: 2, timeout_seconds: 9}\n"
+        "metrics: [{kind: latency, batch: 4, name: mine}]\n"
+        "budget: {evaluations: 5}\n"
+    )
+    assert load(file, overrides, Registry().has_key).dump()[section] == expected
+
+
+def test_of_a_data_set_and_of_a_plug_in(tmp_path: Path) -> None:
+    base = "evaluators.image_classification"
+    plugin = f"from {base} import ImageClassification\n\n\nclass Mine(ImageClassification):\n    pass\n"
+    (tmp_path / "kinds_to_leave.py").write_text(plugin)
+    data = parse(TEXT, "run.yaml")
+    data["evaluator"] = {"kind": "image_classification", "data": {"kind": "mnist", "folder": "/somewhere"}, "epochs": 2}
+    changes = ["evaluator.data.kind=digits", "evaluator.kind=kinds_to_leave:Mine"]
+    found = override(data, changes, "run.yaml", Registry(tmp_path).has_key)
+    assert found["evaluator"] == {"kind": "kinds_to_leave:Mine", "data": {"kind": "digits"}, "epochs": 2}
+    with pytest.raises(UsageError, match=r"run\.yaml: evaluator\.kind: unknown Evaluator 'image'"):
+        override(data, ["evaluator.kind=image"], "run.yaml", Registry(tmp_path).has_key)

@@ -15,6 +15,7 @@ import yaml
 
 import qd
 from qd.errors import UsageError
+from qd.testing.toys import copy_toy
 
 BAD = {
     "budget.evalutions=5": r"budget\.evalutions: unknown key; did you mean 'evaluations'\?",
@@ -225,3 +226,20 @@ def test_a_run_is_quiet_in_python(workbench, capsys, caplog):
     with caplog.at_level(logging.INFO):
         qd.run(workbench.write(), out="run").elites()
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["executor=inline", "executor.kind=inline", "executor={kind: inline}", {"kind": "inline"}, "inline"],
+    ids=str,
+)
+def test_a_resume_leaves_an_executor_with_its_keys(workbench, change):
+    copy_toy("rings", workbench.folder, "rings_to_leave")
+    executor = {"kind": "rings_to_leave:LastFirst", "ahead": 2}
+    qd.run(workbench.write(executor=executor, budget={"evaluations": 20}), out="run")
+    if isinstance(change, str) and change.startswith("executor"):
+        run = qd.resume("run", overrides=[change, "budget.evaluations=40"])
+    else:
+        run = qd.resume("run", executor=change, budget={"evaluations": 40})
+    assert run.count == 40
+    assert run.config.executor.model_dump() == {"kind": "inline"}
