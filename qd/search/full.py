@@ -109,7 +109,7 @@ class Search(Loop):
             return asked
         for results in self._collect():
             self.tell(results)
-        self._stop_if_all_failed()
+        self._stop_if_none_is_ok()
         left = [pair for pair in asked if pair[0].id in self._in_flight]
         return left + self.ask(size - len(left), fidelity)
 

@@ -15,7 +15,6 @@ import qd
 from qd.analysis import state as state_module
 from qd.analysis.state import state_of
 from qd.errors import QdError
-from qd.runs.launch import begin
 from qd.store.folder import RunFolder
 
 INVALID = {"space": {"side": 1}}
@@ -82,9 +81,12 @@ def test_a_failure_has_its_reason(workbench, qd_command):
 
 
 def test_what_raises_is_no_death(workbench):
-    with pytest.raises(ZeroDivisionError), begin(workbench.write(), out="run") as opened:
-        opened.drive(lambda search: 1 / 0)
-    assert state_of(qd.open_run("run")) == ("failed", "division by zero")
+    def progress(search):
+        raise ZeroDivisionError("of its own")
+
+    with pytest.raises(ZeroDivisionError):
+        qd.run(workbench.write(), out="run", progress=progress)
+    assert state_of(qd.open_run("run")) == ("failed", "of its own")
     assert qd.resume("run").count == 200
 
 
