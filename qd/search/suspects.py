@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from ..store.resume import LastSession
 
@@ -48,9 +49,11 @@ class Suspects:
             last: the session before.
             batch: evaluations of the first batch under way at its end.
             ordered: whether the log depends on what is evaluated together; a batch is then tried once more as it is.
+
+        Raises:
+            ValueError: the session notes something else than suspects.
         """
-        noted = last.process.get("suspects", {})
-        before = cls(**{**noted, "alone": {int(id): times for id, times in noted.get("alone", {}).items()}})
+        before = TypeAdapter(cls).validate_python(last.process.get("suspects", {}))
         if not batch:
             return NOBODY
         if before.first != batch[0]:
