@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError
-from ..store.reader import LogReader
+from ..store.reader import ARCHIVED, LogReader
 
 ANCESTORS = 300
 """This many are followed at the most; crossover doubles their number with every generation."""
@@ -25,7 +25,7 @@ class Ancestor:
     emitter: str
     readable: str
     objective: float | None
-    """In the metric's own unit; None where it has no ok search evaluation."""
+    """In the metric's own unit, the mean over its evaluations in the search; None where none of them is ok."""
 
 
 def lineage(run: LogReader, candidate: int, generations: int | None = None) -> list[Ancestor]:
@@ -64,8 +64,8 @@ def _objectives(run: LogReader, candidates: list[int]) -> dict[int, float]:
     objective = run.config.archive.objective.metric
     return dict(
         run.query(
-            f'SELECT e.candidate, results."{objective}" FROM evaluations e JOIN results ON _evaluation = e.id'
-            " WHERE e.purpose = 'search' AND _status = 0 AND e.candidate IN (SELECT value FROM json_each(?))",
+            f'SELECT e.candidate, AVG(results."{objective}") FROM evaluations e JOIN results ON _evaluation = e.id'
+            f" WHERE {ARCHIVED} AND e.candidate IN (SELECT value FROM json_each(?)) GROUP BY e.candidate",
             [json.dumps(candidates)],
         )
     )

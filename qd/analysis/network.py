@@ -11,6 +11,7 @@ from ..display import Displayed
 from .elites import evaluation_of
 from .folding import FoldedLog
 from .lineage import Ancestor, lineage
+from .spread import measured
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,16 @@ class ReadableGenotype:
 
 @dataclass(frozen=True)
 class Network(Displayed):
-    """A candidate that was evaluated. A notebook shows its diagram and its metrics."""
+    """A candidate that was evaluated. A notebook shows its diagram and its metrics.
+
+    Metrics are means over its evaluations in the search, `samples` of them: more than one where some are repeated.
+    """
 
     run: FoldedLog
     id: int
     evaluation: int
     metrics: dict[str, float]
+    samples: int
     genotype: ReadableGenotype
 
     def lineage(self) -> list[Ancestor]:
@@ -53,4 +58,6 @@ def network(run: FoldedLog, candidate: int) -> Network:
     """
     evaluation = evaluation_of(run, candidate)
     genotype = ReadableGenotype(run.genotypes([candidate])[candidate], run.readable(candidate))
-    return Network(run, candidate, evaluation, run.metrics_of(evaluation), genotype)
+    found = measured(run, [candidate])[candidate]
+    metrics = {name: spread.mean for name, spread in found.items()}
+    return Network(run, candidate, evaluation, metrics, max(spread.seeds for spread in found.values()), genotype)

@@ -1,20 +1,22 @@
-"""What candidates reach with fresh seeds: the spreads that `qd verify` wrote to the log."""
+"""What candidates reach over several evaluations: in the search itself, or with the fresh seeds of `qd verify`."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..candidates import Purpose, Status
-from ..store.reader import LogReader, columns
+from ..store.reader import ARCHIVED, LogReader, columns
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A metric of one candidate over verifications, in the metric's unit."""
+    """A metric of one candidate over several evaluations, in the metric's unit."""
 
     mean: float
     deviation: float
@@ -27,10 +29,23 @@ class Spread:
 
 def verified(run: LogReader) -> dict[int, dict[str, Spread]]:
     """{candidate: {metric: spread}} of all that were verified and gave an answer."""
+    return _spreads(run, "e.purpose = ? AND _status = ?", [Purpose.VERIFICATION.value, Status.OK.value])
+
+
+def measured(run: LogReader, candidates: Sequence[int]) -> dict[int, dict[str, Spread]]:
+    """{candidate: {metric: spread}} over the evaluations that the archive is made of: one, unless some are repeated.
+
+    Those of the candidates that have none are left out.
+    """
+    chosen = json.dumps([int(id) for id in candidates])
+    return _spreads(run, f"{ARCHIVED} AND e.candidate IN (SELECT value FROM json_each(?))", [chosen])
+
+
+def _spreads(run: LogReader, condition: str, arguments: Sequence[Any]) -> dict[int, dict[str, Spread]]:
     rows = run.query(
         f"SELECT e.candidate{columns(run.metrics)} FROM results JOIN evaluations e ON e.id = _evaluation"
-        " WHERE e.purpose = ? AND _status = ? ORDER BY e.candidate, e.repeat",
-        [Purpose.VERIFICATION.value, Status.OK.value],
+        f" WHERE {condition} ORDER BY e.candidate, e.repeat",
+        arguments,
     )
     values: dict[int, list[tuple[float, ...]]] = {}
     for candidate, *row in rows:

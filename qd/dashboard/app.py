@@ -180,11 +180,12 @@ def _drawing(app: Dash, results: Results) -> None:
         live = results.open(name)
         with live.reading() as run:
             archive = live.archive(_view(x, y, objective), _tell(live, at, most))
-            kept = figures.brushed(live.metrics(archive), run.metrics, brush) if brush else None
+            metrics = live.metrics(archive)
+            kept = figures.brushed(metrics, run.metrics, brush) if brush else None
             last = pages.finished(live.once(history))
         text = pages.moment(min(at, last), archive)
         brush_text = f"{int(kept.sum()):,} of {len(archive):,} elites are within the brush." if kept is not None else ""
-        return figures.map_figure(archive, kept, chosen), text, brush_text
+        return figures.map_figure(archive, metrics, kept, chosen), text, brush_text
 
     for id in ("parallel", "curves"):
         app.clientside_callback(VISIBLE, Output(f"visible-{id}", "data"), Input(f"{id}-place", "id"))

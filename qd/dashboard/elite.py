@@ -14,7 +14,7 @@ from dash import dcc, html
 
 from ..analysis.lineage import Ancestor, lineage
 from ..analysis.run import Run
-from ..analysis.spread import Spread
+from ..analysis.spread import Spread, measured
 from ..plots.architecture import architecture
 from ..plots.comparison import comparison
 from ..wording import tested
@@ -39,15 +39,15 @@ def panel(run: Run, candidate: int, spreads: Mapping[str, Spread] | None, pinned
     Raises:
         UsageError: there is no such candidate, or it has no metrics.
     """
-    evaluation = run.evaluation_of(candidate)
-    metrics = run.metrics_of(evaluation)
+    run.evaluation_of(candidate)  # raises where it has none
+    own = measured(run, [candidate])[candidate]
     objective = run.config.archive.objective.metric
     command = f"qd export {shlex.quote(str(run.folder.path))} --id {candidate} --to network_{candidate}"
     parts = [
         html.H2(["Candidate ", html.Span(str(candidate), id="elite-id")]),
-        html.P(f"{objective.replace('_', ' ')} {_number(metrics[objective])}", className="quiet"),
+        html.P(f"{objective.replace('_', ' ')} {_value(own[objective])}", className="quiet"),
         image(architecture(run, candidate), f"modules of candidate {candidate}"),
-        html.Div([_metrics(run, metrics, spreads), _origin(run, candidate)], className="columns"),
+        html.Div([_metrics(run, own, spreads), _origin(run, candidate)], className="columns"),
         html.H3("Genotype"),
         html.Pre(json.dumps(run.genotypes([candidate])[candidate], indent=2), className="genotype"),
         html.H3("Take it home"),
@@ -72,19 +72,21 @@ def image(svg: str, words: str, style: str = "diagram") -> html.Div:
     return html.Div(picture, className=style)
 
 
-def _metrics(run: Run, metrics: Mapping[str, float], spreads: Mapping[str, Spread] | None) -> html.Div:
+def _metrics(run: Run, own: Mapping[str, Spread], spreads: Mapping[str, Spread] | None) -> html.Div:
     rows = []
     for name, metric in run.metrics.items():
         cells = [
             html.Th(name.replace("_", " "), scope="row"),
-            html.Td(_number(metrics[name]), **{"data-metric": name, "data-value": repr(metrics[name])}),  # type: ignore[arg-type]
+            html.Td(_value(own[name]), **{"data-metric": name, "data-value": repr(own[name].mean)}),  # type: ignore[arg-type]
             html.Td(metric.unit),
         ]
         if spreads is not None:
             part = f" ({tested(name)})" if tested(name) != name and name in spreads else ""
             cells.append(html.Td(_spread(spreads.get(name)) + part))
         rows.append(html.Tr(cells))
-    head = ["metric", "value", "unit", *(["verified, mean ± deviation"] if spreads is not None else [])]
+    samples = max(spread.seeds for spread in own.values())
+    value = "value" if samples == 1 else f"mean of {samples} evaluations ± deviation"
+    head = ["metric", value, "unit", *(["verified, mean ± deviation"] if spreads is not None else [])]
     return html.Div(
         [html.H3("Metrics"), html.Table([html.Thead(html.Tr([html.Th(one) for one in head])), html.Tbody(rows)])]
     )
@@ -112,6 +114,10 @@ def _ancestor(one: Ancestor) -> html.Li:
         ],
         title=one.readable,
     )
+
+
+def _value(spread: Spread) -> str:
+    return _spread(spread) if spread.seeds > 1 else _number(spread.mean)
 
 
 def _spread(spread: Spread | None) -> str:

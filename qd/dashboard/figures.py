@@ -6,7 +6,7 @@ and many pages may follow a search.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -23,26 +23,31 @@ Plain = dict[str, Any]
 FADED = "#c9ccd0"
 """Elites that the brush leaves out."""
 COLOURS = "Viridis"
+HOVER = "%{text}<extra></extra>"
 LINES = "#e8e8e8"
 POINTS = 1500
 """Of a curve; more cannot be seen."""
 FONT = {"family": "system-ui, Helvetica, Arial, sans-serif", "size": 13}
 
 
-def map_figure(archive: Archive, kept: np.ndarray | None = None, chosen: int | None = None) -> Plain:
+def map_figure(
+    archive: Archive, metrics: pandas.DataFrame, kept: np.ndarray | None = None, chosen: int | None = None
+) -> Plain:
     """The archive of one or two measures; a click on a cell gives its candidate as `customdata`.
 
     Args:
         archive: of one or two axes.
+        metrics: a row for each elite, in the archive's order: what the tooltip says of it.
         kept: (E,) bool, for each elite whether the brush leaves it in; None without a brush.
         chosen: the candidate to mark.
     """
     keep = np.ones(len(archive), bool) if kept is None else kept
-    faded = [_cells(archive, ~keep, True)] if not keep.all() else []
+    words = _tooltips(archive, metrics)
+    faded = [_cells(archive, words, ~keep, True)] if not keep.all() else []
     borders = [] if archive.binned or archive.corners() is None else [_borders(archive)]
     nothing = {"visible": False, "range": [0, 1], "fixedrange": True}
     return {
-        "data": [*faded, _cells(archive, keep, False), *borders, map_mark(archive, chosen)],
+        "data": [*faded, _cells(archive, words, keep, False), *borders, map_mark(archive, chosen)],
         "layout": {
             "margin": {"l": 70, "r": 130, "t": 10, "b": 60, "autoexpand": False},  # as of #preview in style.css
             "plot_bgcolor": EMPTY,
@@ -57,33 +62,36 @@ def map_figure(archive: Archive, kept: np.ndarray | None = None, chosen: int | N
     }
 
 
-def _cells(archive: Archive, rows: np.ndarray, faded: bool) -> Plain:
-    return _grid(archive, rows, faded) if archive.binned else _dots(archive, rows, faded)
+def _cells(archive: Archive, words: Sequence[str], rows: np.ndarray, faded: bool) -> Plain:
+    return (_grid if archive.binned else _dots)(archive, words, rows, faded)
 
 
-def _grid(archive: Archive, rows: np.ndarray, faded: bool) -> Plain:
+def _grid(archive: Archive, words: Sequence[str], rows: np.ndarray, faded: bool) -> Plain:
     x = archive.axes[0]
     y_edges = archive.axes[1].edges() if len(archive.axes) > 1 else np.array([0.0, 1.0])
     shape = (len(y_edges) - 1, x.bins)
     values = np.full(shape, np.nan)
     ids: list[list[int | None]] = [[None] * shape[1] for _ in range(shape[0])]
+    texts = [[""] * shape[1] for _ in range(shape[0])]
     for slot in np.flatnonzero(rows).tolist():
         column, row = (*archive.position(archive.elites.cells[slot]), 0)[:2]
         values[row, column] = archive.elites.objectives[slot]
         ids[row][column] = int(archive.elites.candidates[slot])
+        texts[row][column] = words[slot]
     return {
         "type": "heatmap",
         "x": x.edges().tolist(),
         "y": y_edges.tolist(),
         "z": [[None if value != value else value for value in line] for line in values.tolist()],
         "customdata": ids,
+        "text": texts,
         "hoverongaps": False,
-        "hovertemplate": _hover(archive),
+        "hovertemplate": HOVER,
         **_colours(archive, faded, "z"),
     }
 
 
-def _dots(archive: Archive, rows: np.ndarray, faded: bool) -> Plain:
+def _dots(archive: Archive, words: Sequence[str], rows: np.ndarray, faded: bool) -> Plain:
     points = np.array(list(middles(archive).values())).reshape(-1, 2)[rows]
     colours = _colours(archive, faded, "c")
     size = 10 if len(archive) < 1500 else 6
@@ -94,7 +102,8 @@ def _dots(archive: Archive, rows: np.ndarray, faded: bool) -> Plain:
         "customdata": archive.elites.candidates[rows].tolist(),
         "mode": "markers",
         "marker": {"color": archive.elites.objectives[rows].tolist(), "size": size, **colours},
-        "hovertemplate": _hover(archive).replace("%{z", "%{marker.color"),
+        "text": [words[slot] for slot in np.flatnonzero(rows).tolist()],
+        "hovertemplate": HOVER,
     }
 
 
@@ -131,12 +140,14 @@ def _colours(archive: Archive, faded: bool, letter: str) -> Plain:
     return {**colours, **scale, "colorbar": {"title": {"text": title, "side": "right"}, "thickness": 16}}
 
 
-def _hover(archive: Archive) -> str:
-    lines = ["<b>%{customdata}</b>", f"{_words(archive.objective.metric)} %{{z:.5g}}"]
-    lines.append(f"{_words(archive.axes[0].metric)} %{{x:.4g}}")
-    if len(archive.axes) > 1:
-        lines.append(f"{_words(archive.axes[1].metric)} %{{y:.4g}}")
-    return "<br>".join(lines) + "<extra></extra>"
+def _tooltips(archive: Archive, metrics: pandas.DataFrame) -> list[str]:
+    """Of each elite: its id, and its own objective and measures, which are not those of its cell."""
+    names = list(dict.fromkeys([archive.objective.metric, *(axis.metric for axis in archive.axes)]))
+    columns = [metrics[name].tolist() for name in names]
+    return [
+        "<br>".join([f"<b>{id}</b>", *(f"{_words(name)} {value:.5g}" for name, value in zip(names, row, strict=True))])
+        for id, *row in zip(archive.elites.candidates.tolist(), *columns, strict=True)
+    ]
 
 
 def _ruler(axis: Axis) -> Plain:

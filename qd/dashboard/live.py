@@ -89,7 +89,17 @@ class LiveRun:
         return self._moments[key]
 
     def metrics(self, archive: Archive) -> pandas.DataFrame:
-        """One row for each elite, in the archive's order: `id`, `evaluation` and every metric. While `reading`."""
+        """One row for each elite, in the archive's order: `id`, `evaluation` and every metric. While `reading`.
+
+        Where evaluations are repeated, metrics are means over those of the elite.
+        """
+        if self._run.reevaluates:
+            ids = archive.elites.candidates.tolist()
+            means = self._run.means_of(ids)
+            frame = pandas.DataFrame([means[id] for id in ids], columns=list(self._run.metrics))
+            frame.insert(0, "evaluation", archive.elites.evaluations)
+            frame.insert(0, "id", archive.elites.candidates)
+            return frame
         evaluations = archive.elites.evaluations.tolist()
         known = () if self._metrics is None else self._metrics.index
         missing = sorted(set(evaluations).difference(known))

@@ -104,7 +104,10 @@ def run_page(name: str, live: LiveRun, run: Run) -> list[Any]:
             [
                 html.Div(
                     [
-                        html.Div([*_preview(archive), graph("map", figures.map_figure(archive))], className="plot map"),
+                        html.Div(
+                            [*_preview(archive), graph("map", figures.map_figure(archive, live.metrics(archive)))],
+                            className="plot map",
+                        ),
                         html.P("Grey: no network found. Click on a cell to open its network.", className="quiet"),
                     ]
                 ),

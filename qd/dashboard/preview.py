@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 
-import numpy as np
 from matplotlib.colors import to_hex
 
-from ..archives import Archive
+from ..archives import Archive, widened
 from ..plots.style import EMPTY, colours_of
 
 
@@ -17,8 +16,8 @@ def preview(archive: Archive) -> str | None:
         return None
     width, height = ([axis.bins for axis in archive.axes] + [1])[:2]
     values = archive.elites.objectives
-    low, span = (values.min(), np.ptp(values) or 1.0) if len(values) else (0.0, 1.0)
-    fills = colours_of(archive.objective)((values - low) / span)
+    low, high = widened(float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    fills = colours_of(archive.objective)((values - low) / (high - low))
     cells = []
     for cell, fill in zip(archive.elites.cells, fills, strict=True):
         x, y = (*archive.position(cell), 0)[:2]

@@ -122,11 +122,14 @@ class Results:
 def _describe(name: str, run: Run) -> Row:
     objective = run.config.archive.objective.metric
     direction = "MAX" if run.metrics[objective].direction == "maximise" else "MIN"
-    # What once was an elite was no better than the best one is now, so no archive is needed.
-    rows = run.query(
-        f'SELECT COUNT(DISTINCT i.cell), {direction}(results."{objective}") FROM insertions i'
-        " JOIN results ON _evaluation = i.evaluation"
-    )
+    if run.reevaluates:  # elites lose value, and leave their cells
+        best = run.archive.best
+        elites, value = len(run.archive), best.objective if best else None
+    else:  # what once was an elite was no better than the best one is now, so no archive is needed
+        ((elites, value),) = run.query(
+            f'SELECT SUM(i.displaced IS NULL), {direction}(results."{objective}") FROM insertions i'
+            " JOIN results ON _evaluation = i.evaluation"
+        )
     counts = run.counts
     return Row(
         name,
@@ -135,8 +138,8 @@ def _describe(name: str, run: Run) -> Row:
         run.config.evaluator.kind,
         sum(counts.values()),
         sum(count for status, count in counts.items() if not status.is_answer),
-        rows[0][0],
-        rows[0][1],
+        elites or 0,
+        value,
         objective,
     )
 

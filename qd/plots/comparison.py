@@ -11,6 +11,7 @@ import networkx
 import numpy as np
 
 from ..analysis.run import Run
+from ..analysis.spread import measured
 from ..errors import UsageError
 from .architecture import CHANGED, LINE, MARGIN, diagram, svg_text
 from .base import Plot
@@ -134,7 +135,10 @@ def _header(ids: Sequence[int]) -> Row:
 
 
 def _metric_rows(run: Run, ids: Sequence[int]) -> list[Row]:
-    first, second = [run.metrics_of(run.evaluation_of(id)) for id in ids]
+    for id in ids:
+        run.evaluation_of(id)  # raises where it has none
+    found = measured(run, ids)
+    first, second = [{name: spread.mean for name, spread in found[id].items()} for id in ids]
     rows: list[Row] = []
     for name, metric in run.metrics.items():
         label = f"{name} [{metric.unit}]" if metric.unit else name

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 
 from ..analysis.run import Run
 from ..analysis.spread import pooled_deviation, verified
-from ..archives import Archive, Axis, Objective
+from ..archives import Archive, Axis, Objective, widened
 from ..errors import UsageError
 from .base import Plot
 from .cells import grid_of, middles, outlines, values_of
@@ -97,6 +97,8 @@ def heatmap(archive: Archive, axes: Axes, name: str = "", limits: tuple[float, f
         name: of the run, above the picture.
         limits: values of the first and the last colour; default: what the archive holds.
     """
+    if limits is None and len(archive):
+        limits = widened(float(archive.elites.objectives.min()), float(archive.elites.objectives.max()))
     mesh = draw_cells(archive, axes, values_of(archive), limits)
     if len(archive) or limits:
         label = objective_label(archive.objective)

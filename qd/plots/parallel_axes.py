@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from ..analysis.run import Run
 from ..archives import widened
+from ..config import LARGEST
 from ..errors import UsageError
 from .base import Plot
 from .heatmap import colour_bar
@@ -68,15 +69,14 @@ def parallel_axes(run: Run, measures: Sequence[str] = (), objective: str | None 
 
 
 def _draw_axis(axes: Axes, index: int, values: np.ndarray) -> np.ndarray:
-    """Draw the vertical line with its ticks; returns the heights of the values in [0, 1]."""
+    """Draw the vertical line with its ticks; returns the heights of the values in [0, 1], NaN where there is none."""
     axes.axvline(index, color="black", linewidth=0.8, ymin=0.03, ymax=0.97)
-    if not values.size:
-        return values
-    log = scale_of(values.tolist()) == "log"
-    places = np.log10(values) if log else values
-    low, high = places.min(), places.max()
-    if low == high:
-        low, high = low - 0.5, high + 0.5
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return np.full(len(values), np.nan)
+    log = scale_of(known.tolist()) == "log"
+    places = np.log10(values) if log else np.clip(values, -LARGEST, LARGEST)
+    low, high = widened(float(np.nanmin(places)), float(np.nanmax(places)))
     for share in np.linspace(0, 1, TICKS):
         value = low + share * (high - low)
         text = short(float(f"{10**value if log else value:.3g}"))

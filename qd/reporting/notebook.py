@@ -55,6 +55,8 @@ def archive_html(archive: Archive) -> str:
 def network_html(network: Network) -> str:
     """The diagram and the metrics of a network."""
     rows = [(name, f"{value:.6g} {network.run.metrics[name].unit}") for name, value in network.metrics.items()]
+    if network.samples > 1:
+        rows.append(("", f"means of {network.samples} evaluations"))
     return architecture(network.run, network.id) + _table(rows)
 
 

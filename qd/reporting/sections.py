@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ..analysis.failures import failures
 from ..analysis.run import Run
-from ..analysis.spread import verified
+from ..analysis.spread import measured, verified
 from ..archives import Elite
 from ..plain_data import dump_yaml, read_json
 from ..plots.architecture import architecture
@@ -117,10 +117,16 @@ def diagrams(run: Run) -> str:
     if not chosen:
         return ""
     parts = ["<h2>Networks: the best, and the corners of the map</h2>"]
+    found = measured(run, [elite.candidate for _, elite in chosen])
+    objective = run.archive.objective.metric
     for what, elite in chosen:
-        metrics = run.metrics_of(elite.evaluation)
-        axes = ", ".join(f"{axis.metric} {number(metrics[axis.metric])}" for axis in run.archive.axes)
-        text = f"{what}: {run.archive.objective.metric} {number(elite.objective)}, {axes}"
+        spreads = found[elite.candidate]
+        axes = ", ".join(f"{axis.metric} {number(spreads[axis.metric].mean)}" for axis in run.archive.axes)
+        samples = spreads[objective].seeds
+        text = f"{what}: {objective} {number(elite.objective)}, {axes}"
+        text += f"; means of {samples} evaluations, {objective} ± {number(spreads[objective].deviation)}" * (
+            samples > 1
+        )
         parts.append(f'<p><a href="#elite-{elite.candidate}">{elite.candidate}</a>, {escape(text)}</p>')
         parts.append(f'<div class="wide">{architecture(run, elite.candidate)}</div>')
     return "\n".join(parts)
