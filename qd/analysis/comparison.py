@@ -282,12 +282,15 @@ def _statistics(run: _Loaded, most: np.ndarray) -> list[float]:
 
 
 def _merged(runs: Sequence[_Loaded]) -> Archive:
-    archive = runs[0].archive.emptied()
+    archive = runs[0].archive.with_cells().emptied()
+    sign = archive.objective.sign
     for run in runs:
         elites = run.archive.elites
-        metrics = {axis.metric: axis.values(elites.positions[:, i]) for i, axis in enumerate(archive.axes)}
-        metrics[archive.objective.metric] = elites.objectives
-        archive.add(elites.evaluations, elites.candidates, metrics, [None] * len(elites))
+        for slot, cell in enumerate(run.cells.tolist()):
+            value, best = float(elites.objectives[slot]), archive.elites.get(cell)
+            if best is None or sign * value > sign * best.objective:
+                ids = int(elites.evaluations[slot]), int(elites.candidates[slot])
+                archive.replace(cell, *ids, value, elites.positions[slot], None)
     return archive
 
 

@@ -64,7 +64,7 @@ def elite_rows(
     Raises:
         UsageError: `where` is refused, or `sort` is no metric of this run.
     """
-    archive = archive or run.archive
+    archive = run.archive if archive is None else archive  # an empty one is false
     sort = sort or archive.objective.metric
     if sort not in run.metrics:
         raise UsageError(f"`sort`: no metric {sort!r} was logged{suggest(sort, sorted(run.metrics))}")

@@ -8,10 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..config import LARGEST
-
-SMALLEST = 1e-300
-"""Of ranges to draw: between numbers that are closer there are too few others."""
+from ..config import LARGEST, SMALLEST
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,7 @@ def widened(low: float, high: float) -> tuple[float, float]:
     """A range of values that bins, colours or a ruler can be laid over: as it is, or wider where it is none."""
     low, high = (min(max(end, -LARGEST), LARGEST) for end in (low, high))
     size = max(abs(low), abs(high))
-    if high - low > max(1e-12 * size, SMALLEST):
+    if high - low >= max(1e-12 * size, SMALLEST):
         return low, high
     around = max(size / 2, SMALLEST) if size else 0.5
     return low - around, high + around

@@ -5,6 +5,7 @@ from .earlier import from_log
 from .messages import dotted, explain
 from .models import (
     LARGEST,
+    SMALLEST,
     ArchiveConfig,
     AxisConfig,
     BudgetConfig,
@@ -21,6 +22,7 @@ from .reading import check, load, override, parse
 
 __all__ = [
     "LARGEST",
+    "SMALLEST",
     "ArchiveConfig",
     "AxisConfig",
     "BudgetConfig",

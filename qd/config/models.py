@@ -11,6 +11,8 @@ from .data_folders import refuse
 
 LARGEST = 1e300
 """What lies further from 0 is told as no number: sums and differences of such values are more than a float can hold."""
+SMALLEST = 1e-280
+"""The least range of an axis: what is narrower cannot be drawn."""
 
 
 class Model(BaseModel):
@@ -81,6 +83,10 @@ class AxisConfig(Model):
             raise ValueError(f"low and high lie within ±{LARGEST:g}, got low={self.low:g} and high={self.high:g}")
         if self.scale == "log" and self.low <= 0:
             raise ValueError(f"a logarithmic axis starts above 0, got low={self.low:g}")
+        if self.high - self.low < SMALLEST:
+            raise ValueError(
+                f"low and high lie {SMALLEST:g} apart at least, got low={self.low:g} and high={self.high:g}"
+            )
         return self
 
 

@@ -51,7 +51,8 @@ def parallel_axes(run: Run, measures: Sequence[str] = (), objective: str | None 
     heights = np.empty((len(frame), len(names)))
     for index, name in enumerate(names):
         heights[:, index] = _draw_axis(axes, index, frame[name].to_numpy(np.float64))
-    figure.suptitle(f"{words(run.folder.name)}: {len(frame)} elites", fontsize=10, x=0.01, ha="left")
+    plural = "elites" if len(frame) != 1 else "elite"
+    figure.suptitle(f"{words(run.folder.name)}: {len(frame)} {plural}", fontsize=10, x=0.01, ha="left")
     if len(frame):
         values = frame[goal.metric].to_numpy(np.float64)
         limits = widened(float(values.min()), float(values.max()))

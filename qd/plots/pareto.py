@@ -39,7 +39,8 @@ def pareto(run: Run, cost: str | None = None, objective: str | None = None) -> F
     plain(axes)
     scale = scale_of(frame[cost].tolist())
     axes.set(xscale=scale, xlabel=metric_label(cost, run.metrics[cost]), ylabel=objective_label(goal))
-    axes.scatter(frame[cost], frame[goal.metric], s=12, color=FAINT, label=f"{len(frame)} elites")
+    plural = "elites" if len(frame) != 1 else "elite"
+    axes.scatter(frame[cost], frame[goal.metric], s=12, color=FAINT, label=f"{len(frame)} {plural}")
     axes.plot(front[cost], front[goal.metric], "o-", drawstyle="steps-post", color=SERIES[0], markersize=4,
               linewidth=1.2, label=f"{len(front)} that no other beats in both")  # fmt: skip
     found = verified(run)
