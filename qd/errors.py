@@ -23,7 +23,11 @@ class UsageError(QdError):
 
 def shown(value: Any) -> str:
     """The value as Python writes it, for a message: its beginning alone where it is long."""
-    text = repr(value)
+    return clipped(repr(value))
+
+
+def clipped(text: str) -> str:
+    """A text for a message: its beginning alone where it is long."""
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 

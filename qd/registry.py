@@ -29,11 +29,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import to_json
-
-from .errors import UsageError, shown, suggest
+from .errors import UsageError, clipped, shown, suggest
 from .interrupts import Interrupted, told_apart
+from .plain_data import typed
 from .plugins import PluginFolder
 from .precision import single_precision
 
@@ -209,7 +207,7 @@ class Registry:
         for name in arguments:
             if name not in known and not _open_ended(cls):
                 left = [one for one in known if one not in arguments]
-                raise UsageError(f"{where}.{name}: unknown key{suggest(name, [*left, *beside])}")
+                raise UsageError(f"{where}.{clipped(name)}: unknown key{suggest(name, [*left, *beside])}")
         for name in known:
             if parameters[name].default is inspect.Parameter.empty and name not in arguments:
                 raise UsageError(f"{where}.{name}: this key is missing; {cls.__name__} needs it")
@@ -331,7 +329,7 @@ def _find_installed(room: str, kind: str, where: str) -> type[Any]:
     points = [point for point in _entry_points(room) if point.name == kind]
     if not points:
         raise UsageError(
-            f"{where}.kind: unknown {base.__name__} {kind!r}{suggest(kind, names(room))}"
+            f"{where}.kind: unknown {base.__name__} {shown(kind)}{suggest(kind, names(room))}"
             " (a plug-in's is written my_file:MyClass)"
         )
     if len({point.value for point in points}) > 1:
@@ -420,25 +418,9 @@ def _own_hints(cls: type) -> dict[str, Any]:
 
 def _checked(value: Any, annotation: Any, where: str) -> Any:
     try:
-        # as JSON: there a list may stand for a tuple, and a string for a path, which strict Python values may not
-        return TypeAdapter(annotation).validate_json(to_json(value, inf_nan_mode="constants"), strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place, here = where, value
-        for part in first["loc"]:  # between the keys stand branches of unions, which are nobody's words
-            if isinstance(part, int):
-                place += f"[{part}]"
-                here = here[part] if isinstance(here, list | tuple) and part < len(here) else None
-            elif isinstance(here, Mapping) and (part in here or first["type"] == "missing"):
-                place += f".{part}"
-                here = here.get(part)
-        if first["type"] == "extra_forbidden":
-            raise UsageError(f"{place}: unknown key") from None
-        if first["type"] == "missing":
-            raise UsageError(f"{place}: this key is missing") from None
-        message = first["msg"].removeprefix("Value error, ")
-        message = message[0].lower() + message[1:]
-        raise UsageError(f"{place}: {message}, got {shown(first['input'])}") from None
+        return typed(value, annotation, where)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 @contextlib.contextmanager

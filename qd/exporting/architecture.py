@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, dataclass, field, fields
+import math
+from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import Field as DataclassField
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, field_validator
 
 from search_spaces import Genotype, Invalid, SearchSpace, Task
 from search_spaces.genes import copy_tree
 
 from ..analysis.run import Run
-from ..config import moved
+from ..config import Component, moved
 from ..environment import __version__
-from ..errors import QdError, UsageError
-from ..plain_data import read_json
-from ..registry import Registry, is_plugin
+from ..errors import QdError, UsageError, clipped, shown
+from ..plain_data import read_json, typed
+from ..registry import Registry, is_own, is_plugin
 
 FORMAT = 1
 FILE = "architecture.json"
+LARGEST_INPUT = 2**26
+"""Numbers in an example that a network takes in, and that it gives out: a picture of 8,000 x 8,000 pixels."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +90,21 @@ class Architecture:
         try:
             data = read_json(path)
         except (OSError, ValueError) as error:
-            raise UsageError(f"{folder}: expected an export with {FILE} in it ({error})") from error
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise UsageError(f"{folder}: expected an export with {FILE} in it ({reason})") from error
         if not isinstance(data, dict) or "format" not in data:
             raise UsageError(f"{path}: expected an object with `format` in it")
         if data["format"] != FORMAT:
-            raise UsageError(f"{path}: written in format {data['format']}, this qd reads format {FORMAT}; update qdnas")
+            raise UsageError(
+                f"{path}: written in format {shown(data['format'])}, this qd reads format {FORMAT}; update qdnas"
+            )
         missing = [one.name for one in fields(cls) if one.name not in data and not _is_optional(one)]
         if missing:
             raise UsageError(f"{path}: expected {', '.join(missing)} in it")
+        try:
+            typed(data, _File)
+        except ValueError as error:
+            raise UsageError(f"{path}: {error}") from None
         data["evaluator"] = moved(data["evaluator"])  # exports outlive the keys of run files
         return cls(**{one.name: data[one.name] for one in fields(cls) if one.name in data})
 
@@ -109,9 +122,12 @@ class Architecture:
 
         Raises:
             UsageError: the space is unknown, or takes other arguments.
+            QdError: it does not allow this genotype.
         """
         arguments = {name: value for name, value in self.space.items() if name != "kind"}
-        return Registry(folder).build("spaces", self.space["kind"], arguments, where)
+        space = Registry(folder).build("spaces", self.space["kind"], arguments, where)
+        self._check_genotype(space, where)
+        return space
 
     def network_task(self, where: str) -> Task:
         """The task of its network.
@@ -130,14 +146,68 @@ class Architecture:
             QdError: the space does not build this genotype.
         """
         from ..training import build_seeded
+        from ..training.memory import memory_of, physical_memory
 
         task = self.network_task(where)
+        self._check_genotype(space, where)
+        try:
+            if is_own("spaces", self.space["kind"]):  # a stranger's may need real tensors
+                needed = memory_of(lambda: space.build(copy_tree(self.genotype), task))
+                if needed > physical_memory():
+                    raise QdError(
+                        f"{where}: its network would need {needed / 2**30:,.0f} GB, and this machine has"
+                        f" {physical_memory() / 2**30:,.0f} GB"
+                    )
+            return build_seeded(lambda: space.build(copy_tree(self.genotype), task), self.seed)
+        except QdError:
+            raise
+        except Exception as error:  # whatever a space runs into with a task that is not for it
+            raise QdError(f"{where}: {self._not_built}: {_in_words(error)}") from error
+
+    def _check_genotype(self, space: SearchSpace, where: str) -> None:
         try:
             space.genes.validate(self.genotype)
-            return build_seeded(lambda: space.build(copy_tree(self.genotype), task), self.seed)
         except Invalid as error:
-            raise QdError(f"{where}: this version of {self.space['kind']} does not build it: {error}") from error
+            raise QdError(f"{where}: {self._not_built}: {error}") from error
+
+    @property
+    def _not_built(self) -> str:
+        return f"this version of {self.space['kind']} does not build it"
 
 
-def _is_optional(one: Field[Any]) -> bool:
+class _TaskInFile(BaseModel):
+    input_shape: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=8)]
+    outputs: Annotated[int, Field(ge=1, le=LARGEST_INPUT)]
+    loss: Literal["cross_entropy", "mean_squared_error"]
+
+    @field_validator("input_shape")
+    @classmethod
+    def _fits(cls, value: list[int]) -> list[int]:
+        if math.prod(value) > LARGEST_INPUT:
+            raise ValueError(f"expected at most {LARGEST_INPUT:,} numbers")
+        return value
+
+
+class _File(BaseModel):
+    """What an architecture's file holds."""
+
+    space: Component
+    genotype: Any
+    task: _TaskInFile | None
+    evaluator: Component
+    readable: str
+    run: str
+    candidate: Annotated[int, Field(ge=0, lt=2**63)]
+    seed: Annotated[int, Field(ge=0, lt=2**53)]
+    shared_seed: Annotated[int, Field(ge=0, lt=2**53)]
+    trained: dict[str, Any] | None = None
+    qd_version: str = ""
+    formats: dict[str, dict[str, Any]] = {}
+
+
+def _in_words(error: Exception) -> str:
+    return clipped(str(error) if isinstance(error, Invalid) else f"{type(error).__name__}: {error}")
+
+
+def _is_optional(one: DataclassField[Any]) -> bool:
     return one.default is not MISSING or one.default_factory is not MISSING

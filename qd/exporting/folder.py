@@ -18,13 +18,13 @@ from search_spaces import Metric
 
 from ..analysis.lineage import Ancestor
 from ..candidates import Weights
-from ..errors import QdError, UsageError, suggest
+from ..errors import UsageError, suggest
 from ..plots.architecture import diagram
 from . import standalone
 from .architecture import FILE, Architecture
 from .card import model_card
 from .formats import FORMATS, as_function
-from .load import WEIGHTS
+from .load import WEIGHTS, take_weights
 from .parity import Parity, Reference
 
 LICENCE = "not stated"
@@ -191,10 +191,7 @@ def give_weights(network: Any, weights: Weights, where: str) -> Any:
     import torch
 
     if weights:
-        try:
-            network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
-        except RuntimeError as error:
-            raise QdError(f"{where}: the weights do not fit the architecture: {error}") from error
+        take_weights(network, {name: torch.from_numpy(np.array(array)) for name, array in weights.items()}, where)
     return network.eval()
 
 

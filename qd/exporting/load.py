@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import QdError
+from ..errors import QdError, clipped
 from .architecture import FILE, Architecture
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ def load(folder: Path | str, plugins: Path | str | None = None) -> torch.nn.Modu
         UsageError: the folder is no export, or its space is unknown.
         QdError: the weights are damaged or do not fit the architecture.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from ..plain_data.tensors import read_tensors
 
     folder = Path(folder)
     architecture = Architecture.read(folder)
@@ -39,9 +39,24 @@ def load(folder: Path | str, plugins: Path | str | None = None) -> torch.nn.Modu
     network = architecture.build(space, where)
     path = folder / WEIGHTS
     try:
-        network.load_state_dict(load_file(path))
-    except (OSError, SafetensorError) as error:
-        raise QdError(f"{path}: expected a safetensors file, but it is missing or damaged ({error})") from error
-    except RuntimeError as error:
-        raise QdError(f"{path}: the weights do not fit the architecture: {error}") from error
+        tensors = read_tensors(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise QdError(f"{path}: expected a safetensors file, but it is missing or damaged ({reason})") from error
+    take_weights(network, tensors, str(path))
     return network.eval()
+
+
+def take_weights(network: torch.nn.Module, tensors: Mapping[str, torch.Tensor], where: str) -> None:
+    """Load tensors into a network.
+
+    Raises:
+        QdError: they do not fit.
+    """
+    from ..plain_data.tensors import check_fit
+
+    try:
+        check_fit(tensors, network)
+        network.load_state_dict(dict(tensors))
+    except (ValueError, RuntimeError) as error:
+        raise QdError(f"{where}: the weights do not fit the architecture: {clipped(str(error))}") from error

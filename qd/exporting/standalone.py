@@ -16,12 +16,12 @@ FOLDER = Path(__file__).resolve().parent
 
 def preprocessing():
     """{"input_shape", "mean", "scale"}: (raw - mean) / scale is what goes into the network."""
-    return json.loads((FOLDER / "preprocessing.json").read_text())
+    return _read("preprocessing.json", ("input_shape", "mean", "scale"))
 
 
 def labels():
     """What the outputs stand for; empty where they are no classes."""
-    return json.loads((FOLDER / "labels.json").read_text())
+    return _read("labels.json")
 
 
 def with_onnxruntime():
@@ -29,7 +29,7 @@ def with_onnxruntime():
     import numpy as np
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(FOLDER / "model.onnx", providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(_file("model.onnx"), providers=["CPUExecutionProvider"])
     how = preprocessing()
     mean, scale = np.float32(how["mean"]), np.float32(how["scale"])
     return lambda raw: session.run(None, {"input": (np.float32(raw) - mean) / scale})[0]
@@ -39,7 +39,7 @@ def with_torch():
     """Needs torch: a function from a tensor of raw inputs to a tensor of outputs."""
     import torch
 
-    module = torch.export.load(FOLDER / "model.pt2").module()
+    module = torch.export.load(_file("model.pt2")).module()
     how = preprocessing()
     mean = torch.tensor(how["mean"], dtype=torch.float32)
 
@@ -55,6 +55,25 @@ def with_qd(plugins=None):
     from qd import load
 
     return load(FOLDER, plugins)
+
+
+def _file(name):
+    path = FOLDER / name
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such file; was the network exported in this format?")
+    return path
+
+
+def _read(name, keys=()):
+    path = _file(name)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        missing = [key for key in keys if key not in data]
+        if missing:
+            raise ValueError(f"expected {', '.join(missing)} in it")
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path}: the file is damaged ({error}); copy it again from the export") from None
+    return data
 
 
 if __name__ == "__main__":

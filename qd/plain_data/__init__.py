@@ -7,6 +7,7 @@ larger than any of ours; so whoever reads it need not guard against it any more.
 from .bounds import check_plain
 from .files import read_text
 from .json_text import parse_json, read_json
+from .typed import typed
 from .yaml_text import dump_yaml, parse_yaml
 
-__all__ = ["check_plain", "dump_yaml", "parse_json", "parse_yaml", "read_json", "read_text"]
+__all__ = ["check_plain", "dump_yaml", "parse_json", "parse_yaml", "read_json", "read_text", "typed"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import os
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +45,19 @@ class StackSize:
         budget = self.bytes or int(free_bytes(inputs.device) * SHARE_OF_FREE_MEMORY)
         largest = max(networks, key=lambda network: sum(tensor.numel() for tensor in network.parameters()))
         return max(1, min(self.most, budget // training_bytes(largest, inputs, batch_size)))
+
+
+def memory_of(build: Callable[[], nn.Module]) -> int:
+    """Bytes of the parameters and buffers of a network, which is built without them."""
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of trained modules, whose weights have no place here
+        network = build()
+    return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
+
+
+def physical_memory() -> int:
+    """Bytes of this machine's memory, what is in use included."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def training_bytes(network: nn.Module, inputs: Tensor, batch_size: int) -> int:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from ..analysis.run import open_run
 from ..config import RunFile, load
@@ -24,6 +23,7 @@ from ..exporting.folder import give_weights
 from ..exporting.formats import as_function
 from ..exporting.parity import outputs_of
 from ..exporting.weights import kept_weights, weights_again
+from ..plain_data import read_json, typed
 from ..registry import Registry
 from ..runs.campaign import Job, Report, perform
 from ..runs.launch import prepare_again
@@ -228,8 +228,8 @@ def _read(out: Path) -> list[TaskResult]:
     if not path.exists():
         return []
     try:
-        return TypeAdapter(list[TaskResult]).validate_python(json.loads(path.read_text())["tasks"])
-    except (ValueError, KeyError, TypeError) as error:
+        return typed(read_json(path)["tasks"], list[TaskResult], "tasks")
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: expected what a stream wrote, but it is damaged ({error}); delete it") from error
 
 

@@ -203,6 +203,12 @@ def whole_bound(bound: int, where: str) -> int:
         raise TypeError(f"{where}: low and high are integers, got {bound!r}") from None
 
 
+def shown(value: Genotype) -> str:
+    """The value for a message: its beginning alone where it is long."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
 def at(path: str) -> str:
     """The beginning of a message about the value at `path`."""
     return f"{path}: " if path else ""

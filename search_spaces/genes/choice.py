@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Gene, Genotype, Invalid, Site, at, pick
+from .base import Gene, Genotype, Invalid, Site, at, pick, shown
 
 
 class Choice(Gene):
@@ -35,7 +35,7 @@ class Choice(Gene):
 
     def validate(self, value: Genotype, path: str = "") -> None:
         if not any(type(value) is type(option) and value == option for option in self.options):
-            raise Invalid(f"{at(path)}expected one of {', '.join(map(repr, self.options))}, got {value!r}")
+            raise Invalid(f"{at(path)}expected one of {', '.join(map(repr, self.options))}, got {shown(value)}")
 
     def crossover(self, a: Genotype, b: Genotype, rng: np.random.Generator) -> Genotype:
         return a if rng.random() < 0.5 else b

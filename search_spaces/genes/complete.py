@@ -75,7 +75,7 @@ def _(gene: Struct, value: Genotype, path: str = "") -> tuple[Genotype, list[str
 
 @complete.register
 def _(gene: Variant, value: Genotype, path: str = "") -> tuple[Genotype, list[str]]:
-    if isinstance(value, dict) and value.get(KIND) in gene.variants:
+    if isinstance(value, dict) and isinstance(value.get(KIND), str) and value[KIND] in gene.variants:
         return _complete_fields(gene.variants[value[KIND]], value, path)
     return value, []
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import STEP, Gene, Genotype, Invalid, Site, at, pick, whole_bound
+from .base import STEP, Gene, Genotype, Invalid, Site, at, pick, shown, whole_bound
 
 
 class Integer(Gene):
@@ -36,7 +36,7 @@ class Integer(Gene):
 
     def validate(self, value: Genotype, path: str = "") -> None:
         if type(value) is not int or not self.low <= value <= self.high:
-            raise Invalid(f"{at(path)}expected an integer in [{self.low}, {self.high}], got {value!r}")
+            raise Invalid(f"{at(path)}expected an integer in [{self.low}, {self.high}], got {shown(value)}")
 
     def crossover(self, a: Genotype, b: Genotype, rng: np.random.Generator) -> Genotype:
         return a if rng.random() < 0.5 else b

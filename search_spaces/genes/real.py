@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .base import STEP, Gene, Genotype, Invalid, at
+from .base import STEP, Gene, Genotype, Invalid, at, shown
 
 
 class Real(Gene):
@@ -29,7 +29,7 @@ class Real(Gene):
 
     def validate(self, value: Genotype, path: str = "") -> None:
         if type(value) is not float or not self.low <= value <= self.high:
-            raise Invalid(f"{at(path)}expected a real number in [{self.low:g}, {self.high:g}], got {value!r}")
+            raise Invalid(f"{at(path)}expected a real number in [{self.low:g}, {self.high:g}], got {shown(value)}")
 
     def crossover(self, a: Genotype, b: Genotype, rng: np.random.Generator) -> Genotype:
         return a if rng.random() < 0.5 else b

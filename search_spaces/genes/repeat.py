@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Gene, Genotype, Invalid, Site, at, checked_gene, pick, whole_bound
+from .base import Gene, Genotype, Invalid, Site, at, checked_gene, pick, shown, whole_bound
 from .columns import copy_tree
 
 
@@ -31,7 +31,7 @@ class Repeat(Gene):
 
     def validate(self, value: Genotype, path: str = "") -> None:
         if not isinstance(value, list):
-            raise Invalid(f"{at(path)}expected a list, got {value!r}")
+            raise Invalid(f"{at(path)}expected a list, got {shown(value)}")
         if not self.low <= len(value) <= self.high:
             raise Invalid(f"{at(path)}expected {self.low} to {self.high} entries, got {len(value)}")
         for index, item in enumerate(value):

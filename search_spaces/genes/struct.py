@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Gene, Genotype, Invalid, Site, at, checked_gene
+from .base import Gene, Genotype, Invalid, Site, at, checked_gene, shown
 
 
 class Struct(Gene):
@@ -25,10 +25,12 @@ class Struct(Gene):
 
     def validate(self, value: Genotype, path: str = "") -> None:
         if not isinstance(value, dict):
-            raise Invalid(f"{at(path)}expected an object with {', '.join(self.fields) or 'no entries'}, got {value!r}")
+            raise Invalid(
+                f"{at(path)}expected an object with {', '.join(self.fields) or 'no entries'}, got {shown(value)}"
+            )
         for name in value:
             if name not in self.fields:
-                raise Invalid(f"{at(path)}unknown entry {name!r}; expected {', '.join(self.fields) or 'none'}")
+                raise Invalid(f"{at(path)}unknown entry {shown(name)}; expected {', '.join(self.fields) or 'none'}")
         for name, gene in self.fields.items():
             if name not in value:
                 raise Invalid(f"{at(path)}entry {name!r} is missing")

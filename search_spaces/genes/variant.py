@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Gene, Genotype, Invalid, Site, at, pick
+from .base import Gene, Genotype, Invalid, Site, at, pick, shown
 from .columns import copy_tree
 from .struct import Struct
 
@@ -38,11 +38,11 @@ class Variant(Gene):
 
     def validate(self, value: Genotype, path: str = "") -> None:
         if not isinstance(value, dict) or KIND not in value:
-            raise Invalid(f"{at(path)}expected an object with {KIND!r}, got {value!r}")
+            raise Invalid(f"{at(path)}expected an object with {KIND!r}, got {shown(value)}")
         kind = value[KIND]
         if not isinstance(kind, str) or kind not in self.variants:
             where = at(f"{path}.{KIND}" if path else KIND)
-            raise Invalid(f"{where}expected one of {', '.join(map(repr, self.variants))}, got {kind!r}")
+            raise Invalid(f"{where}expected one of {', '.join(map(repr, self.variants))}, got {shown(kind)}")
         self.variants[kind].validate({name: item for name, item in value.items() if name != KIND}, path)
 
     def crossover(self, a: Genotype, b: Genotype, rng: np.random.Generator) -> Genotype:

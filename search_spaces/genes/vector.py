@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .base import STEP, Gene, Genotype, Invalid, at
+from .base import STEP, Gene, Genotype, Invalid, at, shown
 from .columns import Genotypes
 
 DTYPES = ("int8", "int16", "int32", "int64", "float32", "float64")
@@ -160,14 +160,14 @@ class Vector(Gene):
 
     def validate(self, value: Genotype, path: str = "") -> None:
         if not isinstance(value, list) or len(value) != self.size:
-            got = f"{len(value)} entries" if isinstance(value, list) else repr(value)
+            got = f"{len(value)} entries" if isinstance(value, list) else shown(value)
             raise Invalid(f"{at(path)}expected a list of {self.size} numbers, got {got}")
         for index, number in enumerate(value):
             expected = int if self.whole[index] else float
             low, high = self.low[index], self.high[index]
             if type(number) is not expected or not math.isfinite(number) or not low <= number <= high:
                 kind = "an integer" if self.whole[index] else "a real number"
-                raise Invalid(f"{path}[{index}]: expected {kind} in [{low:g}, {high:g}], got {number!r}")
+                raise Invalid(f"{path}[{index}]: expected {kind} in [{low:g}, {high:g}], got {shown(number)}")
 
     def readable(self, value: Genotype) -> str:
         if self._short:

@@ -6,9 +6,12 @@ import contextlib
 import importlib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
+
+from qd.plain_data import typed
 
 from ..base import SearchSpace, Task
 from .layers import build_layers
@@ -19,18 +22,34 @@ def build_architecture(architecture: Mapping[str, Any]) -> nn.Module:
 
     Raises:
         ValueError: it is unknown.
+        Exception: whatever a space runs into with arguments, a genotype or a task that are not for it.
     """
-    if architecture["kind"] == "layers":
-        return build_layers(architecture["layers"])
-    if architecture["kind"] == "body":
-        space, task = dict(architecture["space"]), architecture["task"]
-        built = _space_class(space.pop("kind"))(**space)
-        network: Any = built.build(
-            architecture["genotype"], Task(tuple(task["input_shape"]), task["outputs"], task["loss"])
-        )
+    kind = architecture.get("kind")
+    if kind == "layers":
+        return build_layers(typed(architecture, _Layers, "architecture").layers)
+    if kind == "body":
+        body = typed(architecture, _Body, "architecture")
+        arguments = dict(body.space)
+        built = _space_class(str(arguments.pop("kind", "")))(**arguments)
+        built.genes.validate(body.genotype)
+        network: Any = built.build(body.genotype, body.task)
         network.head = nn.Identity()
         return network
-    raise ValueError(f"architecture: expected kind layers or body, got {architecture['kind']!r}")
+    raise ValueError(f"architecture: expected kind layers or body, got {kind!r}")
+
+
+@dataclass(frozen=True)
+class _Layers:
+    kind: str
+    layers: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Body:
+    kind: str
+    space: dict[str, Any]
+    genotype: Any
+    task: Task
 
 
 def takes_any_size(architecture: Mapping[str, Any]) -> bool:
@@ -53,6 +72,6 @@ def _space_class(name: str) -> type[SearchSpace]:
             module = importlib.import_module(f"{package}.{name}")
     for value in vars(module).values() if module else ():
         inside = f"{getattr(value, '__module__', '')}.".startswith(f"{package}.{name}.")
-        if inside and isinstance(value, type) and issubclass(value, SearchSpace):
+        if inside and isinstance(value, type) and issubclass(value, SearchSpace) and not value.graph_needs_files:
             return value
     raise ValueError(f"expected a search space of ours, got {name!r}")

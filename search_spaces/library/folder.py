@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
+
+from qd.errors import clipped
+from qd.plain_data.tensors import check_fit
 
 from .architecture import build_architecture
 from .reading import check_files, digest_of, read_weights
@@ -68,22 +71,29 @@ class Library:
         if record is None:
             raise ValueError(f"{self.folder}: there is no module {name!r}; it has {', '.join(self.records)}")
         where = self.folder / f"{name}.json"
+        weights = self._weights[name]
         try:
+            self._check_shapes(record, weights)
             with torch.random.fork_rng(devices=[]):  # initial weights, which are replaced
                 module = build_architecture(record.architecture).float()
-            module.load_state_dict(self._weights[name])
-            was, _ = module.training, module.eval()
-            with torch.no_grad():
-                shape = tuple(module(torch.zeros(1, *record.input.shape, dtype=torch.float32)).shape[1:])
-            module.train(was)
-        except (RuntimeError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{where}: the weights do not fit the record: {error}; build the module again") from error
+            module.load_state_dict(weights)
+        except Exception as error:  # whatever a space runs into with what is not for it
+            raise ValueError(
+                f"{where}: the weights do not fit the record: {clipped(str(error))}; build the module again"
+            ) from error
+        return module
+
+    def _check_shapes(self, record: ModuleRecord, weights: Mapping[str, Tensor]) -> None:
+        """Build the module without memory for its weights, as a damaged record may ask for any amount of it."""
+        with torch.device("meta"), torch.no_grad():
+            module = build_architecture(record.architecture).float()
+            check_fit(weights, module)
+            shape = tuple(module.eval()(torch.zeros(1, *record.input.shape, dtype=torch.float32)).shape[1:])
         if shape != record.output.shape:
             raise ValueError(
-                f"{where}: the record says that {record.input} becomes {record.output}, but the module gives"
-                f" {'×'.join(map(str, shape))}; build the module again"
+                f"the record says that {record.input} becomes {record.output}, but the module gives"
+                f" {'×'.join(map(str, shape))}"
             )
-        return module
 
     def add(self, modules: Sequence[TrainedModule]) -> list[ModuleRecord]:
         """Write modules into the folder; returns the new ones: what has weights of a known digest is there already."""

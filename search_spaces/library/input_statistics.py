@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,8 @@ from .stitch import make_stitch
 
 DIMENSIONS = 16
 """Of the random projection."""
+LARGEST_INPUT = 2**26
+"""Numbers in what goes into a module or comes out of it."""
 RIDGE = 1e-3
 """Added to the covariance's diagonal, as a share of its mean: few examples leave directions without any spread."""
 
@@ -56,17 +57,19 @@ class InputStatistics:
             high=float(inputs.max()),
         )
 
-    @classmethod
-    def read(cls, data: Mapping[str, Any]) -> InputStatistics:
-        """From what `data` gave.
-
-        Raises:
-            ValueError: it is something else.
-        """
-        names = [one.name for one in fields(cls)]
-        if sorted(data) != sorted(names) or np.shape(data["covariance"]) != (DIMENSIONS, DIMENSIONS):
-            raise ValueError(f"expected {', '.join(names)} of {DIMENSIONS} dimensions, got {', '.join(data)}")
-        return cls(**{**data, "shape": tuple(data["shape"])})
+    def check(self) -> None:
+        """Raise `ValueError` where these cannot be statistics of any inputs."""
+        channels = self.shape[0] if self.shape else 0
+        sizes = [np.shape(self.mean), len(self.covariance), {len(row) for row in self.covariance}]
+        if sizes != [(DIMENSIONS,), DIMENSIONS, {DIMENSIONS}]:
+            raise ValueError(f"statistics: expected mean and covariance of {DIMENSIONS} dimensions")
+        if not channels or {len(self.channel_mean), len(self.channel_deviation)} != {channels}:
+            raise ValueError(f"statistics: expected a mean and a deviation for each of {channels} channels")
+        if min(self.shape) < 1 or math.prod(self.shape) > LARGEST_INPUT:
+            raise ValueError(f"statistics: expected a shape of at most {LARGEST_INPUT:,} numbers, got {self.shape}")
+        spread = np.abs(self.covariance).max()
+        if np.linalg.eigvalsh(self.covariance).min() < -1e-6 * spread or not self.low <= self.high:
+            raise ValueError("statistics: expected a covariance, and a range from low to high")
 
     def data(self) -> dict[str, Any]:
         """As plain data."""

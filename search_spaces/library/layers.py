@@ -34,11 +34,14 @@ def build_layers(layers: Sequence[Layer]) -> nn.Sequential:
     for position, layer in enumerate(layers):
         arguments = {name: value for name, value in layer.items() if name != "kind"}
         kind = layer.get("kind")
-        if kind not in LAYERS:
+        if not isinstance(kind, str) or kind not in LAYERS:
             raise ValueError(f"layer {position}: expected one of {', '.join(LAYERS)}, got {kind!r}")
+        for name, value in arguments.items():
+            if type(value) is not int or value < 1:
+                raise ValueError(f"layer {position}, {kind}: {name}: expected a whole number above 0, got {value!r}")
         try:
             built.append(LAYERS[kind](**arguments))
-        except TypeError as error:
+        except (TypeError, RuntimeError) as error:
             raise ValueError(f"layer {position}, {kind}: {error}") from None
     return nn.Sequential(*built)
 

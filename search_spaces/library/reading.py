@@ -5,9 +5,9 @@ from __future__ import annotations
 from hashlib import blake2b
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor
+
+from qd.plain_data.tensors import tensors_of
 
 from .record import ModuleRecord
 
@@ -19,9 +19,11 @@ def check_files(folder: Path) -> None:
     """Look for files that a library must not hold.
 
     Raises:
-        ValueError: there is a pickle.
+        ValueError: there is a pickle, or a pipe.
     """
     for path in sorted(folder.iterdir()):
+        if path.suffix in (".json", ".safetensors") and not path.is_file():  # reading a pipe would wait for a writer
+            raise ValueError(f"{path}: expected a file; take it out")
         if path.suffix in PICKLES:
             raise ValueError(
                 f"{path}: a pickle, and a library unpickles nothing: it holds .json and .safetensors files alone;"
@@ -38,13 +40,12 @@ def read_weights(path: Path, record: ModuleRecord) -> dict[str, Tensor]:
     again = "restore it from a copy, or build the module again"
     try:
         content = path.read_bytes()
-        weights = load(content)
+        weights = tensors_of(content)
     except OSError as error:
         raise ValueError(f"{path}: the weights of {record.name} are missing ({error.strerror}); {again}") from error
-    except SafetensorError as error:
+    except ValueError as error:
         raise ValueError(
-            f"{path}: expected a safetensors file (a pickle is never read), but it is damaged or something else"
-            f" ({error}); {again}"
+            f"{path}: expected a safetensors file (a pickle is never read), but it is {error}; {again}"
         ) from error
     if digest_of(content) != record.digest:
         raise ValueError(

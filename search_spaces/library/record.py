@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from qd.plain_data import read_json
+from qd.errors import shown
+from qd.plain_data import read_json, typed
 
-from .input_statistics import InputStatistics
+from .input_statistics import LARGEST_INPUT, InputStatistics
 
 FORMAT = 1
 LEVELS = ("image", "features", "vector", "scores")
@@ -80,23 +81,30 @@ class ModuleRecord:
         """
         try:
             data = read_json(path)
-            if data["format"] != FORMAT:
-                raise ValueError(f"format {data['format']}, where this version reads format {FORMAT}")
-            return cls(
-                name=path.stem,
-                architecture=data["architecture"],
-                input=_interface(data["input"]),
-                output=_interface(data["output"]),
-                any_size=data["any_size"],
-                statistics=None if data["statistics"] is None else InputStatistics.read(data["statistics"]),
-                task=str(data["task"]),
-                accuracy=float(data["accuracy"]),
-                source=str(data["source"]),
-                parameters=int(data["parameters"]),
-                digest=str(data["digest"]),
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if not isinstance(data, dict) or "format" not in data:
+                raise ValueError("expected an object with `format` in it")
+            if (found := data.pop("format")) != FORMAT:
+                raise ValueError(f"format {shown(found)}, where this version reads format {FORMAT}")
+            record = typed({**data, "name": path.stem}, cls)
+            record.check()
+        except (OSError, ValueError) as error:
             raise ValueError(f"{path}: expected the record of a module, but it is damaged ({error})") from error
+        return record
+
+    def check(self) -> None:
+        """Raise `ValueError` where a value is out of range."""
+        for interface in (self.input, self.output):
+            dimensions = 3 if interface.kind in ("image", "features") else 1
+            if len(interface.shape) != dimensions or min(interface.shape) < 1:
+                raise ValueError(f"{interface}: expected {dimensions} sizes of at least 1")
+            if math.prod(interface.shape) > LARGEST_INPUT:
+                raise ValueError(f"{interface}: expected at most {LARGEST_INPUT:,} numbers")
+        if not 0 <= self.accuracy <= 1:
+            raise ValueError(f"accuracy: expected 0 to 1, got {self.accuracy}")
+        if self.parameters < 0:
+            raise ValueError(f"parameters: expected a number of them, got {self.parameters}")
+        if self.statistics:
+            self.statistics.check()
 
     def data(self) -> dict[str, Any]:
         """As plain data, for JSON."""
@@ -113,9 +121,3 @@ class ModuleRecord:
             "parameters": self.parameters,
             "digest": self.digest,
         }
-
-
-def _interface(data: Mapping[str, Any]) -> Interface:
-    if data["kind"] not in LEVELS:
-        raise ValueError(f"an interface is one of {', '.join(LEVELS)}, not {data['kind']!r}")
-    return Interface(data["kind"], tuple(int(size) for size in data["shape"]))

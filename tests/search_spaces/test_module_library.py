@@ -1,11 +1,17 @@
+import copy
 import json
+import os
+import random
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+import qd
+from qd.errors import UsageError
 from qd.testing import SpaceConformance
 from qd.training import TrainingOptions, train_alone, train_population
 from search_spaces import Invalid, Task
@@ -13,8 +19,10 @@ from search_spaces import library as on_disk
 from search_spaces.library import Library
 from search_spaces.library import stitch as stitches
 from search_spaces.library.input_statistics import InputStatistics
+from search_spaces.library.reading import digest_of
 from search_spaces.library.stitch import make_stitch
 from search_spaces.module_library import LEVELS, STITCHES, ModuleLibrary
+from tests.mutations import mutate
 
 TASK = Task((1, 8, 8), 10)
 NEW = {
@@ -256,7 +264,7 @@ class TestBadLibraries:
         [
             (
                 {"architecture": {"kind": "layers", "layers": [{"kind": "relu"}]}},
-                "the weights do not fit the record: Error",
+                "0.weight: expected no such tensor, got 4×1×3×3 real numbers, and 1 more do not fit",
             ),
             (
                 {"architecture": {"kind": "layers", "layers": [{"kind": "exec"}]}},
@@ -265,13 +273,68 @@ class TestBadLibraries:
             ({"architecture": {"kind": "pickle"}}, "expected kind layers or body, got 'pickle'"),
             ({"output": {"kind": "features", "shape": [4, 9, 9]}}, "says that image 1×8×8 becomes features 4×9×9, but"),
             ({"input": {"kind": "image", "shape": [3, 8, 8]}}, "the weights do not fit the record"),
-            ({"input": {"kind": "sound", "shape": [3]}}, "an interface is one of image, features, vector, scores"),
+            (
+                {"input": {"kind": "sound", "shape": [3]}},
+                "input.kind: input should be 'image', 'features', 'vector' or 'scores', got 'sound'",
+            ),
             ({"format": 2}, "format 2, where this version reads format 1"),
         ],
     )
     def test_records_that_do_not_fit(self, changes, message):
         self.record.write_text(json.dumps({**json.loads(self.record.read_text()), **changes}))
         self.refused(message)
+
+    def test_mutated_records_and_weights(self):
+        """Each is refused in a few words, or read; nothing else is raised, and no memory is filled."""
+        for path in self.folder.iterdir():
+            if path.stem != self.record.stem:
+                path.unlink()
+        rng = random.Random(3)
+        record, content = json.loads(self.record.read_text()), self.weights.read_bytes()
+        size = 8 + int.from_bytes(content[:8], "little")
+        for number in range(90):
+            changed, written = copy.deepcopy(record), content
+            if number % 3:
+                mutate(changed, rng)
+            else:
+                header = json.loads(content[8:size])
+                mutate(header, rng)
+                text = json.dumps(header).encode()
+                written = len(text).to_bytes(8, "little") + text + content[size:]
+                if number % 2:
+                    written = rng.choice([0, 5, 2**40, 2**63]).to_bytes(8, "little") + written[8:]
+                changed["digest"] = digest_of(written)
+            self.record.write_text(json.dumps(changed))
+            self.weights.write_bytes(written)
+            try:
+                assert len(qd.library.list(self.folder)) == 1
+            except UsageError as error:
+                assert len(str(error)) < 1000
+
+    @pytest.mark.parametrize(
+        ("layer", "message"),
+        [
+            ({"kind": "linear", "inputs": 10**12, "outputs": 10**12}, "layer 0, linear: "),
+            ({"kind": "linear", "inputs": 10**6, "outputs": 10**6}, "expected 1000000×1000000 real numbers"),
+            ({"kind": "linear", "inputs": 4.0, "outputs": 2}, "inputs: expected a whole number above 0, got 4.0"),
+            ({"kind": ["linear"]}, "layer 0: expected one of convolution"),
+        ],
+    )
+    def test_sizes_beyond_the_weights_take_no_memory(self, layer, message):
+        data = json.loads(self.record.read_text())
+        self.record.write_text(json.dumps({**data, "architecture": {"kind": "layers", "layers": [layer]}}))
+        self.refused(message)
+
+    def test_weights_that_are_not_finite(self):
+        tensors = {name: torch.full_like(tensor, torch.nan) for name, tensor in load_file(self.weights).items()}
+        save_file(tensors, self.weights)
+        self.refused("has values that are not finite")
+
+    def test_a_pipe_is_not_waited_for(self):
+        self.record.unlink()
+        os.mkfifo(self.record)
+        with pytest.raises(ValueError, match=rf"{self.record.name}: expected a file; take it out"):
+            Library.open(self.folder)
 
     def test_half_a_record(self):
         self.record.write_text(self.record.read_text()[:100])
