@@ -7,6 +7,8 @@ from typing import Any
 
 LONGEST_SHOWN = 200
 """Characters of a value in a message."""
+LONGEST_REASON = 600
+"""Characters of what another's exception says."""
 
 
 class QdError(Exception):
@@ -26,9 +28,10 @@ def shown(value: Any) -> str:
     return clipped(repr(value))
 
 
-def clipped(text: str) -> str:
-    """A text for a message: its beginning alone where it is long."""
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+def clipped(text: object, most: int = LONGEST_SHOWN) -> str:
+    """A text, or what an exception says, for a message: its beginning alone where it is long."""
+    text = str(text)
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def suggest(word: str, known: Sequence[str]) -> str:

@@ -29,7 +29,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .errors import UsageError, clipped, shown, suggest
+from .errors import LONGEST_REASON, UsageError, clipped, shown, suggest
 from .interrupts import Interrupted, told_apart
 from .plain_data import typed
 from .plugins import PluginFolder
@@ -219,7 +219,7 @@ class Registry:
             with self.at_hand(), not_ending(f"{where}: {cls.__name__}(...)"):
                 return cls(**given, **values)
         except (ValueError, TypeError) as error:
-            raise UsageError(f"{where}: {error}") from error
+            raise UsageError(f"{where}: {clipped(error, LONGEST_REASON)}") from error
 
     def _value(self, annotation: Any, value: Any, where: str) -> Any:
         room = _room_of(annotation)

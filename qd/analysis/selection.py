@@ -10,7 +10,7 @@ import numpy as np
 import pandas
 
 from ..candidates import Status
-from ..errors import UsageError, suggest
+from ..errors import UsageError, shown, suggest
 from .run import Run
 from .verification import verification
 
@@ -62,7 +62,9 @@ def choose(run: Run, selection: Selection, verified_first: bool = True) -> list[
         return [_in_cell(run, selection.cell)]
     frame = run.elites(selection.where)
     if frame.empty:
-        raise UsageError(f"{run.folder.path}: no elite fulfils `where` {selection.where!r}; qd elites shows them all")
+        raise UsageError(
+            f"{run.folder.path}: no elite fulfils `where` {shown(selection.where)}; qd elites shows them all"
+        )
     if selection.pareto is not None:
         frame = frame[_undominated(run, frame, selection.pareto)]
     found = verification(run) if verified_first else None
@@ -96,7 +98,7 @@ def _in_cell(run: Run, text: str) -> int:
     try:
         cell = tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(f"`cell`: expected bins such as 3,7, got {text!r}") from None
+        raise UsageError(f"`cell`: expected bins such as 3,7, got {shown(text)}") from None
     elites = {archive.position(cell): elite for cell, elite in archive.elites.items()}
     if cell in elites:
         return elites[cell].candidate
@@ -104,7 +106,7 @@ def _in_cell(run: Run, text: str) -> int:
     if len(cell) != len(archive.axes) or not all(
         0 <= i < axis.bins for i, axis in zip(cell, archive.axes, strict=True)
     ):
-        raise UsageError(f"`cell`: expected {bins}, got {text!r}")
+        raise UsageError(f"`cell`: expected {bins}, got {shown(text)}")
     raise UsageError(f"`cell`: cell {text} holds no elite; qd elites {run.folder.path} lists the cells that do")
 
 
@@ -112,9 +114,9 @@ def _undominated(run: Run, frame: pandas.DataFrame, text: str) -> np.ndarray:
     names = list(dict.fromkeys(name.strip() for name in text.split(",")))
     for name in names:
         if name not in run.metrics:
-            raise UsageError(f"`pareto`: no metric {name!r} was logged{suggest(name, sorted(run.metrics))}")
+            raise UsageError(f"`pareto`: no metric {shown(name)} was logged{suggest(name, sorted(run.metrics))}")
     if len(names) < 2:
-        raise UsageError(f"`pareto`: expected at least two different metrics, got {text!r}")
+        raise UsageError(f"`pareto`: expected at least two different metrics, got {shown(text)}")
     return undominated(frame[names].to_numpy(), [run.metrics[name].direction == "maximise" for name in names])
 
 

@@ -21,7 +21,7 @@ class Refinement(Model):
     """When to cut how fine: after this many finished evaluations into `bins` along every measure, or along each."""
 
     evaluations: Annotated[int, Field(ge=1)]
-    bins: Annotated[int, Field(ge=1)] | list[Annotated[int, Field(ge=1)]]
+    bins: Annotated[int, Field(ge=1, le=1_000_000)] | list[Annotated[int, Field(ge=1, le=1_000_000)]]
     """Multiples of what was before; categories are never cut."""
 
     def of(self, axes: Sequence[Axis]) -> tuple[int, ...]:

@@ -34,7 +34,7 @@ class UnstructuredArchive(Archive):
         objective: Objective,
         axes: Sequence[Axis],
         novelty: Annotated[float, Field(gt=0)],
-        neighbours: Annotated[int, Field(ge=1)] = 1,
+        neighbours: Annotated[int, Field(ge=1, le=1_000_000)] = 1,
         outside: str = "drop",
     ) -> None:
         super().__init__(objective, axes, outside)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ..errors import shown, suggest
+from ..errors import clipped, shown, suggest
 
 
 def dotted(location: Sequence[str | int]) -> str:
@@ -28,7 +28,7 @@ def explain(item: Any, data: Mapping[str, Any], model: type[BaseModel]) -> str:
         model: what it was validated as.
     """
     location, kind, message = item["loc"], item["type"], item["msg"]
-    key = dotted(location)
+    key = clipped(dotted(location))
     if kind == "extra_forbidden":
         return f"{key}: unknown key{suggest(str(location[-1]), _fields_at(model, location[:-1]))}"
     if kind == "missing":

@@ -15,6 +15,10 @@ SMALLEST = 1e-280
 """The least range of an axis: what is narrower cannot be drawn."""
 
 
+Name = Annotated[str, Field(max_length=200)]
+"""Of a kind or a metric."""
+
+
 class Model(BaseModel):
     """Strict, frozen, refuses unknown keys."""
 
@@ -26,7 +30,7 @@ class Component(BaseModel):
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
-    kind: str
+    kind: Name
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -46,7 +50,7 @@ class ObjectiveConfig(Model):
     `low` and `high` narrow or replace the metric's own range, which the normalised QD score needs finite.
     """
 
-    metric: str
+    metric: Name
     low: float | None = None
     high: float | None = None
 
@@ -54,10 +58,10 @@ class ObjectiveConfig(Model):
 class AxisConfig(Model):
     """A measure: a metric cut into bins. Where `categories` are given, each has a bin, and the rest follows."""
 
-    metric: str
+    metric: Name
     low: float
     high: float
-    bins: Annotated[int, Field(ge=1)] = 20
+    bins: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     scale: Literal["linear", "log"] = "linear"
     categories: Annotated[list[float], Field(min_length=1)] | None = None
 
@@ -93,7 +97,7 @@ class AxisConfig(Model):
 class ArchiveConfig(Component):
     """The map: an objective, and the measures that span it. Other keys are the kind's own."""
 
-    kind: str = "grid"
+    kind: Name = "grid"
     objective: ObjectiveConfig
     measures: Annotated[list[AxisConfig], Field(min_length=1)]
     outside: Literal["drop", "clip"] = "drop"
@@ -124,7 +128,7 @@ class LogConfig(Model):
 class ExecutorConfig(Component):
     """Where candidates are evaluated."""
 
-    kind: str = "inline"
+    kind: Name = "inline"
 
 
 class SearchConfig(Model):

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..errors import UsageError, shown
+from ..errors import UsageError, clipped, shown
 from ..plain_data import check_plain, parse_yaml, read_text
 from .left_over import HasKey, without_left_over
 from .messages import explain
@@ -18,6 +18,8 @@ from .models import RunFile
 SHORT_FORMS = {"objective": "metric", "log": "keep", **dict.fromkeys(("executor", "metrics", "data"), "kind")}
 """Keys that may be written as one word, or as a list of them, and the key that a word then stands for."""
 
+MOST_LINES = 10
+"""Of an error that names every offending key."""
 KEY = re.compile(r"[^.\[\]]+(\.[^.\[\]]+|\[[^.\[\]]+\])*")
 """Names behind dots, and indices in brackets or behind dots."""
 
@@ -94,7 +96,9 @@ def check(data: dict[str, Any], name: str) -> RunFile:
     try:
         return RunFile.model_validate(data)
     except ValidationError as error:
-        lines = dict.fromkeys(explain(item, data, RunFile) for item in error.errors())
+        lines = list(dict.fromkeys(explain(item, data, RunFile) for item in error.errors()))
+        if len(lines) > MOST_LINES:
+            lines[MOST_LINES:] = [f"and {len(lines) - MOST_LINES} more keys"]
         raise UsageError("\n".join(f"{name}: {line}" for line in lines)) from None
 
 
@@ -120,7 +124,7 @@ def _put(data: dict[str, Any], key: str, value: Any, name: str) -> None:
         inside = not last or isinstance(value, Mapping)
         if isinstance(here, list):
             if not re.fullmatch("[0-9]{1,9}", part) or int(part) >= len(here):
-                raise UsageError(f"{name}: {key}: expected an index below {len(here)}, got {shown(part)}")
+                raise UsageError(f"{name}: {clipped(key)}: expected an index below {len(here)}, got {shown(part)}")
             index: Any = int(part)
             if inside and depth and parts[depth - 1] in SHORT_FORMS and isinstance(here[index], str):
                 here[index] = {SHORT_FORMS[parts[depth - 1]]: here[index]}  # of which `metrics[0].batch=1` is a part
@@ -131,7 +135,8 @@ def _put(data: dict[str, Any], key: str, value: Any, name: str) -> None:
             elif not last and not isinstance(here.get(part), (dict, list)):
                 here[part] = {}
         else:
-            raise UsageError(f"{name}: {key}: there is nothing below {'.'.join(parts[:depth])}, which is {shown(here)}")
+            above = clipped(".".join(parts[:depth]))
+            raise UsageError(f"{name}: {clipped(key)}: there is nothing below {above}, which is {shown(here)}")
         old = here[index] if isinstance(here, list) else here.get(index)
         if not last:
             here = old

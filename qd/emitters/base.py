@@ -48,7 +48,7 @@ class Told:
     Args:
         candidates: (N,) int64, ids.
         genotypes: N of them.
-        metrics: {name: (N,) float64}, NaN where there is no answer.
+        metrics: {name: (N,) float64}, of all that is reported; NaN where there is no answer.
         objectives: (N,) float64, the archive's objective, signed: more is better. NaN where there is no answer.
     """
 

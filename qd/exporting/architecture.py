@@ -16,7 +16,7 @@ from search_spaces.genes import copy_tree
 from ..analysis.run import Run
 from ..config import Component, moved
 from ..environment import __version__
-from ..errors import QdError, UsageError, clipped, shown
+from ..errors import LONGEST_REASON, QdError, UsageError, clipped, shown
 from ..plain_data import read_json, typed
 from ..registry import Registry, is_own, is_plugin
 
@@ -206,7 +206,7 @@ class _File(BaseModel):
 
 
 def _in_words(error: Exception) -> str:
-    return clipped(str(error) if isinstance(error, Invalid) else f"{type(error).__name__}: {error}")
+    return clipped(error if isinstance(error, Invalid) else f"{type(error).__name__}: {error}", LONGEST_REASON)
 
 
 def _is_optional(one: DataclassField[Any]) -> bool:

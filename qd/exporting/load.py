@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import QdError, clipped
+from ..errors import LONGEST_REASON, QdError, clipped
 from .architecture import FILE, Architecture
 
 if TYPE_CHECKING:
@@ -59,4 +59,4 @@ def take_weights(network: torch.nn.Module, tensors: Mapping[str, torch.Tensor], 
         check_fit(tensors, network)
         network.load_state_dict(dict(tensors))
     except (ValueError, RuntimeError) as error:
-        raise QdError(f"{where}: the weights do not fit the architecture: {clipped(str(error))}") from error
+        raise QdError(f"{where}: the weights do not fit the architecture: {clipped(error, LONGEST_REASON)}") from error

@@ -35,8 +35,8 @@ class Latency(NetworkMetric):
     def __init__(
         self,
         device: str = "cpu",
-        batch: Annotated[int, Field(ge=1)] = 1,
-        threads: Annotated[int, Field(ge=1)] = 1,
+        batch: Annotated[int, Field(ge=1, le=1_000_000)] = 1,
+        threads: Annotated[int, Field(ge=1, le=1024)] = 1,
         warm_up: Annotated[int, Field(ge=0)] = 5,
         repeats: Annotated[int, Field(ge=1)] = 30,
         name: str = "latency",

@@ -10,7 +10,7 @@ from evaluators import Evaluator
 from search_spaces import SearchSpace, Task
 
 from ..config import RunFile
-from ..errors import UsageError
+from ..errors import LONGEST_REASON, UsageError, clipped
 from ..metrics.base import MetricError, NetworkMetric
 from ..registry import Registry, not_ending
 from .measured import Measured
@@ -39,9 +39,9 @@ class Components:
             with not_ending(f"evaluator: {type(self.evaluator).__name__}.bind"):
                 self.evaluator.bind(self.space)
         except MetricError as error:
-            raise UsageError(f"metrics: {error}") from error
+            raise UsageError(f"metrics: {clipped(error, LONGEST_REASON)}") from error
         except ValueError as error:
-            raise UsageError(f"evaluator: {error}") from error
+            raise UsageError(f"evaluator: {clipped(error, LONGEST_REASON)}") from error
         task = self.evaluator.task
         if task is not None and not isinstance(task, Task):
             raise UsageError(f"evaluator: expected a search_spaces.Task, or None, as task, got {task!r}")
@@ -66,7 +66,7 @@ def build_components(config: RunFile, registry: Registry) -> Components:
     try:
         return Components(space, _measuring(evaluator, metrics))
     except ValueError as error:
-        raise UsageError(f"metrics: {error}") from error
+        raise UsageError(f"metrics: {clipped(error, LONGEST_REASON)}") from error
 
 
 def build_evaluator(config: RunFile, folder: Path | None) -> Evaluator:

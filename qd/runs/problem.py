@@ -14,7 +14,7 @@ from search_spaces import Gene, Invalid, Metric, SearchSpace
 from ..analysis.elites import ELITE_COLUMNS, SAMPLES
 from ..archives import Archive, make_archive
 from ..config import RunFile
-from ..errors import UsageError
+from ..errors import LONGEST_REASON, UsageError, clipped
 from ..registry import Registry, is_own
 from ..search.problem import Problem, WeightedEmitter, emitter_names
 from ..search.seeds import stream_seed
@@ -43,7 +43,7 @@ def prepare(
     try:
         return _prepare(config, plugin_folder, recorded)
     except UsageError as error:
-        raise UsageError(f"{name}: {error}") from error
+        raise UsageError(f"{name}: {clipped(error, LONGEST_REASON)}") from error
 
 
 def _prepare(config: RunFile, folder: Path | None, recorded: Mapping[str, Any] | None) -> Problem:
@@ -154,7 +154,7 @@ def _emitters(
         try:
             emitter.bind(metrics, archive, evaluator.surrogate)
         except ValueError as error:
-            raise UsageError(f"{where}: {error}") from error
+            raise UsageError(f"{where}: {clipped(error, LONGEST_REASON)}") from error
         if emitter.remembers and config.log.keep != "all":
             raise UsageError(
                 f"{where}: {one.kind} learns from every result, and fits again from the log; write log: all"

@@ -81,6 +81,7 @@ class Loop(ABC):
         self.evaluations_asked = 0
         self._space, self._emitters, self._executor = problem.space, list(emitters), executor
         self._log, self._folder, self._config, self._budget = log, folder, config, problem.config.budget
+        self._metrics = list(problem.metrics)
         self._session, self._suspects = session, suspects
         self._alone: list[Results] = []
         self._should_stop: Callable[[], bool] = lambda: False
@@ -287,9 +288,8 @@ class Loop(ABC):
         self, one: WeightedEmitter, results: Results, candidates: np.ndarray, genotypes: Genotypes
     ) -> None:
         """Tell an emitter what came of its proposals, in copies."""
-        names = [self.archive.objective.metric, *(axis.metric for axis in self.archive.axes)]
         empty = np.full(len(results), np.nan)  # none of a batch without any answer has metrics
-        metrics = {name: results.metrics.get(name, empty).copy() for name in [*names, *results.metrics]}
+        metrics = {name: results.metrics.get(name, empty).copy() for name in self._metrics}
         objectives = self.archive.objective.sign * metrics[self.archive.objective.metric]
         told = Told(candidates.copy(), copied(genotypes), metrics, objectives)
         with self._blamed("tell", one.emitter):

@@ -18,7 +18,7 @@ from search_spaces import Metric
 
 from ..candidates import Status
 from ..config import RunFile, from_log
-from ..errors import QdError, UsageError, suggest
+from ..errors import QdError, UsageError, shown, suggest
 from ..plain_data import parse_json
 from ..plain_data.bounds import DEEPEST
 from ..wording import printable
@@ -91,6 +91,8 @@ class LogReader:
             return self._connection.execute(statement, plain).fetchall()
         except sqlite3.ProgrammingError:  # the statement's author is wrong, and not the log
             raise
+        except OverflowError:
+            raise UsageError(f"{self.folder.path}: expected numbers below 2**63, got {shown(values)}") from None
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter of a message with damaged text in it
             raise unreadable(self.folder.log, error) from error
 

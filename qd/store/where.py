@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from ..errors import UsageError, suggest
+from ..errors import UsageError, clipped, shown, suggest
 
 Row = TypeVar("Row", bound=Mapping[str, Any])
-STEPS_BETWEEN_CHECKS = 1_000_000
-CHECKS = 50
+STEPS_BETWEEN_CHECKS = 1_000
+CHECKS = 50_000
 """A condition that takes longer than this many steps of SQLite's machine is refused."""
-LONGEST_TEXT = 1_000_000
+SECONDS = 10
+"""So is one that takes longer than this: a step may be a function that searches a text for another."""
+LONGEST_TEXT = 10_000
 """Characters of a condition and of all that it makes; nested calls of `replace` would fill the memory."""
 
 _ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION}
@@ -49,10 +52,13 @@ def matching(rows: Sequence[Row], columns: Sequence[str], condition: str) -> lis
         )
         database.execute("PRAGMA query_only = ON")
         database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_TEXT)
+        database.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, LONGEST_TEXT)
         refused: list[str] = []
         database.set_authorizer(lambda *request: _authorise(refused, *request))
-        checks = iter(range(CHECKS))
-        database.set_progress_handler(lambda: next(checks, None) is None, STEPS_BETWEEN_CHECKS)
+        checks, end = iter(range(CHECKS)), time.monotonic() + SECONDS
+        database.set_progress_handler(
+            lambda: next(checks, None) is None or time.monotonic() > end, STEPS_BETWEEN_CHECKS
+        )
         try:
             found = {row[0] for row in database.execute(f"SELECT id FROM elites WHERE (\n{condition}\n)")}
         except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
@@ -75,7 +81,7 @@ def _check_quoted(condition: str, columns: Sequence[str]) -> None:
 
 def _refusal(condition: str, reason: str, columns: Sequence[str]) -> UsageError:
     return UsageError(
-        f"`where` {condition!r}: {reason}\nExpected an SQL condition over {', '.join(columns)};"
+        f"`where` {shown(condition)}: {clipped(reason)}\nExpected an SQL condition over {', '.join(columns)};"
         ' a name that is an SQL word is quoted: "order" > 3'
     )
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from qd.errors import clipped
+from qd.errors import LONGEST_REASON, clipped
 from qd.plain_data.tensors import check_fit
 
 from .architecture import build_architecture
@@ -79,7 +79,7 @@ class Library:
             module.load_state_dict(weights)
         except Exception as error:  # whatever a space runs into with what is not for it
             raise ValueError(
-                f"{where}: the weights do not fit the record: {clipped(str(error))}; build the module again"
+                f"{where}: the weights do not fit the record: {clipped(error, LONGEST_REASON)}; build the module again"
             ) from error
         return module
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 import qd
@@ -88,3 +90,22 @@ def test_the_command_says_so_too(finished, qd_command, digests):
             assert (answer.status, answer.out) == (2, "")
             assert "Traceback" not in answer.err
     assert digests(finished) == before
+
+
+WORDS = [
+    *"id operator score \"order\" emitter 1 2.5 'a' ( ) , ; = < > || + / % & ~ AND OR NOT IN IS NULL LIKE GLOB".split(),
+    *"BETWEEN CASE WHEN THEN END EXISTS SELECT FROM elites WHERE UNION WITH RECURSIVE AS LIMIT ORDER BY".split(),
+    *"HAVING abs round replace min count random upper x'00' 1e999 99999999999999999999 :a ? @b -- /* */".split(),
+    *"COLLATE ESCAPE MATCH CAST rowid * \0 \ud800 é PRAGMA sqlite_master OVER RAISE JOIN INDEXED [ ] ` \" '".split(),
+    *"json_each generate_series current_time".split(),
+]
+
+
+def test_any_words_are_a_condition_or_refused_in_a_few(run):
+    rng = random.Random(3)
+    long = ["x" * 10**6, "(" * 5000, "NOT " * 3000 + "1", f"instr('{'a' * 9000}b', '{'a' * 900}') AND " * 50 + "1"]
+    for condition in [*long, *(" ".join(rng.choices(WORDS, k=rng.randrange(1, 12))) for _ in range(300))]:
+        try:
+            run.elites(condition)
+        except UsageError as error:
+            assert len(str(error)) < 1000

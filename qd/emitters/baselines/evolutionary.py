@@ -32,7 +32,7 @@ class Evolutionary(Emitter):
         space: SearchSpace,
         initial: Annotated[int, Field(ge=1)] = 100,
         population: Annotated[int, Field(ge=1)] = 100,
-        tournament: Annotated[int, Field(ge=1)] = 2,
+        tournament: Annotated[int, Field(ge=1, le=10_000)] = 2,
     ) -> None:
         super().__init__(space)
         self.initial, self.size, self.tournament = initial, population, tournament

@@ -41,9 +41,9 @@ class NoveltyLocalCompetition(Emitter):
         space: SearchSpace,
         initial: Annotated[int, Field(ge=1)] = 100,
         population: Annotated[int, Field(ge=1)] = 100,
-        neighbours: Annotated[int, Field(ge=1)] = 15,
+        neighbours: Annotated[int, Field(ge=1, le=1_000_000)] = 15,
         threshold: Annotated[float, Field(gt=0)] = 0.03,
-        tournament: Annotated[int, Field(ge=1)] = 2,
+        tournament: Annotated[int, Field(ge=1, le=10_000)] = 2,
     ) -> None:
         super().__init__(space)
         self.initial, self.size, self.neighbours = initial, population, neighbours

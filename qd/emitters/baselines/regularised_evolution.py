@@ -30,7 +30,7 @@ class RegularisedEvolution(Emitter):
         self,
         space: SearchSpace,
         population: Annotated[int, Field(ge=1)] = 100,
-        sample: Annotated[int, Field(ge=1)] = 25,
+        sample: Annotated[int, Field(ge=1, le=10_000)] = 25,
     ) -> None:
         super().__init__(space)
         self.size, self.sample = population, sample
