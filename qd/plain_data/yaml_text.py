@@ -171,8 +171,8 @@ def parse_yaml(text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        context = f" {error.context}" if error.context else ""
-        raise ValueError(f"not valid YAML: {error.problem}{context}{where}") from None
+        context = f"{error.context}, " if error.context else ""
+        raise ValueError(f"not valid YAML: {context}{error.problem}{where}") from None
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ValueError(f"not valid YAML: it may not hold the character {error.character:#x} (line {line})") from None
