@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -107,3 +108,14 @@ def test_run_explains_itself() -> None:
     assert finished.returncode == 0
     assert finished.stdout.startswith("Sets everything up, runs a search")
     assert "scripts/run [--gpu] [RUNFILE]" in finished.stdout
+
+
+@pytest.mark.slow
+def test_a_small_campaign_breaks_nothing() -> None:
+    """A few kills and damaged inputs of each kind; `scripts/campaign --minutes 60` tries a thousand and ten thousand."""
+    quick = ("run", "run, accepted log", "report", "run file", "override", "log", "export", "library", "condition")
+    command = [sys.executable, str(ROOT / "scripts/faults/campaign.py"), "--kills", "10", "--inputs", "60"]
+    finished = subprocess.run([*command, "--only", *quick], capture_output=True, text=True, timeout=600)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    tried = dict(re.findall(r"^all (kill|input)s +\d+ +(\d+)(?: +0){6}$", finished.stdout, re.MULTILINE))
+    assert int(tried["kill"]) >= 10 and int(tried["input"]) >= 60
