@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from qd.module_graph import checked_graph
-from qd.store.log import pack_graph, unpack_graph
+from qd.store.graphs import pack_graph, unpack_graph
 
 
 def graph(names: tuple[Any, Any] = ("a", "b"), edge: dict[str, Any] | None = None, **changes: Any) -> networkx.DiGraph:

@@ -181,7 +181,7 @@ def go_on(
     before = open_run(folder)
     keys, executor = _divided(keys, executor)
     config = resumed_config(before, overrides, keys, plugins)
-    parts = prepare_again(before, config, plugins)
+    parts = prepare_again(before, config, plugins, proposing=True)
     with before.folder.lock(), _executor(executor, parts, str(before.folder.log)) as used:
         learns = any(one.emitter.remembers for one in parts.emitters)
         with contextlib.closing(Log.reopen(before.folder.log, list(parts.metrics))) as log:
@@ -204,15 +204,21 @@ def go_on(
             yield _opened(search, parts, log, before.folder, rest.session + 1, changed)
 
 
-def prepare_again(before: Run, config: RunFile, plugins: Path | str | None) -> Problem:
+def prepare_again(before: Run, config: RunFile, plugins: Path | str | None, *, proposing: bool = False) -> Problem:
     """The parts of a run that was made before; a plug-in whose source has changed since is warned about.
+
+    Args:
+        before: the run.
+        config: as it is now.
+        plugins: their folder; None: where they were.
+        proposing: whether new candidates will be proposed, see `surroundings.compare`.
 
     Raises:
         UsageError: a plug-in is missing, or the parts are others than those that the run was made with.
     """
     parts = problem.prepare(config, str(before.folder.log), _plugin_folder(before, plugins), before.recorded)
     parts.registry.mention()
-    surroundings.compare(parts, before)
+    surroundings.compare(parts, before, proposing)
     return parts
 
 

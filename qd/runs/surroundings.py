@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -38,13 +39,19 @@ def fixed(parts: Problem) -> dict[str, Any]:
     return json.loads(json.dumps(made))
 
 
-def compare(parts: Problem, before: Run) -> None:
+def compare(parts: Problem, before: Run, proposing: bool) -> None:
     """Refuse parts that are others than those the run was made with; warn of other sources, mention other versions.
+
+    Args:
+        parts: as they are now.
+        before: the run.
+        proposing: whether new candidates will be proposed. Who only builds those of the log again may do so from a
+            space that has grown since, as a library does that other searches add modules to.
 
     Raises:
         UsageError: names each difference.
     """
-    differences = [*_metrics(parts, before), *_parts(parts, before)]
+    differences = [*_metrics(parts, before), *_parts(parts, before, proposing)]
     if differences:
         raise UsageError(
             "\n".join([f"{before.folder.path}: the run was made with other parts than there are now:", *differences])
@@ -99,12 +106,30 @@ def _metrics(parts: Problem, before: Run) -> Iterator[str]:
             )
 
 
-def _parts(parts: Problem, before: Run) -> Iterator[str]:
+def _parts(parts: Problem, before: Run, proposing: bool) -> Iterator[str]:
     now = fixed(parts)
     was = {"genes": before.meta("genes"), "task": before.meta("task"), **(before.meta("contents") or {})}
-    for key, what in PARTS.items():
-        if was.get(key, now[key]) != now[key]:
-            yield f"  {what}: was {was[key]}, and is {now[key]}"
+    changed = {key for key in PARTS if was.get(key, now[key]) != now[key]}
+    if not proposing and "space" in changed and was["space"].items() <= now["space"].items():
+        changed -= {"space", "genes"}
+    for key in PARTS:
+        if key in changed:
+            yield f"  {PARTS[key]}: {_difference(was[key], now[key])}"
+
+
+def _difference(was: Any, now: Any) -> str:
+    """Of mappings the keys that differ; else both, from a little before the place where they part."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        found = {
+            "changed": [key for key in was if key in now and was[key] != now[key]],
+            "gone": [key for key in was if key not in now],
+            "new": [key for key in now if key not in was],
+        }
+        return "; ".join(f"{how}: {', '.join(map(str, keys[:10]))}" for how, keys in found.items() if keys)
+    was, now = str(was), str(now)
+    start = max(0, len(os.path.commonprefix([was, now])) - 40)
+    dots = "…" if start else ""
+    return f"was {dots}{was[start : start + 150]}, and is {dots}{now[start : start + 150]}"
 
 
 def _mention_versions(before: Run) -> None:
