@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -127,7 +126,8 @@ def _difference(was: Any, now: Any) -> str:
         }
         return "; ".join(f"{how}: {', '.join(map(str, keys[:10]))}" for how, keys in found.items() if keys)
     was, now = str(was), str(now)
-    start = max(0, len(os.path.commonprefix([was, now])) - 40)
+    same = next((place for place, (a, b) in enumerate(zip(was, now, strict=False)) if a != b), min(len(was), len(now)))
+    start = max(0, same - 40)
     dots = "…" if start else ""
     return f"was {dots}{was[start : start + 150]}, and is {dots}{now[start : start + 150]}"
 

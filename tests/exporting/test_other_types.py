@@ -73,7 +73,7 @@ def test_networks_of_another_type_go_all_the_way(run: qd.Run, tmp_path: Path) ->
     assert run.evaluations()["status"].tolist() == ["ok"] * 4
     in_full = run.config.space.arguments["how"] == "default"
     formats = "safetensors,onnx,torch" if in_full else "safetensors"
-    best = int(run.elites()["id"][0])
+    best = int(run.elites()["id"].tolist()[0])
     assert qd.verify(run.folder.path, top=1, seeds=1).records()[0]["failed"] == 0
     qd.export(run.folder.path, best=True, to=tmp_path / "export", formats=formats)
     loaded = qd.load(tmp_path / "export", plugins=tmp_path)
