@@ -60,6 +60,6 @@ def _without_a_word(run: LogReader) -> str:
     if locked:
         return "running"
     host = last_session(run).process.get("host", socket.gethostname())
-    if locked is None or (host != socket.gethostname() and on_network(run.folder.path)):
+    if locked is None or (host != socket.gethostname() and on_network(run.folder.place)):
         return "unknown"
     return "killed"

@@ -29,7 +29,7 @@ def finish(run: Run) -> int:
         except Exception as error:  # a full disk: the search is done all the same
             note(f"warning: the map cannot be drawn ({error}); again with: qd map {folder.path} --out map.png")
         else:
-            note(f"map: {path}")
+            note(f"map: {folder.path / 'pictures' / path.name}")
     ending = run.meta("ending")
     if ending == Ending.INTERRUPTED:
         note(f"interrupted; go on with: qd resume {folder.path}")

@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,10 @@ def run(
         UsageError: bad input; nothing was created.
         QdError: the search could not go on; all completed evaluations are in the log.
     """
-    with begin(file, out=out, plugins=plugins, executor=executor, overrides=overrides, **keys) as opened:
+    with (
+        staying_here(),
+        begin(file, out=out, plugins=plugins, executor=executor, overrides=overrides, **keys) as opened,
+    ):
         opened.drive(progress)
     return open_run(opened.folder.path)
 
@@ -127,9 +130,26 @@ def resume(
         UsageError: bad input, or a log that is damaged, foreign or newer; nothing was changed.
         QdError: another process runs this search, or it could not go on.
     """
-    with go_on(folder, plugins=plugins, executor=executor, overrides=overrides, **keys) as opened:
+    with (
+        staying_here(),
+        go_on(folder, plugins=plugins, executor=executor, overrides=overrides, **keys) as opened,
+    ):
         opened.drive(progress)
     return open_run(opened.folder.path)
+
+
+@contextlib.contextmanager
+def staying_here() -> Iterator[None]:
+    """Be in the same working directory afterwards, wherever a plug-in went."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # it was removed: there is no way back
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.chdir(here)
 
 
 @contextlib.contextmanager
@@ -149,18 +169,24 @@ def begin(
     """
     file = Path(file)
     keys, executor = _divided(keys, executor)
-    plugin_folder = Path(plugins) if plugins else file.resolve().parent
+    folders = [RunFolder(out)] if out is not None else free_folders(Path("results"), file.stem)
+    place = file.resolve().parent
+    plugin_folder = Path(plugins).absolute() if plugins else place
     config = load(file, list(overrides) or keys, Registry(plugin_folder).has_key)
     if overrides and keys:
         config = check(override(config.dump(), keys, str(file), Registry(plugin_folder).has_key), str(file))
     parts = problem.prepare(config, str(file), plugin_folder)
     with _executor(executor, parts, str(file)) as used:
         parts.registry.mention()
-        with _new_folder(file, out) as folder, contextlib.closing(_make_log(file, folder, config, parts)) as log:
-            network = on_network(folder.path)
+        with (
+            _new_folder(folders, only=out is not None) as folder,
+            contextlib.closing(_make_log(place, folder, config, parts)) as log,
+        ):
+            network = on_network(folder.place)
             if network:
                 logger.info(f"{folder.path} lies on a network filesystem ({network}): the log uses a rollback journal")
-            yield _opened(_make_search(parts, used, log, folder), parts, log, folder)
+            with folder.as_given():
+                yield _opened(_make_search(parts, used, log, folder), parts, log, folder)
 
 
 @contextlib.contextmanager
@@ -182,7 +208,11 @@ def go_on(
     keys, executor = _divided(keys, executor)
     config = resumed_config(before, overrides, keys, plugins)
     parts = prepare_again(before, config, plugins, proposing=True)
-    with before.folder.lock(), _executor(executor, parts, str(before.folder.log)) as used:
+    with (
+        before.folder.as_given(),
+        before.folder.lock(),
+        _executor(executor, parts, str(before.folder.path / before.folder.log.name)) as used,
+    ):
         learns = any(one.emitter.remembers for one in parts.emitters)
         with contextlib.closing(Log.reopen(before.folder.log, list(parts.metrics))) as log:
             with before.decoding():  # before anything is touched: no search can go on from what is damaged
@@ -191,7 +221,7 @@ def go_on(
                 elites.set_genotypes(parts.space.genes.column(elites.genotypes(np.arange(len(elites)))))
                 suspects = Suspects.after(last_session(before), rest.first_batch, config.search.order == "id")
                 search = _make_search(parts, used, log, before.folder, rest, suspects)
-            before.folder.complete(config.dump(), environment.describe(before.folder.path))
+            before.folder.complete(config.dump(), environment.describe(before.folder.place))
             before.folder.sweep_weights(elites.evaluations.tolist())
             before.close()
             old, new = before.config.dump(), config.dump()
@@ -216,7 +246,9 @@ def prepare_again(before: Run, config: RunFile, plugins: Path | str | None, *, p
     Raises:
         UsageError: a plug-in is missing, or the parts are others than those that the run was made with.
     """
-    parts = problem.prepare(config, str(before.folder.log), _plugin_folder(before, plugins), before.recorded)
+    parts = problem.prepare(
+        config, str(before.folder.path / before.folder.log.name), _plugin_folder(before, plugins), before.recorded
+    )
     parts.registry.mention()
     surroundings.compare(parts, before, proposing)
     return parts
@@ -224,7 +256,7 @@ def prepare_again(before: Run, config: RunFile, plugins: Path | str | None, *, p
 
 def _plugin_folder(before: Run, plugins: Path | str | None) -> Path | None:
     folder = plugins or before.meta("plugin_folder")
-    return Path(folder) if folder else None
+    return Path(folder).absolute() if folder else None
 
 
 def make_executor(config: RunFile, parts: Problem, name: str) -> Executor:
@@ -302,7 +334,7 @@ def _opened(
     changed: Mapping[str, Any] | None = None,
 ) -> OpenSearch:
     """Begin a session; `changed` are keys of the run file that are others than in the session before."""
-    about = environment.describe(folder.path)
+    about = environment.describe(folder.place)
     process = {"pid": os.getpid(), "changed": dict(changed or {}), **search.noted, **about}
     log.start_session(session, environment.now(), process)
     return OpenSearch(search, parts, log, folder)
@@ -370,10 +402,10 @@ os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_c
 
 
 @contextlib.contextmanager
-def _new_folder(file: Path, out: Path | str | None) -> Iterator[RunFolder]:
-    """Make a folder without a log and hold it locked."""
+def _new_folder(folders: Iterable[RunFolder], only: bool) -> Iterator[RunFolder]:
+    """Make the first of these that can be had, or the `only` one, without a log, and hold it locked."""
     with contextlib.ExitStack() as stack:
-        for folder in [RunFolder(out)] if out is not None else free_folders(Path("results"), file.stem):
+        for folder in folders:
             try:
                 folder.create()
                 stack.enter_context(folder.lock())
@@ -383,7 +415,7 @@ def _new_folder(file: Path, out: Path | str | None) -> Iterator[RunFolder]:
                     f"{folder.path}: cannot be made ({error.strerror}); choose another place: `out`"
                 ) from None
             except QdError:
-                if out is not None:
+                if only:
                     raise
                 stack.close()  # another run took the name a moment ago
                 continue
@@ -391,7 +423,7 @@ def _new_folder(file: Path, out: Path | str | None) -> Iterator[RunFolder]:
             return
 
 
-def _make_log(file: Path, folder: RunFolder, config: RunFile, parts: Problem) -> Log:
+def _make_log(place: Path, folder: RunFolder, config: RunFile, parts: Problem) -> Log:
     try:
         plugins = parts.registry.plugin_folder
         contents = surroundings.fixed(parts)
@@ -411,10 +443,10 @@ def _make_log(file: Path, folder: RunFolder, config: RunFile, parts: Problem) ->
             "ending": None,
         }
         log = Log.create(folder.log, parts.metrics, meta)
-        folder.complete(config.dump(), environment.describe(file.resolve().parent))
+        folder.complete(config.dump(), environment.describe(place))
         return log
     except BaseException:
-        shutil.rmtree(folder.path, ignore_errors=True)
+        shutil.rmtree(folder.place, ignore_errors=True)
         raise
 
 
@@ -426,9 +458,11 @@ def resumed_config(
     Raises:
         UsageError: a change of anything but budget and executor.
     """
-    name = str(before.folder.run_file)
+    name = str(before.folder.path / before.folder.run_file.name)
     has_key = Registry(_plugin_folder(before, plugins)).has_key
-    data = override(override(surroundings.as_edited(before), list(overrides), name, has_key), keys, name, has_key)
+    with before.folder.as_given():
+        edited = surroundings.as_edited(before)
+    data = override(override(edited, list(overrides), name, has_key), keys, name, has_key)
     config = check(data, name)
     old, new = before.config.dump(), config.dump()
     for key in new.keys() | old.keys():

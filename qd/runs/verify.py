@@ -20,7 +20,7 @@ from ..search.loop import FULL_FIDELITY
 from ..search.rows import candidates_of
 from ..search.seeds import candidate_seed, shared_seed
 from ..store.log import EvaluationRow, Log
-from .launch import interruptible, make_executor, prepare_again
+from .launch import interruptible, make_executor, prepare_again, staying_here
 
 logger = logging.getLogger(__name__)
 
@@ -66,17 +66,18 @@ def verify(
         raise UsageError(f"`seeds`: expected at least 1, got {seeds}")
     run = open_run(folder)
     chosen = choose(run, Selection(where=where, cell=cell, top=top), verified_first=False)
-    parts = prepare_again(run, run.config, plugins)
-    with run.folder.lock(), contextlib.closing(make_executor(run.config, parts, str(run.folder.log))) as executor:
-        work = _Work(run, parts.space.genes, chosen, seeds)
-        if work.known:
-            logger.info(f"{work.known:,} of {len(chosen) * seeds:,} evaluations are in the log already")
-        run.close()
-        with contextlib.closing(Log.reopen(run.folder.log, list(parts.metrics))) as log:
-            log.set_meta("verified", {"time": environment.now(), **environment.describe(run.folder.path)})
-            log.ask_verification(work.new)
-            with interruptible() as interrupted, parts.registry.at_hand():
-                _evaluate(work, executor, log, progress, interrupted.is_set)
+    with staying_here():
+        parts = prepare_again(run, run.config, plugins)
+        with run.folder.lock(), contextlib.closing(make_executor(run.config, parts, str(run.folder.log))) as executor:
+            work = _Work(run, parts.space.genes, chosen, seeds)
+            if work.known:
+                logger.info(f"{work.known:,} of {len(chosen) * seeds:,} evaluations are in the log already")
+            run.close()
+            with contextlib.closing(Log.reopen(run.folder.log, list(parts.metrics))) as log:
+                log.set_meta("verified", {"time": environment.now(), **environment.describe(run.folder.place)})
+                log.ask_verification(work.new)
+                with interruptible() as interrupted, parts.registry.at_hand():
+                    _evaluate(work, executor, log, progress, interrupted.is_set)
     if interrupted.is_set():
         logger.info("the same command goes on from here")
         raise KeyboardInterrupt

@@ -28,27 +28,44 @@ WEIGHTS = re.compile(r"\d+\.safetensors|\.\d+\.safetensors\.tmp")
 
 
 class RunFolder:
-    """Paths and files of one run. Files appear by write-then-rename."""
+    """Paths and files of one run. Files appear by write-then-rename.
 
-    def __init__(self, path: Path | str) -> None:
+    `path` is as it was given, for people. All else is absolute: a plug-in may change the working directory.
+
+    Args:
+        path: of the folder.
+        home: what it is relative to; default: the working directory.
+    """
+
+    def __init__(self, path: Path | str, home: Path | None = None) -> None:
         self.path = Path(path)
-        self.log = self.path / "log.sqlite"
-        self.run_file = self.path / "run.yaml"
-        self.environment = self.path / "environment.json"
-        self.weights = self.path / "weights"
-        self.pictures = self.path / "pictures"
-        self._lock = self.path / ".lock"
+        self.place = home / path if home else self.path.absolute()
+        self.log = self.place / "log.sqlite"
+        self.run_file = self.place / "run.yaml"
+        self.environment = self.place / "environment.json"
+        self.weights = self.place / "weights"
+        self.pictures = self.place / "pictures"
+        self._lock = self.place / ".lock"
+
+    @contextlib.contextmanager
+    def as_given(self) -> Iterator[None]:
+        """Errors of what is done within name the folder as it was given."""
+        try:
+            yield
+        except QdError as error:
+            error.args = (str(error).replace(str(self.place), str(self.path)),)
+            raise
 
     @property
     def name(self) -> str:
         """The folder's own name."""
-        return self.path.resolve().name
+        return self.place.resolve().name
 
     @property
     def is_blank(self) -> bool:
         """Whether it is a folder with nothing in it but what a driver leaves that ends before the log is there."""
         ours = (self._lock.name, f".{self.log.name}.")
-        return self.path.is_dir() and all(path.name.startswith(ours) for path in self.path.iterdir())
+        return self.place.is_dir() and all(path.name.startswith(ours) for path in self.place.iterdir())
 
     @property
     def never_began(self) -> bool:
@@ -61,10 +78,10 @@ class RunFolder:
         Raises:
             UsageError: something is there already.
         """
-        if self.path.exists() and not self.is_blank:
+        if self.place.exists() and not self.is_blank:
             remedy = f"go on with: qd resume {self.path}" if self.log.exists() else "choose another `out`"
             raise UsageError(f"{self.path} exists and is never overwritten; {remedy}")
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.place.mkdir(parents=True, exist_ok=True)
         self._lock.touch()
 
     def complete(self, run_file: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
@@ -188,10 +205,9 @@ def _locked(file: TextIO) -> bool:
 
 def free_folders(results: Path, stem: str) -> Iterator[RunFolder]:
     """Every `results/<stem>-NNN` that is not there yet, or never began, the lowest number first."""
-    for number in itertools.count(1):
-        folder = RunFolder(results / f"{stem}-{number:03d}")
-        if not folder.path.exists() or folder.never_began:
-            yield folder
+    home = Path.cwd()
+    folders = (RunFolder(results / f"{stem}-{number:03d}", home) for number in itertools.count(1))
+    return (folder for folder in folders if not folder.place.exists() or folder.never_began)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -59,12 +59,14 @@ class LogReader:
 
     def __init__(self, path: Path | str) -> None:
         self.folder = RunFolder(path)
-        self._connection: sqlite3.Connection | None = open_log(self.folder.log)
+        with self.folder.as_given():
+            self._connection: sqlite3.Connection | None = open_log(self.folder.log)
         self._checks = FEWEST_CHECKS + self.folder.log.stat().st_size // BYTES_PER_CHECK
         try:
-            self._check()
-            self.config: RunFile = from_log(self.meta("run_file"), str(self.folder.log))
-            """What defined the run, defaults filled in."""
+            with self.folder.as_given():
+                self._check()
+                self.config: RunFile = from_log(self.meta("run_file"), str(self.folder.log))
+                """What defined the run, defaults filled in."""
         except UsageError as error:
             self.close()
             raise UsageError(printable(str(error), LONGEST_MESSAGE)) from error  # every key of it may be wrong
@@ -81,20 +83,21 @@ class LogReader:
 
     def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a read-only SQL statement over the log; its tables are described in qd/store/schema.sql."""
-        try:
-            # numbers out of a frame are numpy's, which SQLite would take for blobs
-            plain = [value.item() if isinstance(value, np.generic) else value for value in values]
-            if self._connection is None:
-                self._connection = open_log(self.folder.log)
-            checks = iter(range(self._checks))
-            self._connection.set_progress_handler(lambda: next(checks, None) is None, STEPS_BETWEEN_CHECKS)
-            return self._connection.execute(statement, plain).fetchall()
-        except sqlite3.ProgrammingError:  # the statement's author is wrong, and not the log
-            raise
-        except OverflowError:
-            raise UsageError(f"{self.folder.path}: expected numbers below 2**63, got {shown(values)}") from None
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter of a message with damaged text in it
-            raise unreadable(self.folder.log, error) from error
+        with self.folder.as_given():
+            try:
+                # numbers out of a frame are numpy's, which SQLite would take for blobs
+                plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+                if self._connection is None:
+                    self._connection = open_log(self.folder.log)
+                checks = iter(range(self._checks))
+                self._connection.set_progress_handler(lambda: next(checks, None) is None, STEPS_BETWEEN_CHECKS)
+                return self._connection.execute(statement, plain).fetchall()
+            except sqlite3.ProgrammingError:  # the statement's author is wrong, and not the log
+                raise
+            except OverflowError:
+                raise UsageError(f"{self.folder.path}: expected numbers below 2**63, got {shown(values)}") from None
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # of a message with damaged text in it
+                raise unreadable(self.folder.log, error) from error
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -109,12 +112,13 @@ class LogReader:
     def decoding(self) -> Iterator[None]:
         """What cannot be decoded within raises `UsageError`: the log is damaged."""
         # SQLite has no checksums: bytes that flipped within a value show when the value is decoded
-        try:
-            yield
-        except (QdError, OSError):
-            raise
-        except Exception as error:  # whatever JSON, zlib, numpy, networkx and safetensors make of nonsense
-            raise damaged(self.folder.log, f"{type(error).__name__}: {error}") from error
+        with self.folder.as_given():
+            try:
+                yield
+            except (QdError, OSError):
+                raise
+            except Exception as error:  # whatever JSON, zlib, numpy, networkx and safetensors make of nonsense
+                raise damaged(self.folder.log, f"{type(error).__name__}: {error}") from error
 
     def parse(self, text: str) -> Any:
         """Decode JSON of the log.
@@ -336,9 +340,10 @@ class LogReader:
             [json.dumps([int(id) for id in candidates])],
         )
         found = {id: self.parse(text) for id, text in rows}
-        for candidate in candidates:
-            if candidate not in found:
-                raise damaged(self.folder.log, f"candidate {candidate} is missing")
+        with self.folder.as_given():
+            for candidate in candidates:
+                if candidate not in found:
+                    raise damaged(self.folder.log, f"candidate {candidate} is missing")
         return found
 
     def graph(self, candidate: int) -> networkx.DiGraph | None:
