@@ -290,7 +290,7 @@ class Log:
 
     def _write(self, writes: Iterable[tuple[str, Iterable[Sequence[Any]]]]) -> None:
         connection = self._connection
-        if _identity(self.path) != self._file:
+        if self._file and _identity(self.path) != self._file:
             raise QdError(
                 f"{self.path}: the log was moved, removed or replaced while the search was writing to it, so it ends"
                 " here. If it was moved, all completed evaluations are there: go on with qd resume and its new folder"
@@ -352,8 +352,8 @@ def _explained(error: sqlite3.Error, path: Path) -> QdError:
         )
     if code in LOCKED:
         return QdError(
-            f"{path}: another program, or a plug-in, has kept the log locked for {BUSY_SECONDS} s."
-            f" All evaluations completed before are safe; end it, then: qd resume {path.parent}"
+            f"{path}: another program keeps the log for itself, or a plug-in does, for {BUSY_SECONDS} s now ({error})."
+            f" All evaluations completed before are safe; close it, then: qd resume {path.parent}"
         )
     return QdError(f"{path}: cannot write ({error})")
 
