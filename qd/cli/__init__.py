@@ -43,7 +43,7 @@ def _installed(point: importlib.metadata.EntryPoint) -> Any:
     settings: dict[str, Any] = {}
     try:
         found = point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = f"{point.name}: importing {point.value} failed: {type(error).__name__}: {error}"
         settings = {"ignore_unknown_options": True, "allow_extra_args": True}
 

@@ -202,4 +202,4 @@ def _write_json(path: Path, data: Any) -> None:
 def _write_weights(path: Path, weights: Weights) -> None:
     from safetensors.numpy import save
 
-    path.write_bytes(save({name: np.ascontiguousarray(array) for name, array in weights.items()}))
+    path.write_bytes(save({name: np.asarray(array, order="C") for name, array in weights.items()}))

@@ -107,7 +107,7 @@ class RunFolder:
 
     def write_weights(self, evaluation: int, weights: Weights) -> None:
         """Write safetensors."""
-        arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+        arrays = {name: np.asarray(array, order="C") for name, array in weights.items()}
         write_atomically(self.weights_path(evaluation), save(arrays))
 
     def read_weights(self, evaluation: int) -> Weights:

@@ -104,3 +104,13 @@ def test_a_search_without_weights_keeps_none(workbench):
     run = qd.run(workbench.write(), out="run")
     assert kept(run.folder) == set()
     assert run.with_weights() == []
+
+
+def test_numbers_alone_keep_their_shape(tmp_path):
+    """A counter, as batch normalisation has one, is a tensor without axes."""
+    folder = RunFolder(tmp_path / "run")
+    folder.weights.mkdir(parents=True)
+    folder.write_weights(1, {"batches": np.array(7), "turned": np.arange(6.0).reshape(2, 3).T})
+    back = folder.read_weights(1)
+    assert back["batches"].shape == () and back["batches"] == 7
+    np.testing.assert_array_equal(back["turned"], np.arange(6.0).reshape(2, 3).T)
