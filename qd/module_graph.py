@@ -20,7 +20,8 @@ COMPUTE = ("macs", "macs_per_input", "macs_per_output")
 def checked_graph(graph: Any) -> networkx.DiGraph:
     """A copy of a module graph as `SearchSpace.module_graph` describes it, in plain data.
 
-    Names of nodes become strings, and numpy's numbers, or floats that are whole, Python's.
+    Names of nodes become strings, and numpy's numbers, or floats that are whole, Python's. An edge without a kind is
+    dense.
 
     Raises:
         ValueError: it is none; the message says where.
@@ -65,9 +66,9 @@ def _node(data: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _edge(data: Mapping[str, Any], where: str) -> dict[str, Any]:
-    given = _plain(data, where)
-    if not isinstance(given.get("kind"), str):
-        raise ValueError(f"{where}: expected a text as kind, got {given.get('kind')!r}")
+    given = {"kind": "dense", **_plain(data, where)}
+    if not isinstance(given["kind"], str):
+        raise ValueError(f"{where}: expected a text as kind, got {given['kind']!r}")
     return given
 
 

@@ -149,7 +149,7 @@ class SearchSpace:
         """Return the network's modules as a graph, or None where the space has no such notion.
 
         Nodes carry `label` (str), `kind` (str), `size` (int, units) and `layer` (int, from 0 at the input); edges carry
-        `kind` ("dense", "routed", "residual", "sparse"). Node names are strings.
+        `kind` ("dense", "routed", "residual", "sparse"; "dense" where it is missing). Node names are strings.
 
         For a diagram that shows each module's share of the compute, nodes may also carry `macs` (per example), and, as
         the genotype does not know the task, `macs_per_input` and `macs_per_output` (for each of the task's).

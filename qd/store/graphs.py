@@ -34,7 +34,4 @@ def unpack_graph(packed: bytes) -> networkx.DiGraph:
     text = inflating.decompress(packed, LARGEST)
     if not inflating.eof:
         raise ValueError(f"a module graph is cut, or larger than {LARGEST:,} bytes")
-    graph = networkx.node_link_graph(json.loads(text), directed=True, edges="edges")
-    for _, _, data in graph.edges(data=True):
-        data.setdefault("kind", "dense")  # older versions logged graphs as they came
-    return checked_graph(graph)
+    return checked_graph(networkx.node_link_graph(json.loads(text), directed=True, edges="edges"))
