@@ -79,8 +79,6 @@ class TaskStream(ImageClassifier):
         self.tasks, self.image_task = tasks, tasks[index]
         self.image_task.data.check()
         task = task_of(self.image_task, shrink)
-        if min(task.input_shape) < 1:
-            raise ValueError(f"shrink: nothing is left of the images of {self.image_task.data.name}, got {shrink}")
         self._sizes = Sizes(train_examples, validation_examples, test_examples, shrink, split_seed)
         self._kept: OrderedDict[str, Tensor] = OrderedDict()
         names = self.image_task.class_names

@@ -110,8 +110,14 @@ class Sizes:
 
 
 def task_of(task: ImageTask, shrink: int) -> Task:
-    """What a network for the task takes in and gives out."""
+    """What a network for the task takes in and gives out.
+
+    Raises:
+        ValueError: nothing is left of its images.
+    """
     channels, height, width = task.data.image_shape
+    if min(height, width) < shrink:
+        raise ValueError(f"shrink: nothing is left of the images of {task.data.name}, got {shrink}")
     height, width = height // shrink, width // shrink
     return Task((channels, height, width * 2 if task.pair else width), len(task.class_names))
 

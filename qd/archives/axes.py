@@ -85,7 +85,8 @@ class Axis:
         first, last, bins = int(low * divisor), int(high * divisor), self.bins
         edges = np.array([(first * (bins - k) + last * k) / (divisor * bins) for k in range(bins + 1)])
         if self.scale == "log":
-            edges = np.clip(10.0**edges, self.low, self.high)
+            with np.errstate(over="ignore"):  # near the largest number: clipped
+                edges = np.clip(10.0**edges, self.low, self.high)
             edges[[0, -1]] = self.low, self.high
         return edges
 

@@ -13,6 +13,11 @@ SCORE = Objective("score", "maximise", 0.0, 1.0, "")
 AXES = (Axis("x", 0.0, 0.7, 4, "linear", ""), Axis("y", 1.0, 1000.0, 3, "log", ""))
 
 
+def refined_to(*bins: tuple[int, int]) -> GridArchive:
+    """An archive that may be cut to these bins, one after the other."""
+    return GridArchive(SCORE, AXES, "drop", [Refinement(evaluations=n, bins=list(b)) for n, b in enumerate(bins, 1)])
+
+
 def add(archive: GridArchive, rows: list[tuple[float, float, float]], first: int = 1) -> None:
     score, x, y = np.array(rows, dtype=float).T
     ids = np.arange(first, first + len(rows))
@@ -30,10 +35,11 @@ ROW = st.tuples(st.floats(0, 1), SHARE.map(lambda s: 0.7 * s), SHARE.map(lambda 
 
 @given(st.lists(ROW, min_size=1, max_size=40), st.lists(ROW, max_size=20))
 def test_no_elite_is_lost_and_the_score_stays_what_it_was(before, after):
-    archive = GridArchive(SCORE, AXES)
+    steps = ((12, 3), (24, 9), (96, 36))
+    archive = refined_to(*steps)
     add(archive, before)
     evaluations, score = archive.elites.evaluations.tolist(), archive.qd_score
-    for bins in ((12, 3), (24, 9), (96, 36)):
+    for bins in steps:
         archive.refine(bins)
         assert archive.elites.evaluations.tolist() == evaluations
         assert archive.qd_score == score
@@ -50,7 +56,7 @@ def test_no_elite_is_lost_and_the_score_stays_what_it_was(before, after):
 
 
 def test_each_elite_is_where_it_would_be_put_now() -> None:
-    archive = GridArchive(SCORE, AXES)
+    archive = refined_to((16, 15))
     rng = np.random.default_rng(0)
     add(archive, [(s, 0.7 * x, 1000.0**y) for s, x, y in rng.random((300, 3)).tolist()])
     archive.refine((16, 15))

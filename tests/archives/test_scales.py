@@ -18,6 +18,7 @@ from qd.archives import (
     CVTArchive,
     GridArchive,
     Objective,
+    Refinement,
     UnstructuredArchive,
     make_archive,
     widened,
@@ -65,7 +66,7 @@ def test_finer_bins_lie_within_the_coarser_ones(axis: Axis, parts: int, data: st
     finer = Axis("x", axis.low, axis.high, axis.bins * parts, axis.scale, "")
     assume(not finer.too_fine)
     np.testing.assert_array_equal(finer.edges()[::parts], axis.edges())
-    archive = GridArchive(SCORE, [axis])
+    archive = GridArchive(SCORE, [axis], refine=[Refinement(evaluations=1, bins=[finer.bins])])
     (cell,) = place(archive, [data.draw(st.floats(axis.low, axis.high))])
     archive.refine([finer.bins])
     assert archive.occupied[0] // parts == cell
