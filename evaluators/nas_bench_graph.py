@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from qd.candidates import Candidates, Purpose, Results, Status
@@ -35,7 +36,7 @@ class NASBenchGraphTable(Evaluator):
     def __init__(
         self,
         data: Literal["arxiv", "citeseer", "computers", "cora", "cs", "photo", "physics", "pubmed"] = "cora",
-        folder: str | None = None,
+        folder: Path | str | None = None,
     ) -> None:
         self._data = data
         self._file = find(data, folder)  # here, so that a missing file is told at the door

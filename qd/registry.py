@@ -150,14 +150,21 @@ class Registry:
             )
         return found
 
-    def has_key(self, room: str, kind: str, key: str, where: str) -> bool:
-        """Whether a key may stand beside a kind; arguments are those of `find`.
-
-        Raises:
-            UsageError: there is no such kind.
-        """
-        found = self.find(room, kind, where)
+    def has_key(self, room: str, kind: str, key: str) -> bool:
+        """Whether a key may stand beside a kind, as far as that can be found."""
+        try:
+            found = self.find(room, kind, "")
+        except UsageError:  # it is told when the parts of the run are built
+            return True
         return _open_ended(found) or key in keys_of(found)
+
+    def takes_path(self, room: str, kind: str, key: str) -> bool:
+        """Whether the argument of that name is annotated with `Path`, alone or among others."""
+        try:
+            hint = _hints(self.find(room, kind, "")).get(key)
+        except UsageError:
+            return False
+        return hint is Path or Path in typing.get_args(hint)
 
     def build(
         self,

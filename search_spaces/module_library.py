@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .base import Metric, SearchSpace, Task
@@ -89,7 +90,7 @@ class ModuleLibrary(SearchSpace):
 
     def __init__(
         self,
-        library: str | None = None,
+        library: Path | str | None = None,
         convolutions: int = 2,
         channels: tuple[int, ...] = (8, 16, 32),
         hidden: tuple[int, ...] = (32, 64, 128),

@@ -26,7 +26,7 @@ def cache_folder() -> Path:
     return data_folder("fashion_mnist")
 
 
-def find(folder: str | None = None) -> Path:
+def find(folder: Path | str | None = None) -> Path:
     """Return the folder that holds the files: the one named, else the first of the cache and Debian's folder.
 
     Raises:

@@ -51,7 +51,7 @@ class IdxImages(ImageData):
     sha256: ClassVar[Mapping[str, str]]
     """Of the published files, unpacked."""
 
-    folder: str | None = None
+    folder: Path | str | None = None
 
     def __post_init__(self) -> None:
         if self.folder is not None and not self._is_published(Path(self.folder).expanduser()):

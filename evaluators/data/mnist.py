@@ -34,7 +34,7 @@ WAYS = (
 )
 
 
-def find(folder: str | None = None) -> Path:
+def find(folder: Path | str | None = None) -> Path:
     """Return the folder that holds the files: the one named, or the cache.
 
     Raises:

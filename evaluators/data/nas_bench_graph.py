@@ -58,7 +58,7 @@ def cache_folder() -> Path:
     return data_folder("nas_bench_graph")
 
 
-def find(data: str, folder: str | None = None) -> Path:
+def find(data: str, folder: Path | str | None = None) -> Path:
     """Return the file of a data set: in the folder named, else in the cache, else in the installed package.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from .data_folders import moved
 from .earlier import from_log
+from .kinds import places_as_given
 from .messages import dotted, explain
 from .models import (
     LARGEST,
@@ -42,4 +43,5 @@ __all__ = [
     "moved",
     "override",
     "parse",
+    "places_as_given",
 ]

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from ..errors import UsageError, clipped, shown
 from ..plain_data import check_plain, parse_yaml, read_text
-from .left_over import HasKey, without_left_over
+from .kinds import Kinds, settled
 from .messages import explain
 from .models import RunFile
 
@@ -24,13 +24,13 @@ KEY = re.compile(r"[^.\[\]]+(\.[^.\[\]]+|\[[^.\[\]]+\])*")
 """Names behind dots, and indices in brackets or behind dots."""
 
 
-def load(path: Path, overrides: Mapping[str, Any] | Sequence[str] = (), has_key: HasKey | None = None) -> RunFile:
+def load(path: Path, overrides: Mapping[str, Any] | Sequence[str] = (), kinds: Kinds | None = None) -> RunFile:
     """Read a run file and lay the overrides over it.
 
     Args:
         path: a YAML file.
         overrides: "archive.measures[0].bins=10" strings, or a mapping of keys (dotted or nested) to values.
-        has_key: as for `override`.
+        kinds: as for `override`; what the file names as places is relative to its folder.
 
     Raises:
         UsageError: naming file, key, what was expected and, for a misspelt key, the near miss.
@@ -41,7 +41,10 @@ def load(path: Path, overrides: Mapping[str, Any] | Sequence[str] = (), has_key:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         reason = "no such file" if isinstance(error, FileNotFoundError) else reason
         raise UsageError(f"{path}: {reason}; expected a run file in YAML, e.g. scripts/runs/fashion_moe.yaml") from None
-    return check(override(parse(text, str(path)), overrides, str(path), has_key), str(path))
+    data, here = parse(text, str(path)), Path.cwd()  # before a plug-in is imported, which may change it
+    if kinds is not None:
+        data = settled(None, data, kinds, path.resolve().parent)
+    return check(override(data, overrides, str(path), kinds, here), str(path))
 
 
 def parse(text: str, name: str) -> dict[str, Any]:
@@ -60,7 +63,11 @@ def parse(text: str, name: str) -> dict[str, Any]:
 
 
 def override(
-    data: dict[str, Any], overrides: Mapping[str, Any] | Sequence[str], name: str, has_key: HasKey | None = None
+    data: dict[str, Any],
+    overrides: Mapping[str, Any] | Sequence[str],
+    name: str,
+    kinds: Kinds | None = None,
+    home: Path | None = None,
 ) -> dict[str, Any]:
     """Return a copy of `data` with every override put in its place; lists are indexed as `measures[0]` or `measures.0`.
 
@@ -68,19 +75,18 @@ def override(
         data: of a run file.
         overrides: as for `load`.
         name: of the file, for messages.
-        has_key: where an override names another kind, keys of the old one go, unless this says that the new one has
-            them: `Registry.has_key`. Without it all stay, and a run is refused that has them.
+        kinds: a `Registry`. Where an override names another kind, it says which keys of the old one stay; what it
+            calls a place is made absolute. Without it the data is only looked at.
+        home: what places among the overrides are relative to; default: the working directory.
 
     Raises:
-        UsageError: an override is not key=value, an index is out of range, or a kind cannot be found.
+        UsageError: an override is not key=value, or an index is out of range.
     """
     pairs = list(overrides.items()) if isinstance(overrides, Mapping) else [_pair(item) for item in overrides]
     result = _copy(data)
     for key, value in pairs:
         _put(result, key, value, name)
-    if has_key is None:
-        return result
-    return without_left_over(data, result, lambda room, kind, key, where: has_key(room, kind, key, f"{name}: {where}"))
+    return result if kinds is None else settled(data, result, kinds, home or Path.cwd())
 
 
 def check(data: dict[str, Any], name: str) -> RunFile:

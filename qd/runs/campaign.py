@@ -201,7 +201,8 @@ def _standing(archive: Archive, evaluations: int, seconds: float) -> Standing:
 
 
 def _config(job: Job) -> RunFile:
-    return load(job.file, job.overrides, Registry(job.plugins or job.file.resolve().parent).has_key)
+    with launch.staying_here():
+        return load(job.file, job.overrides, Registry(job.plugins or job.file.resolve().parent))
 
 
 def _check(job: Job) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import environment
 from ..analysis.run import Run, open_run
-from ..config import RunFile, check, load, override
+from ..config import RunFile, check, load, override, places_as_given
 from ..errors import QdError, UsageError
 from ..executors import Executor, Work
 from ..interrupts import interrupt
@@ -172,15 +172,14 @@ def begin(
     folders = [RunFolder(out)] if out is not None else free_folders(Path("results"), file.stem)
     place = file.resolve().parent
     plugin_folder = Path(plugins).absolute() if plugins else place
-    config = load(file, list(overrides) or keys, Registry(plugin_folder).has_key)
-    if overrides and keys:
-        config = check(override(config.dump(), keys, str(file), Registry(plugin_folder).has_key), str(file))
+    registry = Registry(plugin_folder)
+    given, config = (_configured(file, overrides, keys, kinds) for kinds in (None, registry))
     parts = problem.prepare(config, str(file), plugin_folder)
     with _executor(executor, parts, str(file)) as used:
         parts.registry.mention()
         with (
             _new_folder(folders, only=out is not None) as folder,
-            contextlib.closing(_make_log(place, folder, config, parts)) as log,
+            contextlib.closing(_make_log(place, folder, config, parts, given)) as log,
         ):
             network = on_network(folder.place)
             if network:
@@ -423,12 +422,21 @@ def _new_folder(folders: Iterable[RunFolder], only: bool) -> Iterator[RunFolder]
             return
 
 
-def _make_log(place: Path, folder: RunFolder, config: RunFile, parts: Problem) -> Log:
+def _configured(file: Path, overrides: Sequence[str], keys: Mapping[str, Any], kinds: Registry | None) -> RunFile:
+    here = Path.cwd()
+    config = load(file, list(overrides) or keys, kinds)
+    if overrides and keys:
+        return check(override(config.dump(), keys, str(file), kinds, here), str(file))
+    return config
+
+
+def _make_log(place: Path, folder: RunFolder, config: RunFile, parts: Problem, given: RunFile) -> Log:
     try:
         plugins = parts.registry.plugin_folder
         contents = surroundings.fixed(parts)
         meta = {
             "run_file": config.dump(),
+            "places_as_given": dict(places_as_given(given.dump(), config.dump())),
             "plugin_folder": str(plugins.resolve()) if plugins else None,
             "digests": parts.registry.digests,
             "task": contents.pop("task"),
@@ -459,10 +467,10 @@ def resumed_config(
         UsageError: a change of anything but budget and executor.
     """
     name = str(before.folder.path / before.folder.run_file.name)
-    has_key = Registry(_plugin_folder(before, plugins)).has_key
+    registry = Registry(_plugin_folder(before, plugins))
     with before.folder.as_given():
         edited = surroundings.as_edited(before)
-    data = override(override(edited, list(overrides), name, has_key), keys, name, has_key)
+    data = override(override(edited, list(overrides), name, registry), keys, name, registry)
     config = check(data, name)
     old, new = before.config.dump(), config.dump()
     for key in new.keys() | old.keys():

@@ -60,9 +60,9 @@ def import_into(
         UsageError: bad input, or nothing that the space allows; the run file is unchanged.
     """
     run_file = Path(run_file)
-    config = load(run_file)
     folder = Path(plugins) if plugins else run_file.resolve().parent
     registry = Registry(folder)
+    config = load(run_file, kinds=registry)
     space = registry.build("spaces", config.space.kind, config.space.arguments, "space")
     registry.mention()
     known = {to_json(genotype) for genotype in config.imported}

@@ -127,7 +127,7 @@ def stream(
         QdError: a search failed; what was done is kept.
     """
     out = Path(out or Path("results") / Path(file).stem).resolve()
-    config = load(Path(file), list(overrides))
+    config = load(Path(file), list(overrides), Registry(Path(file).resolve().parent))
     names = _check(config, str(file), out)
     library = out / LIBRARY
     given = config.space.arguments.get("library") is not None
