@@ -51,9 +51,7 @@ def settled(old: Any, new: Any, kinds: Kinds, home: Path, section: str = "") -> 
     """
     if isinstance(new, list):
         before = [*(old if isinstance(old, list) else []), *[None] * len(new)]
-        return [
-            settled(before[index], item, kinds, home, section) for index, item in enumerate(new)
-        ]
+        return [settled(before[index], item, kinds, home, section) for index, item in enumerate(new)]
     if not isinstance(new, dict):
         return new
     known = old if isinstance(old, dict) else {}
