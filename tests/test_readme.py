@@ -8,17 +8,16 @@ import qd
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
-def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    assert found is not None
-    return found[1]
+def block(language: str, holding: str) -> str:
+    [found] = [text for text in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if holding in text]
+    return found
 
 
 def test_the_plug_in_is_short_and_runs(tmp_path):
-    plug_in = block("python")
+    plug_in = block("python", "class Cells")
     assert len(plug_in.splitlines()) < 40
     (tmp_path / "cell_table.py").write_text(plug_in)
-    (tmp_path / "cells.yaml").write_text(block("yaml"))
+    (tmp_path / "cells.yaml").write_text(block("yaml", "cell_table:Cells"))
     run = qd.run(tmp_path / "cells.yaml", out=tmp_path / "out", budget={"evaluations": 300})
     counts = run.summary()["evaluations"]
     assert counts["ok"] + counts["invalid"] == 300

@@ -87,13 +87,11 @@ def test_a_run_that_is_looked_at_follows_its_log(finished: Path, tmp_path: Path)
     whole = qd.open_run(finished)
     copy = tmp_path / "run"
     shutil.copytree(finished, copy)
-    tables = ("tells", "results")
-    held = {
-        table: whole.query(f"SELECT * FROM {table} WHERE {'id' if table == 'tells' else '_tell'} > 20")
-        for table in tables
-    }
-    change(copy, "DELETE FROM results WHERE _tell > 20")
-    change(copy, "DELETE FROM tells WHERE id > 20")
+    later = {"tells": "id > 20", "results": "_tell > 20"}
+    later["insertions"] = f"evaluation IN (SELECT _evaluation FROM results WHERE {later['results']})"
+    held = {table: whole.query(f"SELECT * FROM {table} WHERE {condition}") for table, condition in later.items()}
+    for table in reversed(later):
+        change(copy, f"DELETE FROM {table} WHERE {later[table]}")
     live = LiveRun(copy)
     other = (("width", "order"), "height")
     with live.reading():

@@ -220,7 +220,6 @@ def test_a_plug_in_with_other_metrics_is_refused(workbench, digests):
             "unit was 'points'.*\n.*high was 2.0, and is 3",
         ),
         ('Choice("red", "blue")', 'Choice("red", "green")', "the space's genes: was .*'blue'.*, and is .*'green'"),
-        ("(SearchSpace):", "(SearchSpace):\n    contents = lambda self: {'shelf': 2}", "what the space is made of"),
         ("(SingleEvaluator):", "(SingleEvaluator):\n    contents = lambda self: {'rows': 7}", "what the evaluator has"),
         ("(SingleEvaluator):", "(SingleEvaluator):\n    task = Task((3,), 2)", "the task .*: was None, and is"),
     ],
@@ -238,6 +237,29 @@ def test_other_parts_than_the_log_says_are_refused_before_anything_is_touched(
     with pytest.raises(UsageError, match=message):
         command("run")
     assert digests(folder) == before
+
+
+def test_what_a_space_holds_may_grow_but_for_a_resume(workbench, digests):
+    """As a library does, to which other searches add modules: what was found before can still be built."""
+
+    def holds(contents: dict[str, int]) -> None:
+        workbench.plugin.write_text(
+            text.replace("(SearchSpace):", f"(SearchSpace):\n    contents = lambda _: {contents}")
+        )
+        workbench.forget()
+
+    text = workbench.plugin.read_text()
+    holds({"first": 1})
+    folder = qd.run(workbench.write(), out="run").folder.path
+    holds({"first": 1, "second": 2})
+    before = digests(folder)
+    with pytest.raises(UsageError, match="what the space is made of, such as a library: new: second"):
+        qd.resume("run")
+    assert digests(folder) == before
+    assert qd.verify("run", top=1, seeds=1).records()
+    holds({"first": 3, "second": 2})
+    with pytest.raises(UsageError, match="what the space is made of, such as a library: changed: first; new: second"):
+        qd.verify("run", top=1, seeds=1)
 
 
 def test_an_edited_run_file_may_change_what_a_resume_may(workbench, digests, logged):
