@@ -422,6 +422,7 @@ def test_pools_of_processes_find_the_neighbours(write, tmp_path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_workers_of_a_cluster_do_the_same(write, tmp_path) -> None:
     executor = {"kind": "ray", "workers": 1, "cpus": 0.5}
     files = [project(write, name, scale, NEIGHBOURS["within a function"]) for name, scale in (("A", 1), ("B", 2))]

@@ -242,6 +242,7 @@ def test_examples_of_help_run(here, qd_line) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_the_example_of_run_runs(here, qd_line) -> None:
     here(EXAMPLES["run"])
     shutil.rmtree("results")

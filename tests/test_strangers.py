@@ -263,6 +263,8 @@ def test_a_strangers_data_set_runs_resumes_and_goes_home(workbench, images, log_
     assert "evaluator.data.kind: expected the plug-in 'stripes_of_mine' at" in answer.err
 
 
+@pytest.mark.slow
+@pytest.mark.cluster
 def test_workers_find_a_strangers_data_set(workbench, images, log_tables) -> None:
     here = qd.run(workbench.write("here.yaml", **images), out="here")
     images["executor"] = {"kind": "ray", "workers": 2}

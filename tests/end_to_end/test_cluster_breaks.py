@@ -18,7 +18,7 @@ import qd
 from qd.analysis.run import Run
 from qd.errors import QdError
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 SETTINGS = {
     "space": {"side": 25},

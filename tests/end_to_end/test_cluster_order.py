@@ -8,6 +8,7 @@ import qd
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_one_two_and_eight_workers_and_none_give_the_same_log(workbench, log_tables):
     file = workbench.write(
         space={"side": 25},
@@ -26,6 +27,7 @@ def test_one_two_and_eight_workers_and_none_give_the_same_log(workbench, log_tab
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_networks_that_are_trained_by_workers_are_those_that_are_trained_here(networks, log_tables, tmp_path):
     inline = qd.open_run(networks)
     file = networks / "run.yaml"

@@ -55,6 +55,7 @@ def without_times(tables):
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_it_gives_the_same_log_inline_resumed_and_in_workers(workbench, log_tables):
     workbench.plugin.write_text(METRIC)
     file = workbench.write(**settings(workbench.module))

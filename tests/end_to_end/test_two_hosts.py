@@ -168,6 +168,7 @@ def check_accounts(folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_a_host_that_is_not_of_the_cluster_is_told_how_to_join(hosts):
     head, other = hosts
     address = f"{head.address}:6379"
@@ -181,6 +182,7 @@ def test_a_host_that_is_not_of_the_cluster_is_told_how_to_join(hosts):
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_a_link_that_is_cut_and_mended_loses_and_doubles_nothing(hosts, workbench):
     head, other = hosts
     head.ray("--head", "--port=6379", "--include-dashboard=false")

@@ -174,6 +174,7 @@ def uneven(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 @pytest.mark.skipif(fashion_mnist.DEBIAN_FOLDER.exists(), reason="every process finds the data in Debian's folder")
 def test_nodes_that_differ_from_this_machine_are_told(
     qd_process: Callable[..., Any], uneven: str, tmp_path: Path

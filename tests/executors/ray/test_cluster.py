@@ -72,6 +72,7 @@ def with_token(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_with_the_right_token_it_is_joined_and_left(guarded, with_token):
     handler = signal.getsignal(signal.SIGTERM)
     for _ in range(2):
@@ -86,6 +87,7 @@ def test_with_the_right_token_it_is_joined_and_left(guarded, with_token):
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
@@ -106,6 +108,7 @@ def test_without_the_right_token_it_is_refused(guarded, monkeypatch, variables, 
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
@@ -125,6 +128,7 @@ def test_what_does_not_fit_is_refused_with_what_there_is(guarded, with_token, ke
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_a_cluster_of_other_versions_is_refused(guarded, with_token):
     """The cluster is made to say that it was started by another Ray, as one of another version says."""
     write = (
@@ -152,6 +156,7 @@ def test_where_nobody_listens_is_said_at_once():
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_a_stranger_at_the_port_is_told_from_a_cluster(monkeypatch):
     """Ray's own client waits 40 s for it; 20 s are given, of which the test needs but a few."""
     monkeypatch.setattr("qd.executors.ray.reach.SECONDS", 5.0)
@@ -205,6 +210,7 @@ time.sleep(5)
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_a_local_cluster_leaves_no_trace_and_no_word_on_stdout(tmp_path):
     script = tmp_path / "driver.py"
     script.write_text(LOCAL)

@@ -25,7 +25,7 @@ from qd.testing.executors import TinyEvaluator, TinySpace, numbers
 from search_spaces import Choice, Integer, SearchSpace, Struct
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import this file
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 
 @pytest.fixture(scope="module", autouse=True)

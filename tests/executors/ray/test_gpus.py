@@ -45,6 +45,7 @@ def address() -> Iterator[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 @pytest.mark.parametrize(
     ("gpus", "workers", "seen"), [(0.5, 4, {f"{HOST} gpu0": 0, f"{HOST} gpu1": 1}), (1, 2, None), (0, 2, {HOST: -1})]
 )
