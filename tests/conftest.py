@@ -46,12 +46,11 @@ settings.load_profile("qd")
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """In two processes (`pytest -n 2 --dist loadgroup`) a file stays in one, and so do all that start a cluster."""
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            group = "cluster" if item.get_closest_marker("cluster") else item.path.as_posix()
-            item.add_marker(pytest.mark.xdist_group(group))
+    if item.config.pluginmanager.hasplugin("xdist"):
+        group = "cluster" if item.get_closest_marker("cluster") else item.path.as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 class Answer(NamedTuple):
