@@ -76,7 +76,7 @@ def train(
     from ..training.device import find_device
     from .longer import LongTraining, Schedule
 
-    source, to = Path(source).absolute(), Path(to).absolute()  # a plug-in may change the working directory
+    source, to = Path(source), Path(to).absolute()  # a plug-in may change the working directory
     names = list(FORMATS) if formats is None else check_formats(formats)
     architecture, folder, ancestors = _find(source, id, plugins)
     checkpoint = to.with_name(f"{to.name}.training") / CHECKPOINT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import qd
-from qd.errors import UsageError
+from qd.errors import QdError, UsageError
 
 STRANGER = '''
 import numpy as np
@@ -186,7 +186,9 @@ def test_the_door_names_what_is_wrong(stranger, metrics, evaluator, message):
 
 
 def test_a_trained_network_without_its_weights_is_not_taken_for_one(stranger):
-    run = qd.run(stranger(["me:Sums"], "Secretive", measure="sums"), out="run")
+    with pytest.raises(QdError, match="all failed or were invalid"):
+        qd.run(stranger(["me:Sums"], "Secretive", measure="sums"), out="run")
+    run = qd.open_run("run")
     assert {row["status"] for row in columns(run, "status")} <= {"failed", "invalid"}
     errors = {row["error"].splitlines()[-1] for row in columns(run, "status", "error") if row["status"] == "failed"}
     assert len(errors) == 1

@@ -91,12 +91,6 @@ class RanksTheBatch(Table):
         return Results.ok(candidates, {"score": np.arange(size), "draw": np.zeros(size)})
 
 
-class ChangesGenotypes(Table):
-    def evaluate_one(self, genotype, seed):
-        genotype["x"] = 0
-        return super().evaluate_one(genotype, seed)
-
-
 class TakesAll(Table):
     def evaluate_one(self, genotype, seed):
         return {"score": min(99, genotype["x"]), "draw": 0.5}
@@ -112,7 +106,6 @@ class TakesAll(Table):
         (DrawsGlobally, "equal_seeds_give_equal_metrics", "metric draw"),
         (Counts, "equal_seeds_give_equal_metrics", "metric score"),
         (RanksTheBatch, "rows_do_not_depend_on_their_batch_mates", "metric score"),
-        (ChangesGenotypes, "genotypes_stay_as_they_are", "assert"),
         (TakesAll, "impossible_genotype_is_invalid", "Status.OK"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -61,4 +61,4 @@ def test_a_stranger_runs_the_suites_with_pytest(tmp_path: Path) -> None:
     failures = [line for line in answer.stdout.splitlines() if line.startswith("FAILED")]
     assert len(failures) == 1, answer.stdout + answer.stderr
     assert "test_mine.py::TestMyTable::test_reports_all_metrics_in_range" in failures[0]
-    assert "score is 6.0: Metric(unit='points', low=0, high=5" in answer.stdout
+    assert "score is 6.0: Metric(unit='points', low=0.0, high=5.0" in answer.stdout
