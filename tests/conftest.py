@@ -46,13 +46,6 @@ settings.load_profile("qd")
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """In two processes (`pytest -n 2 --dist loadgroup`) a file stays in one, and so do all that start a cluster."""
-    if item.config.pluginmanager.hasplugin("xdist"):
-        group = "cluster" if item.get_closest_marker("cluster") else item.path.as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 class Answer(NamedTuple):
     """What a command left behind."""
 
