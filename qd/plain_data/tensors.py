@@ -52,7 +52,8 @@ def check_fit(tensors: Mapping[str, Tensor], network: Module) -> None:
     """
     expected = {name: _described(tensor) for name, tensor in network.state_dict().items()}
     found = {name: _described(tensor) for name, tensor in tensors.items()}
-    wrong = [name for name in {**expected, **found} if expected.get(name) != found.get(name)]
+    names = [*expected, *sorted(found.keys() - expected.keys())]  # a file's tensors come in any order
+    wrong = [name for name in names if expected.get(name) != found.get(name)]
     if wrong:
         more = f", and {len(wrong) - 1} more do not fit" if len(wrong) > 1 else ""
         one = wrong[0]

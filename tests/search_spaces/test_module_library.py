@@ -264,7 +264,7 @@ class TestBadLibraries:
         [
             (
                 {"architecture": {"kind": "layers", "layers": [{"kind": "relu"}]}},
-                "0.weight: expected no such tensor, got 4×1×3×3 real numbers, and 1 more do not fit",
+                "0.bias: expected no such tensor, got 4 real numbers, and 1 more do not fit",
             ),
             (
                 {"architecture": {"kind": "layers", "layers": [{"kind": "exec"}]}},
