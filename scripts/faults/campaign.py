@@ -33,8 +33,6 @@ FAULTS = ("lost", "doubled", "tracebacks", "hangs", "executions", "other")
 a log or a file that was executed, and the rest: what differs, what was touched though refused, what was left lying."""
 SHOWN = 20
 """Faults that are printed in full, each cause once; the folder of --keep holds every case."""
-SHARE_OF_KILLS = 0.5
-"""Of the time; the rest belongs to inputs."""
 RARELY = {"run, cluster": 0.3, "stream": 0.3, "run, networks": 0.5}
 """Victims that take long come up less often."""
 
@@ -184,12 +182,7 @@ def _work(options: argparse.Namespace, bench: Bench, folder: Path, until: float,
             return
         if left[0 if kill else 1] <= 0:
             continue
-        if (
-            not options.only
-            and spent[case.kind] > 60
-            and spent[case.kind] * (1 - SHARE_OF_KILLS if kill else SHARE_OF_KILLS)
-            > (spent["input" if kill else "kill"] * (SHARE_OF_KILLS if kill else 1 - SHARE_OF_KILLS))
-        ):
+        if not options.only and spent[case.kind] > spent["input" if kill else "kill"] + 60:  # both get their time
             continue
         started = time.monotonic()
         found = attempt(case, bench, folder, known)

@@ -56,9 +56,6 @@ class Victim(ABC):
         bench: what it works on.
     """
 
-    cluster = False
-    """Whether it has processes beside the driver that can be killed alone."""
-
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
         self.seconds = 0.0
@@ -184,8 +181,6 @@ class Search(Victim):
 
 class Cluster(Search):
     """A search whose workers are killed, and sometimes its driver."""
-
-    cluster = True
 
     def attempt(self, place: Path, rng: random.Random) -> Found:
         found = Found()
