@@ -30,6 +30,8 @@ class NetworkEvaluator(Evaluator):
     def bind(self, space: SearchSpace) -> None:
         if type(space).build is SearchSpace.build:
             raise ValueError(f"{type(space).__name__} has no build(), so there is no network to train")
+        if self.task is not None:
+            space.check_task(self.task)
         super().bind(space)
         self.measured.bind(space, self.task)
 

@@ -2,39 +2,62 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from qd.precision import in_single_precision
 from qd.training import TrainingOptions
 
+from .preprocessing import Preprocessing
+
 PartName = Literal["train", "validation", "test"]
 
 
-class Examples(NamedTuple):
-    """Preprocessed inputs (N, *input_shape) float32; targets (N,) int64 classes, or (N, outputs) float32."""
+IN_MEMORY = 2**28
+"""Bytes of preprocessed inputs that are kept in memory."""
 
-    inputs: np.ndarray
+
+class Examples(NamedTuple):
+    """What networks take in and learn.
+
+    Args:
+        inputs: (N, *input_shape) float32, or int64 of tokens.
+        targets: (N,) int64 classes, (N, outputs) float32 values as networks learn them, or (N, steps) int64 tokens.
+    """
+
+    inputs: np.ndarray | Prepared
     targets: np.ndarray
 
 
-class Preprocessing(NamedTuple):
-    """What is done to raw inputs before a network sees them: (raw - mean) / scale.
+class Prepared:
+    """Inputs that are preprocessed when they are asked for, as there are too many to keep.
 
     Args:
-        mean: input_shape, float32, such as the mean training image.
-        scale: above 0, such as the standard deviation of all the training pixels around that image.
+        raw: (N, ...) as they were read; gives arrays for rows, (B,) int64, or for a slice.
+        preprocessing: what is done to them.
     """
 
-    mean: np.ndarray
-    scale: float
+    def __init__(self, raw: Any, preprocessing: Preprocessing) -> None:
+        self._raw, self._preprocessing = raw, preprocessing
+        first = preprocessing.apply(raw[:1])
+        self.shape, self.dtype = (len(raw), *first.shape[1:]), first.dtype
 
-    def apply(self, raw: np.ndarray) -> np.ndarray:
-        """(N, *input_shape) of any number type → float32."""
-        return ((raw - self.mean) / np.float32(self.scale)).astype(np.float32, copy=False)
+    @classmethod
+    def of(cls, raw: Any, preprocessing: Preprocessing) -> np.ndarray | Prepared:
+        """All of them as an array where that takes at most `IN_MEMORY` bytes."""
+        found = cls(raw, preprocessing)
+        small = math.prod(found.shape) * found.dtype.itemsize <= IN_MEMORY
+        return preprocessing.apply(raw[:]) if small else found
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
+        return self._preprocessing.apply(self._raw[rows])
 
 
 @dataclass(frozen=True)
@@ -63,4 +86,8 @@ class TaskData:
 
     def __post_init__(self) -> None:
         given = self.examples
-        object.__setattr__(self, "examples", lambda part: Examples(*map(in_single_precision, given(part))))
+        object.__setattr__(self, "examples", lambda part: Examples(*map(_in_single_precision, given(part))))
+
+
+def _in_single_precision(array: np.ndarray | Prepared) -> Any:
+    return array if isinstance(array, Prepared) else in_single_precision(array)

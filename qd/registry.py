@@ -23,7 +23,7 @@ import sys
 import traceback
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -62,7 +62,7 @@ class Room:
 ROOMS = {
     "spaces": Room("search_spaces.base:SearchSpace", ("search_spaces",)),
     "evaluators": Room("evaluators.base:Evaluator", ("evaluators",)),
-    "data": Room("evaluators.data.images:ImageData", ("evaluators.data",), frozenset({"idx_images"})),
+    "data": Room("evaluators.data.base:DataSet", ("evaluators.data",), frozenset({"idx_images"})),
     "emitters": Room("qd.emitters.base:Emitter", ("qd.emitters", "qd.emitters.baselines")),
     "archives": Room("qd.archives.base:Archive", ("qd.archives",), frozenset({"recorded"})),
     "executors": Room("qd.executors.base:Executor", ("qd.executors",)),
@@ -197,7 +197,8 @@ class Registry:
         """Call the class with the run file's keys, checked against the annotations of its `__init__`.
 
         An argument that is annotated with a room's contract is a kind of that room: a name, a dotted path, or a mapping
-        with `kind` and the arguments of its own. So are such arguments of the items of a `tuple[Item, ...]`.
+        with `kind` and the arguments of its own. One that is annotated with a dataclass is a mapping of its fields. So
+        are such arguments of the items of a `tuple[Item, ...]`.
 
         Args:
             cls: what to build.
@@ -232,6 +233,8 @@ class Registry:
         room = _room_of(annotation)
         if room is not None:
             return self._component(room, value, where)
+        if is_dataclass(annotation) and isinstance(annotation, type):
+            return self.construct(annotation, _checked(value, dict[str, Any], where), where, ())
         item = _item_with_kinds(annotation)
         if item is None:
             return _checked(value, annotation, where)

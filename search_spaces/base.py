@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from .genes import Gene, Genotype, Invalid, to_json
+from .task import Task
 
 if TYPE_CHECKING:
     import networkx
@@ -50,36 +50,6 @@ class Metric:
             raise ValueError(f"Metric: direction is 'maximise' or 'minimise', got {self.direction!r}")
 
 
-@dataclass(frozen=True)
-class Task:
-    """What a network must take in and give out.
-
-    Args:
-        input_shape: shape of one example, without the batch axis; images are (channels, height, width).
-        outputs: length of the output vector; for "cross_entropy" the number of classes.
-        loss: "cross_entropy" (targets are class indices, (B,) int64) or "mean_squared_error" ((B, outputs) float).
-    """
-
-    input_shape: tuple[int, ...]
-    outputs: int
-    loss: Literal["cross_entropy", "mean_squared_error"] = "cross_entropy"
-
-    def __post_init__(self) -> None:
-        try:
-            shape, outputs = tuple(map(operator.index, self.input_shape)), operator.index(self.outputs)
-        except TypeError as error:
-            raise ValueError(
-                f"Task: expected whole numbers as input_shape and outputs, got {self.input_shape!r} and"
-                f" {self.outputs!r} ({error})"
-            ) from None
-        if min(*shape, outputs, 1) < 1:
-            raise ValueError(f"Task: expected sizes of at least 1, got {shape} and {outputs}")
-        if self.loss not in ("cross_entropy", "mean_squared_error"):
-            raise ValueError(f"Task: expected the loss 'cross_entropy' or 'mean_squared_error', got {self.loss!r}")
-        object.__setattr__(self, "input_shape", shape)
-        object.__setattr__(self, "outputs", outputs)
-
-
 Owned = tuple["torch.Tensor", Sequence[int]]
 """A parameter whose rows (axis 0) belong each to one network, and the networks, by row."""
 
@@ -94,7 +64,7 @@ class Stack(Protocol):
     """(K,) losses of the networks' own, such as a router's, after a forward pass in training mode; None without any."""
 
     def __call__(self, x: torch.Tensor, /) -> torch.Tensor:
-        """(B, *input_shape), one minibatch for all → (K, B, outputs)."""
+        """(B, *input_shape), one minibatch for all → (K, B, *output_shape)."""
         ...
 
     def owned(self) -> Sequence[Owned]:
@@ -125,10 +95,18 @@ class SearchSpace:
     metrics: Mapping[str, Metric] = {}
     """Metrics of the space's own, filled by `measure`, beside those of the evaluator."""
 
+    def check_task(self, task: Task) -> None:
+        """Refuse, at the door, a task that no network of this space can have; by default none is refused.
+
+        Raises:
+            ValueError: says what is taken in or given out instead.
+        """
+
     def build(self, genotype: Genotype, task: Task) -> torch.nn.Module:
         """Return the network, freshly initialised from torch's global generator, in training mode.
 
-        This is the definition of the architecture: input (B, *task.input_shape) float32, output (B, task.outputs).
+        This is the definition of the architecture: input (B, *task.input_shape) float32, or int64 of tokens, output
+        (B, *task.output_shape).
         Parameters and buffers of another floating-point type become float32 afterwards; a `forward` that is to compute
         in that type converts its input and its parameters to it, and its output back.
 
@@ -183,7 +161,7 @@ class SearchSpace:
         return genotype
 
     def measure(self, genotype: Genotype, module: torch.nn.Module, outputs: torch.Tensor) -> dict[str, float]:
-        """Return the space's own `metrics` of a trained module; `outputs` is (B, task.outputs) on validation data."""
+        """Return the space's own `metrics` of a trained module; `outputs` is as in `Subject`."""
         return {}
 
     def key(self, genotype: Genotype) -> str:

@@ -146,7 +146,11 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = folder.parent / f"{folder.name}.yaml"
     data = {
         "space": {"kind": "sparse_moe"},
-        "evaluator": {"kind": "image_classification", "data": "digits", "train_examples": 300, "epochs": 1},
+        "evaluator": {
+            "kind": "supervised",
+            "data": {"kind": "digits", "split": {"train": 300}},
+            "training": {"epochs": 1},
+        },
         "archive": {
             "objective": "val_accuracy",
             "measures": [

@@ -8,11 +8,11 @@ from textwrap import dedent
 from typing import Annotated, Literal, TypedDict, Unpack
 
 import pytest
+from evaluators.image_classification import ImageClassification
 from pydantic import Field
 
 import qd
 from evaluators import Evaluator
-from evaluators.image_classification import ImageClassification
 from qd.errors import UsageError
 from qd.registry import Registry, source_digest
 from search_spaces import SearchSpace

@@ -41,7 +41,7 @@ MOST = {"budget.evaluations=": 60, "--epochs ": 5, "--top ": 3, "--seeds ": 2}
 """What is more than this on a line is this here."""
 SMALL: dict[str, Any] = {
     "space": {"kind": "sparse_moe"},
-    "evaluator": {"kind": "image_classification", "data": "digits", "train_examples": 200, "epochs": 1},
+    "evaluator": {"kind": "supervised", "data": {"kind": "digits", "split": {"train": 200}}, "training": {"epochs": 1}},
     "archive": {
         "objective": "val_accuracy",
         "measures": [{"metric": "parameters", "low": 500, "high": 60_000, "bins": 8, "scale": "log"}],

@@ -1,5 +1,8 @@
-"""Labelled images and their fixed splits. One file per data set, whose name is its kind."""
+"""Data sets with their fixed splits. One file per kind, whose name it is."""
 
-from .images import ImageData, Part, Splits, split, split_sizes
+from .base import DataSet, Examples, Splits
+from .images import LabelledImages
+from .rows import StoredRows
+from .split import FREE, Part, Split
 
-__all__ = ["ImageData", "Part", "Splits", "split", "split_sizes"]
+__all__ = ["FREE", "DataSet", "Examples", "LabelledImages", "Part", "Split", "Splits", "StoredRows"]

@@ -8,12 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from .images import ImageData, Part
+from .images import LabelledImages
+from .split import Split
 
 
 @dataclass(frozen=True)
-class Digits(ImageData):
-    """1,797 images of 8 x 8 pixels with values 0 to 16 (Alpaydin and Kaynak, UCI, 1998)."""
+class Digits(LabelledImages):
+    """1,797 images of 8 x 8 pixels with values 0 to 16 (Alpaydin and Kaynak, UCI, 1998).
+
+    Args:
+        split: how they are split.
+    """
 
     name = "digits"
     image_shape = (1, 8, 8)
@@ -22,11 +27,13 @@ class Digits(ImageData):
     brightest = 16
     licence = "CC BY 4.0 (UCI, through scikit-learn)"
 
-    def load(self) -> Part:
+    split: Split = Split()
+
+    def load(self) -> tuple[np.ndarray, np.ndarray]:
         from sklearn.datasets import load_digits  # here: it takes a second to import
 
         pixels, labels = load_digits(return_X_y=True)
-        return Part(np.asarray(pixels, np.uint8).reshape(-1, 1, 8, 8), np.asarray(labels, np.int64))
+        return np.asarray(pixels, np.uint8).reshape(-1, 1, 8, 8), np.asarray(labels, np.int64)
 
     def place(self) -> Path:
         package = find_spec("sklearn")

@@ -12,7 +12,8 @@ from typing import ClassVar
 import numpy as np
 
 from .idx import read_idx, unpacked
-from .images import ImageData, Part
+from .images import LabelledImages
+from .split import Split
 
 FILES: tuple[str, ...] = (
     "train-images-idx3-ubyte",
@@ -33,7 +34,7 @@ def file_in(folder: Path, name: str) -> Path | None:
 
 
 @dataclass(frozen=True)
-class IdxImages(ImageData):
+class IdxImages(LabelledImages):
     """60,000 and 10,000 (test) images with values 0 to 255, and their labels.
 
     Files that somebody named, and that are not the published ones, are a data set of their own: its name is the
@@ -41,6 +42,7 @@ class IdxImages(ImageData):
 
     Args:
         folder: that holds the files; None: where the data set looks for them.
+        split: how they are split.
     """
 
     image_shape = (1, 28, 28)
@@ -52,6 +54,7 @@ class IdxImages(ImageData):
     """Of the published files, unpacked."""
 
     folder: Path | str | None = None
+    split: Split = Split()
 
     def __post_init__(self) -> None:
         if self.folder is not None and not self._is_published(Path(self.folder).expanduser()):
@@ -63,10 +66,10 @@ class IdxImages(ImageData):
     @abstractmethod
     def place(self) -> Path: ...
 
-    def load(self) -> Part:
+    def load(self) -> tuple[np.ndarray, np.ndarray]:
         images = np.concatenate([self._read(FILES[0], (60_000, 28, 28)), self._read(FILES[2], (10_000, 28, 28))])
         labels = np.concatenate([self._read(FILES[1], (60_000,)), self._read(FILES[3], (10_000,))])
-        return Part(images[:, None], labels.astype(np.int64))
+        return images[:, None], labels.astype(np.int64)
 
     def _is_published(self, folder: Path) -> bool:
         """Whether the files are those that were published, as far as they are there."""

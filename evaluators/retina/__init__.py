@@ -13,6 +13,7 @@ from qd.metrics.modularity_above_chance import modularities_above_chance
 from qd.metrics.topology_cache import hash_keys, topology_keys
 from search_spaces import Metric, SearchSpace, Task
 from search_spaces.retina.genotype import CONNECTIONS, INPUTS, NODES
+from search_spaces.task import Values, Vector
 
 from ..base import Evaluator
 from .kernel import LEFT_OBJECTS, PATTERNS, RIGHT_OBJECTS, measures, new_cache, one_sided_neurons, scores, topologies
@@ -47,7 +48,7 @@ class Retina(Evaluator):
         remembered: topologies whose measures are not worked out again, at most; 0 for none.
     """
 
-    task = Task((INPUTS,), 1, "mean_squared_error")
+    task = Task(Vector(INPUTS), Values(1))
 
     def __init__(
         self,

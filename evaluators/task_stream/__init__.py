@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Unpack, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -20,10 +21,11 @@ from search_spaces import Genotype, Invalid
 from search_spaces.library.composition import Composition
 from search_spaces.module_library import ModuleLibrary
 
-from ..classification import ImageClassifier, TrainingKeys, declared
-from ..data import Splits
+from ..data import Examples, Part
 from ..data.digits import Digits
-from ..task_data import Preprocessing
+from ..preprocessing import Preprocessing, Standardise
+from ..scores import Scores
+from ..trainer import About, Trainer
 from .tasks import ImageTask, Sizes, load, task_of
 
 if TYPE_CHECKING:
@@ -34,13 +36,11 @@ KEPT = 32
 ROWS = 500
 """Examples that go through frozen stages at once."""
 
-MEASURED = (Parameters, MACs)
-"""Metrics of every network, beside those that the run file adds."""
 PLAIN_DIGITS = ImageTask(Digits())
-DEFAULTS = TrainingOptions(epochs=3, batch_size=50, learning_rate=0.003, schedule="cosine")
+TRAINING = TrainingOptions()
 
 
-class TaskStream(ImageClassifier):
+class TaskStream(Trainer):
     """Trains each candidate on one task of a sequence and measures it on its validation examples.
 
     `qd stream` goes through the sequence, a run for each task, and lets the library grow in between. Verification alone
@@ -54,10 +54,9 @@ class TaskStream(ImageClassifier):
         test_examples: for tests, at most.
         shrink: images are averaged over squares of this many pixels a side.
         split_seed: of the random split, at least 0.
-        **training: see `TrainingKeys`.
+        training: how candidates are trained; see `TrainingOptions`.
+        device: "cpu", "cuda", "cuda:1", ...; "auto" takes a GPU where there is one.
     """
-
-    metrics = declared(*MEASURED)
 
     def __init__(
         self,
@@ -68,7 +67,8 @@ class TaskStream(ImageClassifier):
         test_examples: int = 10_000,
         shrink: int = 1,
         split_seed: int = 0,
-        **training: Unpack[TrainingKeys],
+        training: TrainingOptions = TRAINING,
+        device: str = "auto",
     ) -> None:
         if not 0 <= index < len(tasks):
             raise ValueError(f"index: expected a number below {len(tasks)}, the number of tasks, got {index}")
@@ -76,23 +76,27 @@ class TaskStream(ImageClassifier):
         for name, value in {**given, "test_examples": test_examples}.items():
             if value < 1:
                 raise ValueError(f"{name}: expected at least 1, got {value}")
+        if split_seed < 0:
+            raise ValueError(f"split_seed: expected at least 0, got {split_seed}")
         self.tasks, self.image_task = tasks, tasks[index]
         self.image_task.data.check()
         task = task_of(self.image_task, shrink)
         self._sizes = Sizes(train_examples, validation_examples, test_examples, shrink, split_seed)
         self._kept: OrderedDict[str, Tensor] = OrderedDict()
-        names = self.image_task.class_names
-        super().__init__(
-            self.image_task.data, self.image_task.name, task, names, MEASURED, DEFAULTS, split_seed, **training
-        )
+        about = About(self.image_task.name, self.image_task.data.licence, self.image_task.class_names)
+        super().__init__(about, task, Scores(task), [Parameters(), MACs()], training, device)
 
-    def splits(self, all_training: bool = False) -> Splits:
-        return load(self.image_task, self._sizes)
+    def contents(self) -> dict[str, Any]:
+        return self.image_task.data.contents()
 
-    def fit(self, images: np.ndarray) -> Preprocessing:
+    def examples(self, part: Part, everything: bool = False) -> Examples:
+        return load(self.image_task, self._sizes).part(part)
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
         """One mean and one scale for all pixels, whatever the image's size."""
-        assert self.task is not None
-        return Preprocessing(np.full(self.task.input_shape, images.mean(), np.float32), float(images.std()))
+        images = self.examples(Part.TRAIN).inputs[:]
+        return Standardise(np.array(images.mean(), np.float32), np.array(images.std(), np.float32))
 
     def evaluate(self, candidates: Candidates) -> Results:
         pin_threads()
@@ -104,7 +108,8 @@ class TaskStream(ImageClassifier):
         from .surrogate import CompositionSurrogate
 
         assert self.task is not None
-        return CompositionSurrogate(self.space, self.task, *self._training)
+        inputs, labels = self.training_examples
+        return CompositionSurrogate(self.space, self.task, inputs[:], labels)
 
     def _row(self, candidate: Candidates, batch: Candidates) -> Results:
         try:
@@ -121,7 +126,7 @@ class TaskStream(ImageClassifier):
         task = self.task
         network = build_seeded(lambda: self.space.build(genotype, task), seed).to(self.device)
         started = time.perf_counter()
-        inputs, labels = self._training
+        inputs, labels = self.training_examples
         rest = network
         if isinstance(network, Composition) and network.fixed_stages:
             fixed = network.fixed_stages
@@ -139,8 +144,11 @@ class TaskStream(ImageClassifier):
         key = json.dumps(genes, sort_keys=True)
         if key not in self._kept:
             stages = nn.Sequential(*network.stages[:fixed]).eval()
+            inputs = self.training_examples[0]
             with torch.no_grad(), self.options.autocast(self.device):
-                self._kept[key] = torch.cat([stages(rows) for rows in self._training[0].split(ROWS)])
+                self._kept[key] = torch.cat(
+                    [stages(inputs[start : start + ROWS]) for start in range(0, len(inputs), ROWS)]
+                )
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)

@@ -7,15 +7,16 @@ of them, or how two answers are combined.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 
 from search_spaces import Task
+from search_spaces.task import Classes, Image
 
-from ..data.images import ImageData, Part, Splits, split
+from ..data import DataSet, Examples, LabelledImages, Part, Split, Splits
 
 PATTERNS = {
     "and": lambda a, b: a & b,
@@ -42,7 +43,7 @@ class ImageTask:
             (after `permutation`) is in the upper half. Then there are two classes.
     """
 
-    data: ImageData
+    data: DataSet
     classes: tuple[int, ...] = ()
     permutation: int | None = None
     inverted: bool = False
@@ -52,6 +53,7 @@ class ImageTask:
     def __post_init__(self) -> None:
         if self.classes and (len(set(self.classes)) < 2 or len(set(self.classes)) < len(self.classes)):
             raise ValueError(f"classes: expected two or more different ones, got {list(self.classes)}")
+        self.images  # noqa: B018 - refuses what is no set of labelled images
         most = len(self.data.class_names) - 1
         if any(not 0 <= one <= most for one in self.classes):
             raise ValueError(f"classes: expected numbers from 0 to {most}, got {list(self.classes)}")
@@ -59,6 +61,13 @@ class ImageTask:
             raise ValueError(f"permutation: expected a seed of at least 0, got {self.permutation}")
         if not 0 <= self.noise <= 1:
             raise ValueError(f"noise: expected a standard deviation in [0, 1], got {self.noise}")
+
+    @property
+    def images(self) -> LabelledImages:
+        """The data set, which must be one of labelled images."""
+        if not isinstance(self.data, LabelledImages):
+            raise ValueError(f"data: expected a set of labelled images, got {type(self.data).__name__}")
+        return self.data
 
     @property
     def name(self) -> str:
@@ -115,11 +124,11 @@ def task_of(task: ImageTask, shrink: int) -> Task:
     Raises:
         ValueError: nothing is left of its images.
     """
-    channels, height, width = task.data.image_shape
+    channels, height, width = task.images.image_shape
     if min(height, width) < shrink:
         raise ValueError(f"shrink: nothing is left of the images of {task.data.name}, got {shrink}")
     height, width = height // shrink, width // shrink
-    return Task((channels, height, width * 2 if task.pair else width), len(task.class_names))
+    return Task(Image(channels, height, width * 2 if task.pair else width), Classes(len(task.class_names)))
 
 
 @lru_cache(maxsize=4)
@@ -129,38 +138,35 @@ def load(task: ImageTask, sizes: Sizes) -> Splits:
     Raises:
         ValueError: there are not as many examples of these classes.
     """
-    parts = split(task.data, sizes.seed)
+    parts = replace(task.images, split=Split(seed=sizes.seed)).splits()  # pyright: ignore[reportArgumentType]
     wanted = (sizes.train, sizes.validation, sizes.test)
     return Splits(
-        *(
-            _examples(part, task, number, sizes, index)
-            for index, (part, number) in enumerate(zip(parts, wanted, strict=True))
-        )
+        *(_examples(parts.part(part), task, number, sizes, part) for part, number in zip(Part, wanted, strict=True))
     )
 
 
-def _examples(part: Part, task: ImageTask, wanted: int, sizes: Sizes, index: int) -> Part:
+def _examples(part: Examples, task: ImageTask, wanted: int, sizes: Sizes, index: int) -> Examples:
     rng = np.random.default_rng([sizes.seed, index])
-    labels = task._numbers()[part.labels]
+    labels = task._numbers()[part.targets]
     rows = np.flatnonzero(labels >= 0)
     name = ("train", "validation", "test")[index]
     if task.pair is None:
         if index < 2 and wanted > len(rows):
             raise ValueError(f"{name}_examples: the task {task.name} has {len(rows)}, expected at most that many")
         rows = rows[:wanted]
-        images, labels = _images(part.images, rows, task, sizes.shrink, rng), labels[rows]
-        return Part(images, labels)
+        images, labels = _images(part.inputs[:], rows, task, sizes.shrink, rng), labels[rows]
+        return Examples(images, labels)
     pairs = rng.choice(rows, (wanted, 2))
     upper = labels >= (len(task.classes) or len(task.data.class_names)) // 2
-    sides = [_images(part.images, pairs[:, side], task, sizes.shrink, rng) for side in (0, 1)]
+    sides = [_images(part.inputs[:], pairs[:, side], task, sizes.shrink, rng) for side in (0, 1)]
     judged = PATTERNS[task.pair](upper[pairs[:, 0]], upper[pairs[:, 1]])
-    return Part(np.concatenate(sides, axis=3), judged.astype(np.int64))
+    return Examples(np.concatenate(sides, axis=3), judged.astype(np.int64))
 
 
 def _images(
     images: np.ndarray, rows: Sequence[int] | np.ndarray, task: ImageTask, shrink: int, rng: np.random.Generator
 ) -> np.ndarray:
-    taken = images[rows].astype(np.float32) / task.data.brightest
+    taken = images[rows].astype(np.float32) / task.images.brightest
     count, channels, height, width = taken.shape
     height, width = height // shrink, width // shrink
     squares = taken[:, :, : height * shrink, : width * shrink].reshape(count, channels, height, shrink, width, shrink)

@@ -1,7 +1,7 @@
 """The run file: strict models, YAML, dotted overrides. Everything is checked before anything is created."""
 
-from .data_folders import moved
 from .earlier import from_log
+from .earlier_evaluators import moved
 from .kinds import places_as_given
 from .messages import dotted, explain
 from .models import (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import UsageError
-from .data_folders import moved
+from .earlier_evaluators import moved
 from .models import RunFile
 from .reading import check
 

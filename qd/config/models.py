@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import to_jsonable_python
 
-from .data_folders import refuse
+from .earlier_evaluators import refuse
 
 LARGEST = 1e300
 """What lies further from 0 is told as no number: sums and differences of such values are more than a float can hold."""

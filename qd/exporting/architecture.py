@@ -6,9 +6,9 @@ import math
 from dataclasses import MISSING, dataclass, field, fields
 from dataclasses import Field as DataclassField
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field
 
 from search_spaces import Genotype, Invalid, SearchSpace, Task
 from search_spaces.genes import copy_tree
@@ -70,7 +70,7 @@ class Architecture:
         return cls(
             space=run.config.space.model_dump(),
             genotype=run.genotypes([candidate])[candidate],
-            task=run.meta("task"),
+            task=run.task.plain() if run.task else None,
             evaluator=run.config.evaluator.model_dump(),
             readable=run.readable(candidate),
             run=run.folder.name,
@@ -137,7 +137,7 @@ class Architecture:
         """
         if not self.task:
             raise UsageError(f"{where}: this architecture was evaluated without a network, there is nothing to load")
-        return Task(tuple(self.task["input_shape"]), self.task["outputs"], self.task["loss"])
+        return Task.from_plain(self.task)
 
     def build(self, space: SearchSpace, where: str) -> Any:
         """The network, initialised from its seed, in training mode.
@@ -175,17 +175,14 @@ class Architecture:
         return f"this version of {self.space['kind']} does not build it"
 
 
-class _TaskInFile(BaseModel):
-    input_shape: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=8)]
-    outputs: Annotated[int, Field(ge=1, le=LARGEST_INPUT)]
-    loss: Literal["cross_entropy", "mean_squared_error"]
-
-    @field_validator("input_shape")
-    @classmethod
-    def _fits(cls, value: list[int]) -> list[int]:
-        if math.prod(value) > LARGEST_INPUT:
-            raise ValueError(f"expected at most {LARGEST_INPUT:,} numbers")
-        return value
+def _fits(data: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A task of sizes that a machine can have, as it is written today."""
+    if data is None:
+        return None
+    task = Task.from_plain(data)
+    if max(math.prod(task.input_shape), math.prod(task.output_shape)) > LARGEST_INPUT:
+        raise ValueError(f"expected at most {LARGEST_INPUT:,} numbers")
+    return task.plain()
 
 
 class _File(BaseModel):
@@ -193,7 +190,7 @@ class _File(BaseModel):
 
     space: Component
     genotype: Any
-    task: _TaskInFile | None
+    task: Annotated[dict[str, Any] | None, AfterValidator(_fits)]
     evaluator: Component
     readable: str
     run: str

@@ -13,6 +13,7 @@ from typing import Any
 import networkx
 import numpy as np
 
+from evaluators.preprocessing import AsItIs
 from evaluators.task_data import TaskData
 from search_spaces import Metric
 
@@ -103,7 +104,8 @@ class Export:
         _write_json(folder / "metrics.json", metrics)
         if self.graph is not None:
             title = f"{self.architecture.space['kind']} {self.architecture.candidate}"
-            svg = diagram(self.graph, self.architecture.task, title, self.architecture.readable)
+            task = self.architecture.network_task(str(folder)) if self.architecture.task else None
+            svg = diagram(self.graph, task, title, self.architecture.readable)
             (folder / "diagram.svg").write_text(svg)
         drawn = self.graph is not None
         card = model_card(self.architecture, self.units, metrics, drawn, self.ancestors, self.data, self.licence)
@@ -113,11 +115,7 @@ class Export:
     def _write_inputs(self, folder: Path) -> None:
         task = self.architecture.network_task(str(folder))
         how = self.data.preprocessing if self.data else None
-        preprocessing = {
-            "input_shape": list(task.input_shape),
-            "mean": how.mean.tolist() if how else 0.0,
-            "scale": how.scale if how else 1.0,
-        }
+        preprocessing = {"input_shape": list(task.input_shape), **(how or AsItIs()).plain()}
         (folder / "preprocessing.json").write_text(json.dumps(preprocessing) + "\n")  # one line: it may hold an image
         _write_json(folder / "labels.json", list(self.data.class_names) if self.data else [])
         shutil.copyfile(standalone.__file__, folder / "load.py")
@@ -125,10 +123,12 @@ class Export:
     def _write_network(self, folder: Path, formats: Sequence[str]) -> Parity:
         import torch
 
+        from ..training.inputs import draw_inputs
+
         task = self.architecture.network_task(str(folder))
         reference = Reference(as_function(self.network), task, self.data)
         self._compare_with_log(reference.parity)
-        example = torch.zeros(2, *task.input_shape, dtype=torch.float32)  # two: torch takes one for a constant
+        example = torch.zeros_like(draw_inputs(task, 2))  # two: torch takes one for a constant
         for name in formats:
             form = FORMATS[name]
             deployed = self.deployed if form.fixed and self.deployed is not None else self.network

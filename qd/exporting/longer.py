@@ -15,12 +15,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from evaluators.task_data import Examples
+from evaluators.task_data import Examples, Prepared
+from search_spaces.task import Loss
 
 from ..errors import QdError, UsageError
 from ..store.folder import write_atomically
 from ..training import TrainingOptions, minibatches
-from ..training.losses import Loss
+from ..training.inputs import RowsOnDevice
 from ..training.step import step_of_network
 
 OPTIMISER = "optimiser/"
@@ -67,7 +68,11 @@ class LongTraining:
         self.network, self._schedule, self._checkpoint = network, schedule, checkpoint
         self._identity = json.dumps(identity, sort_keys=True)
         device = next(network.parameters()).device
-        self._inputs = torch.from_numpy(examples.inputs).to(device)
+        self._inputs = (
+            RowsOnDevice(examples.inputs, device)
+            if isinstance(examples.inputs, Prepared)
+            else torch.from_numpy(examples.inputs).to(device)
+        )
         targets = torch.from_numpy(examples.targets).to(device)
         self.steps = schedule.options.steps(len(self._inputs))
         self._take = step_of_network(network, self._inputs, targets, schedule.options, schedule.loss, self.steps)

@@ -15,8 +15,29 @@ FOLDER = Path(__file__).resolve().parent
 
 
 def preprocessing():
-    """{"input_shape", "mean", "scale"}: (raw - mean) / scale is what goes into the network."""
-    return _read("preprocessing.json", ("input_shape", "mean", "scale"))
+    """What is done to raw inputs, by kind, and to values that come out: plain data, fitted to the training examples."""
+    return _read("preprocessing.json", ("kind", "input_shape", "outputs"))
+
+
+def prepare(raw):
+    """Raw inputs as the network takes them, an array of float32 or int64. Needs numpy."""
+    import numpy as np
+
+    how = preprocessing()
+    if how["kind"] == "as_it_is":
+        raw = np.asarray(raw)
+        return raw if raw.dtype == np.int64 else np.float32(raw)
+    if how["kind"] == "standardise":
+        return np.nan_to_num((np.float32(raw) - np.float32(how["mean"])) / np.float32(how["scale"]))
+    raise ValueError(f"preprocessing.json: this file knows no preprocessing of kind {how['kind']!r}")
+
+
+def finish(outputs):
+    """Outputs of the network in the units of the data. Needs numpy."""
+    import numpy as np
+
+    scaling = preprocessing()["outputs"]
+    return outputs if scaling is None else outputs * np.float32(scaling["scale"]) + np.float32(scaling["mean"])
 
 
 def labels():
@@ -26,26 +47,21 @@ def labels():
 
 def with_onnxruntime():
     """Needs onnxruntime and numpy: a function from an array of raw inputs to an array of outputs."""
-    import numpy as np
     import onnxruntime
 
     session = onnxruntime.InferenceSession(_file("model.onnx"), providers=["CPUExecutionProvider"])
-    how = preprocessing()
-    mean, scale = np.float32(how["mean"]), np.float32(how["scale"])
-    return lambda raw: session.run(None, {"input": (np.float32(raw) - mean) / scale})[0]
+    return lambda raw: finish(session.run(None, {"input": prepare(raw)})[0])
 
 
 def with_torch():
-    """Needs torch: a function from a tensor of raw inputs to a tensor of outputs."""
+    """Needs torch and numpy: a function from an array of raw inputs to an array of outputs."""
     import torch
 
     module = torch.export.load(_file("model.pt2")).module()
-    how = preprocessing()
-    mean = torch.tensor(how["mean"], dtype=torch.float32)
 
     @torch.no_grad()
     def network(raw):
-        return module((raw.to(torch.float32) - mean) / how["scale"])
+        return finish(module(torch.from_numpy(prepare(raw))).numpy())
 
     return network
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from search_spaces import Metric
 
 from ..training.device import find_device
+from ..training.inputs import draw_inputs
 from .base import NetworkMetric
 from .subject import Subject
 
@@ -51,9 +52,7 @@ class Latency(NetworkMetric):
         network = subject.network
         if any(tensor.device != self.device for tensor in network.state_dict().values()):
             network = copy.deepcopy(network).to(self.device)
-        generator = torch.Generator().manual_seed(0)
-        inputs = torch.randn(self.batch, *subject.task.input_shape, generator=generator, dtype=torch.float32)
-        return {self.name: self._median(network, inputs.to(self.device))}
+        return {self.name: self._median(network, draw_inputs(subject.task, self.batch).to(self.device))}
 
     @torch.inference_mode()
     def _median(self, network: nn.Module, inputs: Tensor) -> float:

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..training.inputs import Inputs
+
 Routing = Mapping[str, np.ndarray]
 """The gates (B, E) of each routed module by its name, as `predict` returns them."""
 
@@ -39,7 +41,12 @@ def routed_modules(network: nn.Module) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def predict(network: nn.Module, inputs: Tensor, batch_size: int = 1000) -> tuple[Tensor, dict[str, np.ndarray]]:
+def predict(
+    network: nn.Module,
+    inputs: Inputs,
+    batch_size: int = 1000,
+    keep: Callable[[Tensor, slice], Tensor] = lambda outputs, rows: outputs,
+) -> tuple[Tensor, dict[str, np.ndarray]]:
     """Run a network on `inputs`, and watch its routers.
 
     The network should be in evaluation mode.
@@ -48,9 +55,10 @@ def predict(network: nn.Module, inputs: Tensor, batch_size: int = 1000) -> tuple
         network: (B, *shape) to (B, outputs).
         inputs: (N, *shape), N at least 1.
         batch_size: how many examples at once; smaller is slower, larger takes more memory.
+        keep: what is kept of the outputs of a batch, whose rows are given.
 
     Returns:
-        Outputs (N, outputs), and the gates (N, E) of each routed module by its name.
+        What was kept of the outputs, (N, outputs), and the gates (N, E) of each routed module by its name.
     """
     gates: dict[str, list[np.ndarray]] = {}
     hooks = []
@@ -58,7 +66,8 @@ def predict(network: nn.Module, inputs: Tensor, batch_size: int = 1000) -> tuple
         gates[name] = []
         hooks.append(module.register_forward_hook(_recorder(module, gates[name])))
     try:
-        outputs = torch.cat([network(part) for part in inputs.split(batch_size)])
+        batches = [slice(start, start + batch_size) for start in range(0, len(inputs), batch_size)]
+        outputs = torch.cat([keep(network(inputs[rows]), rows) for rows in batches])
     finally:
         for hook in hooks:
             hook.remove()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import networkx
     from torch import Tensor, nn
 
+    from ..training.inputs import Inputs
+
 
 class Subject:
     """What is measured. Each part is worked out when it is first asked for, once for all metrics.
@@ -26,6 +28,7 @@ class Subject:
         task: of the networks; None where none is built.
         network: gives the network, trained.
         examples: gives inputs (B, *task.input_shape) and targets, those of `inputs` and `targets`.
+        keep: what becomes of the outputs of a batch, whose rows are given; default: they are kept as they are.
     """
 
     def __init__(
@@ -34,10 +37,11 @@ class Subject:
         space: SearchSpace,
         task: Task | None,
         network: Callable[[], nn.Module],
-        examples: Callable[[], tuple[Tensor, Tensor]],
+        examples: Callable[[], tuple[Inputs, Tensor]],
+        keep: Callable[[Tensor, slice], Tensor] = lambda outputs, rows: outputs,
     ) -> None:
         self.genotype, self.space, self.task = genotype, space, task
-        self._network, self._examples = network, examples
+        self._network, self._examples, self._keep = network, examples, keep
 
     @cached_property
     def graph(self) -> networkx.DiGraph:
@@ -53,18 +57,21 @@ class Subject:
         return self._network().eval()
 
     @property
-    def inputs(self) -> Tensor:
-        """(B, *task.input_shape) validation examples, on the network's device; in a verification those for the test."""
+    def inputs(self) -> Inputs:
+        """(B, *task.input_shape) validation examples, on the network's device; in a verification those for the test.
+
+        Where they take more memory than is well spent, they are no tensor: ask for a slice, or for rows.
+        """
         return self._parts[0]
 
     @property
     def targets(self) -> Tensor:
-        """(B,) int64 classes or (B, outputs) floats, of the inputs."""
+        """(B,) int64 classes, (B, outputs) floats or (B, steps) int64 tokens, of the inputs."""
         return self._parts[1]
 
     @property
     def outputs(self) -> Tensor:
-        """(B, task.outputs): what the network gives for the inputs."""
+        """(B, task.outputs): what the network gives for the inputs; of next tokens those of the last position."""
         return self._predicted[0]
 
     @property
@@ -73,11 +80,11 @@ class Subject:
         return self._predicted[1]
 
     @cached_property
-    def _parts(self) -> tuple[Tensor, Tensor]:
+    def _parts(self) -> tuple[Inputs, Tensor]:
         return self._examples()
 
     @cached_property
     def _predicted(self) -> tuple[Tensor, dict[str, np.ndarray]]:
         from .routing import predict  # torch, which the genotype does not need
 
-        return predict(self.network, self.inputs)
+        return predict(self.network, self.inputs, keep=self._keep)

@@ -7,9 +7,10 @@ import textwrap
 from collections.abc import Collection, Mapping
 from html import escape
 from itertools import pairwise
-from typing import Any
 
 import networkx
+
+from search_spaces import Task
 
 from ..analysis.folding import FoldedLog
 from ..analysis.module_graph import module_graph
@@ -51,12 +52,12 @@ def architecture(run: FoldedLog, id: int | None = None) -> str:
     """
     id = id if id is not None else best_candidate(run)
     readable = run.readable(id)
-    return diagram(module_graph(run, id), run.meta("task"), f"{run.config.space.kind}, candidate {id}", readable)
+    return diagram(module_graph(run, id), run.task, f"{run.config.space.kind}, candidate {id}", readable)
 
 
 def diagram(
     graph: networkx.DiGraph | None,
-    task: Mapping[str, Any] | None,
+    task: Task | None,
     title: str,
     readable: str,
     changed: Collection[str] = (),
@@ -65,7 +66,7 @@ def diagram(
 
     Args:
         graph: as `SearchSpace.module_graph` gives it.
-        task: `input_shape` and `outputs`, where they are known.
+        task: of the network, where it is known.
         title: above.
         readable: the genotype for people, below.
         changed: modules to mark.
@@ -104,13 +105,13 @@ def diagram(
     return "\n".join(parts)
 
 
-def compute_shares(graph: networkx.DiGraph, task: Mapping[str, Any] | None) -> dict[str, float]:
+def compute_shares(graph: networkx.DiGraph, task: Task | None) -> dict[str, float]:
     """{module: share of the multiply-accumulate operations, in [0, 1]}; empty where the graph does not say.
 
     What depends on the task's sizes is left out where the task is not known, so then there are no shares either.
     """
-    inputs = math.prod(task["input_shape"]) if task else None
-    outputs = task["outputs"] if task else None
+    inputs = math.prod(task.input_shape) if task else None
+    outputs = task.outputs if task else None
     macs: dict[str, float] = {}
     for name, data in graph.nodes(data=True):
         total = float(data.get("macs", 0))
@@ -181,9 +182,9 @@ def _style(kind: str) -> tuple[str, str, float]:
     return LINKS.get(kind, ("#333333", "10 3 2 3", 1.1))
 
 
-def _ends(plan: Layout, task: Mapping[str, Any]) -> list[str]:
+def _ends(plan: Layout, task: Task) -> list[str]:
     """The input and the output of the whole network, with their shapes."""
-    shape = " × ".join(map(str, task["input_shape"]))
+    shape = " × ".join(map(str, task.input_shape))
     parts = []
     layers = [box.data["layer"] for box in plan.boxes]
     inputs = [box for box in plan.boxes if box.data["layer"] == min(layers)]
@@ -194,7 +195,7 @@ def _ends(plan: Layout, task: Mapping[str, Any]) -> list[str]:
         parts.append(_line(-34, y_in, box.x - box.width / 2, box.y))
     for box in outputs:
         parts.append(_line(box.x + box.width / 2, box.y, plan.width + 34, y_out))
-    parts += [_words(-66, y_in, "input", shape), _words(plan.width + 66, y_out, "output", str(task["outputs"]))]
+    parts += [_words(-66, y_in, "input", shape), _words(plan.width + 66, y_out, "output", str(task.outputs))]
     return parts
 
 

@@ -38,7 +38,7 @@ def comparison(run: Run, ids: Sequence[int]) -> str:
     first, second = [run.module_graph(id) for id in ids]
     marked = changed_modules(first, second) if first is not None and second is not None else (set(), set())
     drawn = [
-        diagram(graph, run.meta("task"), f"candidate {id}", run.readable(id), changed)
+        diagram(graph, run.task, f"candidate {id}", run.readable(id), changed)
         for id, graph, changed in zip(ids, (first, second), marked, strict=True)
     ]
     sizes = [_size(one) for one in drawn]

@@ -21,7 +21,7 @@ RESUMABLE = ("budget", "executor")
 """What a resume may change of the run file."""
 PARTS = {
     "genes": "the space's genes",
-    "task": "the task (input shape, outputs, loss)",
+    "task": "the task (what goes in and out)",
     "space": "what the space is made of, such as a library",
     "evaluator": "what the evaluator has, such as its data",
 }
@@ -31,7 +31,7 @@ def fixed(parts: Problem) -> dict[str, Any]:
     """Plain data for the log: what must be the same when the run is gone on with, beside run file and metrics."""
     made: dict[str, Any] = {
         "genes": repr(parts.space.genes),
-        "task": vars(parts.evaluator.task) if parts.evaluator.task else None,
+        "task": parts.evaluator.task.plain() if parts.evaluator.task else None,
         "space": parts.space.contents(),
         "evaluator": parts.evaluator.contents(),
     }

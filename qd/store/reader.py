@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter
+from pydantic import AfterValidator, BaseModel, Field, FiniteFloat, TypeAdapter
 
-from search_spaces import Metric
+from search_spaces import Metric, Task
 
 from ..candidates import Status
 from ..config import RunFile, from_log
@@ -153,9 +153,13 @@ class LogReader:
         rows = self.query("SELECT value FROM meta WHERE name = ?", [name])
         with self.decoding():
             value = parse_json(rows[0][0], infinite=True) if rows else None
-            if rows and name in _META:
-                _META[name].validate_python(value)
-        return value
+            return _META[name].validate_python(value) if rows and name in _META else value
+
+    @cached_property
+    def task(self) -> Task | None:
+        """What its networks take in and give out; None where none was built."""
+        data = self.meta("task")
+        return Task.from_plain(data) if data else None
 
     def close(self) -> None:
         """Close the log; the next query opens it again.
@@ -363,10 +367,9 @@ class _Archive(BaseModel):
     recorded: dict[str, Any]
 
 
-class _Task(BaseModel):
-    input_shape: list[Annotated[int, Field(ge=1, lt=1 << 31)]]
-    outputs: Annotated[int, Field(ge=1, lt=1 << 31)]
-    loss: str
+def _task(data: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The task as it is, which must be one."""
+    return data if data is None else Task.from_plain(data).plain()
 
 
 _META: dict[str, TypeAdapter[Any]] = {
@@ -376,7 +379,7 @@ _META: dict[str, TypeAdapter[Any]] = {
     "ending": TypeAdapter(str | None),
     "genes": TypeAdapter(str),
     "plugin_folder": TypeAdapter(str | None),
-    "task": TypeAdapter(_Task | None),
+    "task": TypeAdapter(Annotated[dict[str, Any] | None, AfterValidator(_task)]),
     "verified": TypeAdapter(dict[str, Any]),
     "version": TypeAdapter(str),
 }

@@ -1,75 +1,99 @@
-"""What every set of labelled images must do."""
+"""What every data set must do."""
 
 from __future__ import annotations
+
+import dataclasses
+import json
 
 import numpy as np
 import pytest
 
-from evaluators.data.images import ImageData, Part, split, split_sizes
+from evaluators.data import DataSet, Examples, Part
 from search_spaces import Task
+from search_spaces.task import Classes, NextToken, Tokens, Values
 
 
 class DataConformance:
-    """The contract of `ImageData`, as tests. Give the `data`; it is loaded a few times, so give it few files.
+    """The contract of `DataSet`, as tests. Give the `data`; it is read a few times, so give it few files.
 
-    class TestMyImages(DataConformance):
+    class TestMyData(DataConformance):
         @pytest.fixture
         def data(self):
-            return MyImages()
+            return MyData()
     """
 
     @pytest.fixture
-    def data(self) -> ImageData:
+    def data(self) -> DataSet:
         """The data set under test."""
         raise NotImplementedError("give the suite a fixture `data` that returns your data set")
 
     @pytest.fixture
-    def everything(self, data: ImageData) -> Part:
+    def everything(self, data: DataSet) -> Examples:
         """All of it."""
-        return data.load()
+        return data.read()
 
-    def test_declares_what_it_holds(self, data: ImageData) -> None:
+    def test_declares_what_it_holds(self, data: DataSet) -> None:
         data.check()
         assert data.name and isinstance(data.name, str)
         assert data.licence and isinstance(data.licence, str), "say `not stated` where it is not known"
-        assert len(data.image_shape) == 3 and all(size >= 1 for size in data.image_shape), "(channels, height, width)"
-        assert len(data.class_names) >= 2, "classification needs two classes at least"
-        assert len(set(data.class_names)) == len(data.class_names), "two classes have one name"
-        assert all(isinstance(name, str) and name for name in data.class_names)
-        assert 0 <= data.published_test < data.examples
+        assert isinstance(data.task, Task)
+        if isinstance(data.task.output, Classes):
+            assert len(data.class_names) == data.task.outputs >= 2, "classification needs names of two classes at least"
+            assert len(set(data.class_names)) == len(data.class_names), "two classes have one name"
+            assert all(isinstance(name, str) and name for name in data.class_names)
 
-    def test_holds_what_it_declares(self, data: ImageData, everything: Part) -> None:
-        assert everything.images.shape == (data.examples, *data.image_shape)
-        assert everything.images.dtype == np.uint8, f"images are uint8, got {everything.images.dtype}"
-        assert everything.images.max() <= data.brightest, f"pixels go up to {data.brightest}, as `brightest` says"
-        assert everything.labels.shape == (data.examples,)
-        assert everything.labels.dtype == np.int64, f"labels are int64, got {everything.labels.dtype}"
-        assert everything.labels.min() >= 0
-        assert everything.labels.max() < len(data.class_names), "a label has no name"
+    def test_holds_what_it_declares(self, data: DataSet, everything: Examples) -> None:
+        assert len(everything.inputs) == len(everything.targets) == len(everything)
+        for given in (everything.parts, everything.groups, everything.times):
+            assert given is None or len(given) == len(everything)
+        output, targets = data.task.output, everything.targets
+        if isinstance(output, Values):
+            assert targets.shape == (len(everything), output.count)
+            assert targets.dtype.kind == "f" and np.isfinite(targets).all(), "values are finite floats"
+        else:
+            tokens = isinstance(output, NextToken)
+            assert targets.shape == ((len(everything), *data.task.input_shape) if tokens else (len(everything),))
+            assert targets.dtype == np.int64, f"classes and tokens are int64, got {targets.dtype}"
+            assert targets.min() >= 0
+            assert targets.max() < data.task.outputs, "a target is beyond the classes or the vocabulary"
 
-    def test_every_class_has_an_example(self, data: ImageData, everything: Part) -> None:
-        assert set(everything.labels.tolist()) == set(range(len(data.class_names)))
+    def test_preprocessing_gives_what_the_task_says(self, data: DataSet, everything: Examples) -> None:
+        inputs = data.preprocessing().apply(everything.inputs[:8])
+        assert inputs.shape[1:] == data.task.input_shape
+        assert inputs.dtype == (np.int64 if isinstance(data.task.input, Tokens) else np.float32)
+        assert np.isfinite(inputs).all()
+        if isinstance(data.task.input, Tokens):
+            assert 0 <= inputs.min() and inputs.max() < data.task.input.vocabulary
+        assert json.loads(json.dumps(data.preprocessing().plain(), allow_nan=False))["kind"]
 
-    def test_the_task_is_to_tell_the_classes_apart(self, data: ImageData) -> None:
-        assert data.task == Task(data.image_shape, len(data.class_names), "cross_entropy")
+    def test_every_class_has_an_example(self, data: DataSet, everything: Examples) -> None:
+        if not isinstance(data.task.output, Classes):
+            pytest.skip("there are no classes")
+        assert set(everything.targets.tolist()) == set(range(len(data.class_names)))
 
-    def test_loads_the_same_each_time(self, data: ImageData, everything: Part) -> None:
-        again = data.load()
-        np.testing.assert_array_equal(again.images, everything.images)
-        np.testing.assert_array_equal(again.labels, everything.labels)
+    def test_reads_the_same_each_time(self, data: DataSet, everything: Examples) -> None:
+        again = data.read()
+        np.testing.assert_array_equal(again.inputs[:], everything.inputs[:])
+        np.testing.assert_array_equal(again.targets, everything.targets)
 
-    def test_equal_ones_hash_alike(self, data: ImageData) -> None:
-        assert data == data
-        assert hash(data) == hash(data), "splits of equal data sets are kept: it needs a hash"
+    def test_equal_ones_hash_alike(self, data: DataSet) -> None:
+        assert dataclasses.is_dataclass(data), "a kind of data is a frozen dataclass"
+        assert data == dataclasses.replace(data)
+        assert hash(data) == hash(dataclasses.replace(data)), "splits of equal data sets are kept: it needs a hash"
 
-    def test_splits_hold_every_example_once(self, data: ImageData, everything: Part) -> None:
-        parts = split(data, 0)
-        assert tuple(len(part.labels) for part in parts) == split_sizes(data, None, None)
-        counted = np.sum([np.bincount(part.labels, minlength=len(data.class_names)) for part in parts], axis=0)
-        assert counted.tolist() == np.bincount(everything.labels, minlength=len(data.class_names)).tolist()
+    def test_splits_hold_every_example_once(self, data: DataSet, everything: Examples) -> None:
+        parts = [data.splits().part(part) for part in Part]
+        assert all(len(part) for part in parts)
+        assert sum(map(len, parts)) == len(everything)
+        rows = np.concatenate([part.inputs[:].reshape(len(part), -1) for part in parts])
+        whole = everything.inputs[:].reshape(len(everything), -1)
+        np.testing.assert_array_equal(np.sort(rows, axis=0), np.sort(whole, axis=0))
 
-    def test_a_published_test_split_stays_as_it_is(self, data: ImageData, everything: Part) -> None:
-        if not data.published_test:
-            pytest.skip("no test split is published")
+    def test_a_given_test_split_stays_as_it_is(self, data: DataSet, everything: Examples) -> None:
+        if everything.parts is None or not (everything.parts == Part.TEST).any():
+            pytest.skip("no test split is given")
         for seed in (0, 1):
-            np.testing.assert_array_equal(split(data, seed).test.images, everything.images[-data.published_test :])
+            other = dataclasses.replace(data, split=dataclasses.replace(data.split, seed=seed))  # pyright: ignore
+            np.testing.assert_array_equal(
+                other.splits().test.targets, everything.targets[everything.parts == Part.TEST]
+            )

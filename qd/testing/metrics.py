@@ -11,6 +11,7 @@ import pytest
 
 from search_spaces import Genotype, SearchSpace, Task
 from search_spaces.genes import copy_tree, to_json
+from search_spaces.task import Classes, Image
 
 from ..metrics.base import NetworkMetric
 from ..metrics.joined import JoinedMetrics
@@ -52,7 +53,7 @@ class MetricConformance:
     @pytest.fixture
     def task(self) -> Task:
         """What the networks take in and give out."""
-        return Task((1, 8, 8), 10)
+        return Task(Image(1, 8, 8), Classes(10))
 
     @pytest.fixture
     def genotypes(self, space: SearchSpace) -> list[Genotype]:
@@ -135,13 +136,9 @@ class MetricConformance:
 
 def draw_examples(task: Task, size: int) -> tuple[Tensor, Tensor]:
     """Inputs and targets of a task, the same at every call."""
-    import torch
+    from ..training.inputs import draw_inputs, draw_targets
 
-    generator = torch.Generator().manual_seed(0)
-    inputs = torch.randn(size, *task.input_shape, generator=generator)
-    if task.loss == "cross_entropy":
-        return inputs, torch.randint(task.outputs, (size,), generator=generator)
-    return inputs, torch.randn(size, task.outputs, generator=generator)
+    return draw_inputs(task, size), draw_targets(task, size)
 
 
 def _state(network: nn.Module) -> Any:

@@ -13,6 +13,7 @@ import pytest
 
 from search_spaces import Gene, Genotype, Invalid, Metric, SearchSpace, Task
 from search_spaces.genes import copy_tree, to_json
+from search_spaces.task import Classes, Image
 
 from ..runs.problem import RESERVED
 from ..store.graphs import pack_graph, unpack_graph
@@ -41,7 +42,7 @@ class SpaceConformance:
     @pytest.fixture
     def task(self) -> Task:
         """What its networks take in and give out."""
-        return Task((1, 8, 8), 10)
+        return Task(Image(1, 8, 8), Classes(10))
 
     @pytest.fixture
     def rng(self) -> np.random.Generator:
@@ -186,10 +187,11 @@ class SpaceConformance:
     def _outputs(self, module: Any, task: Task) -> Any:
         import torch
 
-        generator = torch.Generator().manual_seed(0)
+        from ..training.inputs import draw_inputs
+
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return module(torch.randn(self.examples, *task.input_shape, generator=generator, dtype=torch.float32))
+            return module(draw_inputs(task, self.examples))
 
 
 def check_metrics(metrics: Any) -> None:

@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from search_spaces import Genotype, SearchSpace, Task
+from search_spaces.task import Classes, Image
 
 from ..training import TrainingOptions, build_seeded, train_alone, train_stack
+from ..training.inputs import draw_inputs, draw_targets
 
 TOLERANCE = 1e-9
 """Norm of the difference of every tensor, as a share of its norm, in float64."""
@@ -39,7 +41,7 @@ class StackConformance:
     @pytest.fixture
     def task(self) -> Task:
         """What the networks are built for."""
-        return Task((1, 8, 8), 5)
+        return Task(Image(1, 8, 8), Classes(5))
 
     @pytest.fixture
     def genotypes(self, space: SearchSpace) -> list[Genotype]:
@@ -50,18 +52,14 @@ class StackConformance:
     @pytest.fixture
     def inputs(self, task: Task) -> torch.Tensor:
         """Random examples, and some that are all zeros, at which routers and maxima tie."""
-        generator = torch.Generator().manual_seed(0)
-        inputs = torch.randn(200, *task.input_shape, generator=generator, dtype=torch.float64)
+        inputs = draw_inputs(task, 200, dtype=torch.float64)
         inputs[::10] = 0
         return inputs
 
     @pytest.fixture
     def targets(self, task: Task) -> torch.Tensor:
         """For either loss."""
-        generator = torch.Generator().manual_seed(1)
-        if task.loss == "mean_squared_error":
-            return torch.randn(200, task.outputs, generator=generator, dtype=torch.float64)
-        return torch.randint(0, task.outputs, (200,), generator=generator)
+        return draw_targets(task, 200, seed=1, dtype=torch.float64)
 
     def test_a_network_comes_out_as_it_went_in(
         self, space: SearchSpace, task: Task, genotypes: list[Genotype], inputs: torch.Tensor

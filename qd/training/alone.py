@@ -7,9 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from search_spaces.task import Loss
+
 from ..precision import single_precision
 from .batches import minibatches
-from .losses import Loss
+from .inputs import Inputs
 from .options import TrainingOptions
 from .step import step_of_network
 
@@ -26,7 +28,7 @@ def build_seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
 
 def train_alone(
     network: nn.Module,
-    inputs: Tensor,
+    inputs: Inputs,
     targets: Tensor,
     options: TrainingOptions,
     loss: Loss,

@@ -12,6 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from .inputs import Inputs
+
 SHARE_OF_FREE_MEMORY = 0.25
 MOST = 32
 """Larger stacks gain nothing more and leave the processor's caches."""
@@ -32,7 +34,7 @@ class StackSize:
     most: int = MOST
     bytes: int | None = None
 
-    def of(self, networks: Sequence[nn.Module], inputs: Tensor, batch_size: int) -> int:
+    def of(self, networks: Sequence[nn.Module], inputs: Inputs, batch_size: int) -> int:
         """At most this many of these networks at once; at least 1.
 
         Args:
@@ -60,7 +62,7 @@ def physical_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def training_bytes(network: nn.Module, inputs: Tensor, batch_size: int) -> int:
+def training_bytes(network: nn.Module, inputs: Inputs, batch_size: int) -> int:
     """An estimate of what training one network takes: parameters, gradients, moments, and what backward needs."""
     saved = 0
 

@@ -12,13 +12,14 @@ import torch
 
 Optimiser = Literal["adam", "adamw", "sgd"]
 Schedule = Literal["constant", "cosine"]
+Precision = Literal["float32", "bfloat16"]
 MOMENTUM = 0.9
 """Momentum of "sgd"; Adam and AdamW use torch's defaults, betas (0.9, 0.999) and epsilon 1e-8."""
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How long, in which steps, and by which optimiser a network is trained.
+    """How long, in which steps, and by which optimiser a network is trained; in a run file the key `training`.
 
     Args:
         epochs: passes over the training examples, at least 1.
@@ -27,16 +28,16 @@ class TrainingOptions:
         learning_rate: of the first step, above 0.
         weight_decay: at least 0; decoupled in "adamw", added to the gradient in the others, as torch has it.
         schedule: "constant", or "cosine" from the learning rate down towards 0 over all steps.
-        bfloat16: whether forward passes run under bfloat16 autocast.
+        precision: "float32", or "bfloat16": forward passes run under autocast.
     """
 
-    epochs: int
-    batch_size: int
+    epochs: int = 5
+    batch_size: int = 100
     optimiser: Optimiser = "adam"
-    learning_rate: float = 1e-3
+    learning_rate: float = 0.005
     weight_decay: float = 0.0
-    schedule: Schedule = "constant"
-    bfloat16: bool = False
+    schedule: Schedule = "cosine"
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
@@ -51,6 +52,8 @@ class TrainingOptions:
             raise ValueError(f"weight_decay: expected a number of at least 0, got {self.weight_decay}")
         if self.schedule not in get_args(Schedule):
             raise ValueError(f"schedule: expected one of {', '.join(get_args(Schedule))}, got {self.schedule!r}")
+        if self.precision not in get_args(Precision):
+            raise ValueError(f"precision: expected one of {', '.join(get_args(Precision))}, got {self.precision!r}")
 
     def with_overrides(self, overrides: Mapping[str, float]) -> TrainingOptions:
         """The same with other values of some options, checked again."""
@@ -58,11 +61,11 @@ class TrainingOptions:
 
     def shape(self) -> tuple[Hashable, ...]:
         """What must be equal in a stack; learning rate and weight decay may differ."""
-        return (self.epochs, self.batch_size, self.optimiser, self.schedule, self.bfloat16)
+        return (self.epochs, self.batch_size, self.optimiser, self.schedule, self.precision)
 
     def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
         """The context of a forward pass."""
-        return torch.autocast(device.type, torch.bfloat16) if self.bfloat16 else nullcontext()
+        return torch.autocast(device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
 
     def steps(self, examples: int, fidelity: float = 1.0) -> int:
         """Number of minibatches at a `fidelity` in (0, 1]: that share of the epochs, and at least one step."""

@@ -14,12 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from search_spaces.base import Genotype, Invalid, SearchSpace, Stack, Task
+from search_spaces.base import Genotype, Invalid, SearchSpace, Stack
 from search_spaces.genes import copy_tree
+from search_spaces.task import Loss, Task
 
 from .alone import build_seeded, train_alone
 from .batches import minibatches
-from .losses import Loss
+from .inputs import Inputs
 from .memory import StackSize
 from .options import TrainingOptions
 from .step import step_of_stack
@@ -41,7 +42,7 @@ def train_population(
     genotypes: Sequence[Genotype],
     seeds: Sequence[int],
     task: Task,
-    inputs: Tensor,
+    inputs: Inputs,
     targets: Tensor,
     options: TrainingOptions,
     shared_seed: int,
@@ -93,7 +94,7 @@ class _Job:
     options: TrainingOptions
     network: nn.Module = field(default_factory=nn.Identity)
 
-    def build(self, space: SearchSpace, task: Task, inputs: Tensor) -> None:
+    def build(self, space: SearchSpace, task: Task, inputs: Inputs) -> None:
         self.network = build_seeded(lambda: space.build(copy_tree(self.genotype), task), self.seed)
         _as_precise_as(inputs, self.network)
 
@@ -102,7 +103,7 @@ class _Job:
 class _Training:
     space: SearchSpace
     task: Task
-    inputs: Tensor
+    inputs: Inputs
     targets: Tensor
     shared_seed: int
     fidelity: float
@@ -168,7 +169,7 @@ class _Training:
 
 def train_stack(
     stack: Any,
-    inputs: Tensor,
+    inputs: Inputs,
     targets: Tensor,
     options: Sequence[TrainingOptions],
     loss: Loss,
@@ -193,7 +194,7 @@ def train_stack(
         take(step, rows)
 
 
-def _as_precise_as(inputs: Tensor, module: nn.Module) -> None:
+def _as_precise_as(inputs: Inputs, module: nn.Module) -> None:
     """Move a module to the device of its inputs, and make it double where they are; what is complex stays so."""
     module.to(inputs.device)
     if inputs.dtype == torch.float64:

@@ -9,7 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .losses import Loss, auxiliary_loss, loss_function, stacked_loss
+from search_spaces.task import Loss
+
+from .inputs import Inputs
+from .losses import auxiliary_loss, loss_function, stacked_loss
 from .optimiser import make_optimiser, set_learning_rates
 from .options import TrainingOptions
 
@@ -53,7 +56,7 @@ class TrainingStep:
 
 def step_of_network(
     network: nn.Module,
-    inputs: Tensor,
+    inputs: Inputs,
     targets: Tensor,
     options: TrainingOptions,
     loss: Loss,
@@ -86,7 +89,7 @@ def step_of_network(
 
 
 def step_of_stack(
-    stack: Any, inputs: Tensor, targets: Tensor, options: Sequence[TrainingOptions], loss: Loss, steps: int
+    stack: Any, inputs: Inputs, targets: Tensor, options: Sequence[TrainingOptions], loss: Loss, steps: int
 ) -> TrainingStep:
     """The step of K networks at once.
 

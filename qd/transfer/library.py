@@ -230,7 +230,7 @@ def _foreign(name: str) -> list[TrainedModule]:
             inputs = torch.zeros(2, *network.image_shape)
             if network.name == "mnist":
                 examples = load_examples(ImageTask(MNIST()), Sizes(EXAMPLES, 1, 1, 1, 0))
-                inputs = torch.from_numpy((examples.train.images - MNIST_MEAN) / MNIST_DEVIATION)
+                inputs = torch.from_numpy((examples.train.inputs[:] - MNIST_MEAN) / MNIST_DEVIATION)
         except ValueError as error:
             raise UsageError(str(error)) from error
         parts = []

@@ -19,11 +19,12 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from evaluators.data import Split
 from evaluators.data.fashion_mnist import FashionMNIST
-from evaluators.image_classification import ImageClassification
+from evaluators.supervised import Supervised
 from qd.metrics.macs import macs
 from qd.metrics.routing import predict
-from qd.training import StackSize, build_seeded, minibatches, train_population
+from qd.training import StackSize, TrainingOptions, build_seeded, minibatches, train_population
 from qd.training.alone import train_alone
 from qd.training.device import pin_threads
 from qd.training.step import step_of_network
@@ -47,7 +48,7 @@ class Mix:
 
     name: str
     space: SearchSpace
-    evaluator: ImageClassification
+    evaluator: Supervised
     ratio: float
     share: float | None
 
@@ -56,7 +57,7 @@ def figures() -> list[Figure]:
     """Figures of all mixes."""
     pin_threads()
     mixes = [
-        Mix("grouped_mlp", GroupedMLP(), ImageClassification(epochs=10, batch_size=50), 8, 0.25),
+        Mix("grouped_mlp", GroupedMLP(), Supervised(training=TrainingOptions(epochs=10, batch_size=50)), 8, 0.25),
         Mix("sparse_moe", SparseMoE(), _fashion(epochs=2, batch_size=128, learning_rate=0.006), 4, 0.25),
         Mix("conv_blocks", ConvBlocks(), _fashion(epochs=1, batch_size=128, learning_rate=0.003), 2, None),
     ]
@@ -67,8 +68,9 @@ def figures() -> list[Figure]:
     return found
 
 
-def _fashion(**keys: Any) -> ImageClassification:
-    return ImageClassification(FashionMNIST(), train_examples=10_000, validation_examples=5_000, **keys)
+def _fashion(**keys: Any) -> Supervised:
+    split = Split(train=10_000, validation=5_000)
+    return Supervised(FashionMNIST(split=split), TrainingOptions(**keys))
 
 
 def _measure(mix: Mix) -> list[Figure]:
@@ -110,7 +112,7 @@ def _measure(mix: Mix) -> list[Figure]:
 
 def _plain(mix: Mix, genotypes: Sequence[Any], fused: bool) -> list[torch.nn.Module]:
     """What a person would write: no stacks, and torch's own optimiser."""
-    inputs, labels = mix.evaluator._training
+    inputs, labels = mix.evaluator.training_examples
     options = mix.evaluator.options
     steps = options.steps(len(inputs))
     networks = []
@@ -128,13 +130,19 @@ def _plain(mix: Mix, genotypes: Sequence[Any], fused: bool) -> list[torch.nn.Mod
 def _population(mix: Mix, genotypes: Sequence[Any]) -> list[Any]:
     evaluator = mix.evaluator
     return train_population(
-        mix.space, genotypes, range(len(genotypes)), evaluator.data.task, *evaluator._training, evaluator.options, 0
+        mix.space,
+        genotypes,
+        range(len(genotypes)),
+        evaluator.data.task,
+        *evaluator.training_examples,
+        evaluator.options,
+        0,
     )
 
 
 def _vmap(mix: Mix, genotypes: Sequence[Any]) -> list[Any] | None:
     """The trainer's own vmap path, which a space without stacks takes; None where torch cannot vmap the network."""
-    inputs, _ = mix.evaluator._training
+    inputs, _ = mix.evaluator.training_examples
     networks = [mix.space.build(genotypes[0], mix.evaluator.data.task) for _ in range(2)]
     try:
         VmapStack(networks, inputs[:2])
@@ -149,14 +157,14 @@ def _vmap(mix: Mix, genotypes: Sequence[Any]) -> list[Any] | None:
     evaluator = mix.evaluator
     seeds = range(len(genotypes))
     size = StackSize(most=len(genotypes))
-    training = evaluator._training
+    training = evaluator.training_examples
     return train_population(plain, genotypes, seeds, evaluator.data.task, *training, evaluator.options, 0, size=size)
 
 
 def _accuracies(mix: Mix) -> list[Figure]:
     rng = np.random.default_rng(1)
     genotypes = [mix.space.genes.sample(rng) for _ in range(ACCURACY_CANDIDATES)]
-    inputs, labels = mix.evaluator._training
+    inputs, labels = mix.evaluator.training_examples
     stacked = [result.network for result in _population(mix, genotypes)]
     alone = []
     for seed, genotype in enumerate(genotypes):
@@ -179,7 +187,7 @@ def _accuracy(mix: Mix, network: torch.nn.Module) -> float:
 
 def _share_of_peak(mix: Mix, genotypes: Sequence[Any], rates: Sequence[float]) -> list[Figure]:
     """Useful arithmetic (no padding, nothing gated away) of forward and backward, per second, over the peak."""
-    inputs, _ = mix.evaluator._training
+    inputs, _ = mix.evaluator.training_examples
     options = mix.evaluator.options
     examples = options.steps(len(inputs)) * options.batch_size
     useful = []

@@ -38,7 +38,7 @@ VECTORS: dict[str, Any] = {
 }
 NETWORKS: dict[str, Any] = {
     "space": {"kind": "networks:Perceptrons"},
-    "evaluator": {"kind": "image_classification", "data": "digits", "train_examples": 120, "epochs": 1},
+    "evaluator": {"kind": "supervised", "data": {"kind": "digits", "split": {"train": 120}}, "training": {"epochs": 1}},
     "archive": {
         "objective": "val_accuracy",
         "measures": [{"metric": "parameters", "low": 0, "high": 700, "bins": 8}],

@@ -54,7 +54,7 @@ def test_today_s_mistakes_are_still_refused():
         from_log(DATA | {"budgett": {}}, "log.sqlite")
 
 
-IMAGES = {"kind": "image_classification", "data": "fashion_mnist"}
+IMAGES = {"kind": "supervised", "data": "fashion_mnist"}
 STREAM = {"kind": "task_stream", "tasks": [{"data": "digits"}, {"data": "mnist", "inverted": True}]}
 
 

@@ -15,7 +15,7 @@ from qd.registry import Registry
 
 TEXT = """\
 space: {kind: sparse_moe}
-evaluator: {kind: image_classification, epochs: 3}
+evaluator: {kind: supervised, data: digits, training: {epochs: 3}}
 archive:
   objective: val_accuracy
   measures:
@@ -342,7 +342,7 @@ def test_an_override_leaves_a_kind_with_its_keys(tmp_path: Path, overrides, sect
     file = tmp_path / "run.yaml"
     file.write_text(
         "space: {kind: sparse_moe, depth: [1, 2]}\n"
-        "evaluator: {kind: image_classification, data: digits, epochs: 2}\n"
+        "evaluator: {kind: supervised, data: digits, training: {epochs: 2}}\n"
         "archive: {objective: val_loss, measures: [{metric: macs, low: 0, high: 9}]}\n"
         "emitters: [{kind: map_elites, weight: 3, initial: 7, crossover: 0.1}]\n"
         "executor: {kind: ray, workers: 2, timeout_seconds: 9}\n"

@@ -28,7 +28,11 @@ class Depth(NetworkMetric):
 def settings(module: str) -> dict:
     return {
         "space": {"kind": "sparse_moe"},
-        "evaluator": {"kind": "image_classification", "data": "digits", "train_examples": 60, "epochs": 1},
+        "evaluator": {
+            "kind": "supervised",
+            "data": {"kind": "digits", "split": {"train": 60}},
+            "training": {"epochs": 1},
+        },
         "metrics": [{"kind": f"{module}:Depth", "layers": "Linear"}, {"kind": "latency", "warm_up": 0, "repeats": 1}],
         "archive": {
             "objective": "val_accuracy",

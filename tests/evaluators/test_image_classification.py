@@ -3,11 +3,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from evaluators.image_classification import ImageClassification
 
 from evaluators import image_classification
 from evaluators.data import Part, Splits
 from evaluators.data.fashion_mnist import FashionMNIST
-from evaluators.image_classification import ImageClassification
 from qd.candidates import Candidates, Purpose, Results, Status
 from search_spaces import Choice, Metric, SearchSpace
 from search_spaces.sparse_moe import SparseMoE

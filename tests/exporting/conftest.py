@@ -11,7 +11,7 @@ import qd
 
 DIGITS = {
     "space": {"kind": "sparse_moe"},
-    "evaluator": {"kind": "image_classification", "data": "digits", "epochs": 2, "train_examples": 400},
+    "evaluator": {"kind": "supervised", "data": {"kind": "digits", "split": {"train": 400}}, "training": {"epochs": 2}},
     "archive": {
         "objective": "val_accuracy",
         "measures": [{"metric": "parameters", "low": 100, "high": 100_000, "bins": 6, "scale": "log"}],

@@ -23,7 +23,7 @@ from tests.mutations import DEEP, mutate
 
 RUN_FILE = """\
 space: {{kind: {kind}}}
-evaluator: {{kind: image_classification, data: digits, epochs: 1}}
+evaluator: {{kind: supervised, data: digits, training: {{epochs: 1}}}}
 archive: {{objective: val_accuracy, measures: [{{metric: parameters, low: 1, high: 1e6}}]}}
 budget: {{evaluations: 4}}
 """
@@ -42,7 +42,7 @@ def exported(kind: str, tmp_path: Path) -> Path:
         space={"kind": kind},
         genotype=space.genes.sample(np.random.default_rng(1)),
         task={"input_shape": [1, 8, 8], "outputs": 10, "loss": "cross_entropy"},
-        evaluator={"kind": "image_classification", "data": "digits", "epochs": 1},
+        evaluator={"kind": "supervised", "data": "digits", "training": {"epochs": 1}},
         readable="a network",
         run="a run",
         candidate=3,

@@ -22,6 +22,7 @@ NETWORKS = '''
 import numpy as np
 import torch
 
+from search_spaces.task import Vector, Values
 from evaluators import Evaluator, Metric
 from qd.candidates import Results
 from search_spaces import Integer, SearchSpace, Struct, Task
@@ -52,7 +53,7 @@ class Untrained(Evaluator):
     """Scores a fresh network by its mean output, and keeps its weights."""
 
     metrics = {"score": Metric("", -10, 10), "width": Metric("units", 0, 10, "minimise")}
-    task = Task((3,), 2, "mean_squared_error")
+    task = Task(Vector(3), Values(2))
 
     def __init__(self, forgets: bool = False):
         self.forgets = forgets

@@ -22,9 +22,10 @@ from qd.exporting.folder import Export
 from qd.exporting.formats import FORMATS, OPSET, as_function
 from qd.registry import Registry, names
 from search_spaces import Genotype, Metric, SearchSpace, Task
+from search_spaces.task import Classes, Image, Values, Vector
 
-IMAGES = Task((1, 8, 8), 10)
-TASKS = {"retina": Task((8,), 1, "mean_squared_error")}
+IMAGES = Task(Image(1, 8, 8), Classes(10))
+TASKS = {"retina": Task(Vector(8), Values(1))}
 MERGED: Genotype = {
     "group_size": 4,
     "groups": 2,

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from evaluators.image_classification import ImageClassification
 
 import qd
-from evaluators.image_classification import ImageClassification
 from qd.errors import QdError, UsageError
 from qd.exporting import export, load
 from qd.exporting import train as train_module

@@ -17,8 +17,9 @@ from qd.metrics.specialisation import Specialisation
 from qd.metrics.subject import Subject
 from qd.testing.metrics import draw_examples
 from search_spaces import Choice, Metric, SearchSpace, Task
+from search_spaces.task import Classes, Image, Values, Vector
 
-TASK = Task((1, 8, 8), 10)
+TASK = Task(Image(1, 8, 8), Classes(10))
 
 
 class Lines(SearchSpace):
@@ -104,7 +105,7 @@ def test_a_metric_declares_what_it_reports_and_needs():
         (Latency(), Lines(), None, r"latency needs a network, and the evaluator builds none \(it has no `task`\)"),
         (Parameters(), Table(), TASK, r"parameters needs a network, and Table has no build\(\)"),
         (ConnectionCost("wires"), Lines(), TASK, r"wires: needs a module graph, and Lines has no module_graph\(\)"),
-        (Specialisation(), Lines(), Task((4,), 1, "mean_squared_error"), "specialisation: experts specialise in cl"),
+        (Specialisation(), Lines(), Task(Vector(4), Values(1)), "specialisation: experts specialise in cl"),
     ],
 )
 def test_binding_refuses_what_cannot_be_measured(metric, space, task, message):

@@ -10,8 +10,9 @@ from qd.errors import UsageError
 from qd.metrics.latency import Latency
 from qd.metrics.subject import Subject
 from search_spaces import Choice, SearchSpace, Task
+from search_spaces.task import Classes, Image
 
-TASK = Task((1, 8, 8), 10)
+TASK = Task(Image(1, 8, 8), Classes(10))
 
 
 class Space(SearchSpace):
@@ -48,7 +49,7 @@ def test_it_is_the_median_of_the_repeats_after_the_warm_up(monkeypatch):
 
 LATENCY = {
     "space": {"kind": "sparse_moe"},
-    "evaluator": {"kind": "image_classification", "data": "digits", "epochs": 1, "train_examples": 100},
+    "evaluator": {"kind": "supervised", "data": {"kind": "digits", "split": {"train": 100}}, "training": {"epochs": 1}},
     "metrics": [{"kind": "latency", "batch": 16, "repeats": 5}],
     "archive": {
         "objective": "val_accuracy",

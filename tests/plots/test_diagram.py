@@ -11,9 +11,11 @@ from qd.errors import UsageError
 from qd.plots.architecture import architecture, compute_shares, diagram
 from qd.plots.comparison import changed_modules, comparison, gene_differences
 from qd.plots.diagram_layout import layout
+from search_spaces import Task
 from search_spaces.sparse_moe import SparseMoE
+from search_spaces.task import Classes, Image
 
-TASK = {"input_shape": [1, 8, 8], "outputs": 10, "loss": "cross_entropy"}
+TASK = Task(Image(1, 8, 8), Classes(10))
 GENOTYPE = {
     "width": 16,
     "activation": "relu",

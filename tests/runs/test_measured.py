@@ -12,6 +12,7 @@ import numpy as np
 import networkx
 import torch
 
+from search_spaces.task import Vector, Values
 from evaluators import Evaluator, Metric
 from evaluators.task_data import Examples, TaskData
 from qd.candidates import Results
@@ -40,7 +41,7 @@ class Lines(SearchSpace):
 class Trainer(Evaluator):
     """"Trains" a network to have the genes for weights."""
 
-    task = Task((2,), 1, "mean_squared_error")
+    task = Task(Vector(2), Values(1))
     metrics = {"score": Metric("", 0, 60)}
 
     def evaluate(self, candidates):

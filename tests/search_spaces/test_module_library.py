@@ -22,9 +22,10 @@ from search_spaces.library.input_statistics import InputStatistics
 from search_spaces.library.reading import digest_of
 from search_spaces.library.stitch import make_stitch
 from search_spaces.module_library import LEVELS, STITCHES, ModuleLibrary
+from search_spaces.task import Classes, Image, Vector
 from tests.mutations import mutate
 
-TASK = Task((1, 8, 8), 10)
+TASK = Task(Image(1, 8, 8), Classes(10))
 NEW = {
     "conv1": {"kind": "new", "size": 8},
     "conv2": {"kind": "new", "size": 16},
@@ -40,7 +41,7 @@ class TestModuleLibrary(SpaceConformance):
 
     @pytest.fixture(params=[(1, 8, 8), (3, 14, 9), (2, 2, 3)], ids=str)
     def task(self, request):
-        return Task(request.param, 5)
+        return Task(request.param, Classes(5))
 
 
 class TestWithoutALibrary(SpaceConformance):
@@ -197,7 +198,7 @@ def test_module_graph_shows_modules_and_stitches(library, space):
 
 def test_only_images_are_taken(space):
     with pytest.raises(Invalid, match=r"no module takes the task's inputs, which are \(64,\)"):
-        space.build(NEW, Task((64,), 10))
+        space.build(NEW, Task(Vector(64), Classes(10)))
 
 
 def test_a_library_without_a_module_for_any_stage_is_refused(library):

@@ -221,7 +221,11 @@ def test_a_plug_in_with_other_metrics_is_refused(workbench, digests):
         ),
         ('Choice("red", "blue")', 'Choice("red", "green")', "the space's genes: was .*'blue'.*, and is .*'green'"),
         ("(SingleEvaluator):", "(SingleEvaluator):\n    contents = lambda self: {'rows': 7}", "what the evaluator has"),
-        ("(SingleEvaluator):", "(SingleEvaluator):\n    task = Task((3,), 2)", "the task .*: was None, and is"),
+        (
+            "(SingleEvaluator):",
+            "(SingleEvaluator):\n    task = Task(Vector(3), Classes(2))",
+            "the task .*: was None, and is",
+        ),
     ],
 )
 @pytest.mark.parametrize("command", [qd.resume, qd.verify])

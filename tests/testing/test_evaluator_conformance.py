@@ -5,9 +5,9 @@ import itertools
 
 import numpy as np
 import pytest
+from evaluators.image_classification import ImageClassification
 
 from evaluators import Evaluator, Metric, SingleEvaluator
-from evaluators.image_classification import ImageClassification
 from qd.candidates import Results
 from qd.testing import EvaluatorConformance
 from search_spaces import Integer, Invalid, SearchSpace, Struct

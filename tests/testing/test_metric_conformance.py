@@ -24,6 +24,7 @@ from qd.metrics.specialisation import Specialisation
 from qd.testing import MetricConformance
 from search_spaces import Choice, Metric, SearchSpace, Struct, Task
 from search_spaces.sparse_moe import SparseMoE
+from search_spaces.task import Classes, Image
 
 BUILT_IN: dict[type[NetworkMetric], Callable[[], NetworkMetric]] = {
     ActiveParameters: ActiveParameters,
@@ -140,7 +141,7 @@ class ChangesGenotypes(Norm):
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_a_broken_metric_is_noticed(kind, test, error, message):
-    suite, metric, space, task = MetricConformance(), kind(), Lines(), Task((1, 8, 8), 10)
+    suite, metric, space, task = MetricConformance(), kind(), Lines(), Task(Image(1, 8, 8), Classes(10))
     genotypes = [{"width": 1}, {"width": 2}]
     given = {
         "metric": metric,

@@ -10,6 +10,7 @@ import torch
 from qd.testing import SpaceConformance
 from search_spaces import Choice, Integer, Invalid, Metric, Repeat, SearchSpace, Struct, Task, Variant
 from search_spaces.sparse_moe import SparseMoE
+from search_spaces.task import Classes, Image, Values, Vector
 
 
 class TestSparseMoE(SpaceConformance):
@@ -64,7 +65,7 @@ class TestPerceptron(SpaceConformance):
 
     @pytest.fixture
     def task(self) -> Task:
-        return Task((5,), 3, "mean_squared_error")
+        return Task(Vector(5), Values(3))
 
 
 class SharingGenes(Integer):
@@ -179,7 +180,7 @@ class NumpySizes(Perceptron):
 def test_a_broken_space_is_noticed(space: type[SearchSpace], test: str, message: str) -> None:
     suite, broken, rng = SpaceConformance(), space(), np.random.default_rng(0)
     genotypes = [broken.genes.sample(rng) for _ in range(suite.samples)]
-    given = {"space": broken, "genotypes": genotypes, "task": Task((1, 8, 8), 10), "rng": rng}
+    given = {"space": broken, "genotypes": genotypes, "task": Task(Image(1, 8, 8), Classes(10)), "rng": rng}
     method = getattr(suite, f"test_{test}")
 
     with pytest.raises(AssertionError, match=message):

@@ -7,6 +7,7 @@ from qd.training import TrainingOptions, build_seeded, minibatches, train_alone
 from search_spaces import Task
 from search_spaces.shelf import MixtureOfExperts
 from search_spaces.sparse_moe import SparseMoE
+from search_spaces.task import Classes, Vector
 
 GENOTYPE = {
     "width": 8,
@@ -19,7 +20,7 @@ GENOTYPE = {
 
 
 def network(balance: float = 0.1, seed: int = 0) -> nn.Module:
-    return build_seeded(lambda: SparseMoE(balance).build(GENOTYPE, Task((6,), 3)), seed).double()
+    return build_seeded(lambda: SparseMoE(balance).build(GENOTYPE, Task(Vector(6), Classes(3))), seed).double()
 
 
 def data() -> tuple[torch.Tensor, torch.Tensor]:

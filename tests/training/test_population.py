@@ -12,8 +12,9 @@ from qd.training import population as population_module
 from qd.training.memory import training_bytes
 from search_spaces import Choice, Integer, Invalid, Real, SearchSpace, Struct, Task
 from search_spaces.sparse_moe import SparseMoE
+from search_spaces.task import Classes, Values, Vector
 
-TASK = Task((6,), 3)
+TASK = Task(Vector(6), Classes(3))
 OPTIONS = TrainingOptions(3, 20, "adam", 0.01, schedule="cosine")
 
 
@@ -122,7 +123,7 @@ def test_modules_that_look_alike_but_differ_are_not_mixed_up(data):
 def test_mean_squared_error(data):
     inputs, _ = data
     targets = torch.randn(100, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    task = Task((6,), 3, "mean_squared_error")
+    task = Task(Vector(6), Values(3))
     assert check(Perceptrons(), [genotype(), genotype(learning_rate=0.02)], (inputs, targets), task) == [2, 2]
 
 

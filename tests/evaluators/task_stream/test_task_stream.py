@@ -18,6 +18,7 @@ from qd.training import build_seeded, train_alone
 from search_spaces import SearchSpace, Task
 from search_spaces.library.composition import Composition
 from search_spaces.module_library import ModuleLibrary
+from search_spaces.task import Classes, Image
 
 SMALL = {"train_examples": 60, "validation_examples": 40, "test_examples": 30, "epochs": 1, "batch_size": 20}
 
@@ -45,7 +46,7 @@ def space(library) -> ModuleLibrary:
 def with_frozen_stages(space: ModuleLibrary, count: int) -> dict:
     """A genotype whose first stages are library modules that nothing trains."""
     rng = np.random.default_rng(0)
-    task = Task((1, 8, 8), 10)
+    task = Task(Image(1, 8, 8), Classes(10))
     while True:
         genotype = space.genes.sample(rng)
         network = space.build(genotype, task)
@@ -62,7 +63,7 @@ def test_what_frozen_stages_give_is_kept_and_changes_nothing(space, count):
     results = evaluator.evaluate(batch)  # the second finds what the first has left
     inputs, labels = evaluator._training
     for row, seed in enumerate(batch.seeds.tolist()):
-        network = build_seeded(lambda: space.build(genotype, Task((1, 8, 8), 10)), seed)
+        network = build_seeded(lambda: space.build(genotype, Task(Image(1, 8, 8), Classes(10))), seed)
         assert isinstance(network, Composition) and network.fixed_stages == count
         train_alone(network, inputs, labels, evaluator.options, "cross_entropy", batch.shared_seed, seed=seed)
         outputs, _ = predict(network.eval(), evaluator._validation[0])

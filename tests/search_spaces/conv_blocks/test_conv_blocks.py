@@ -7,6 +7,7 @@ import torch
 from qd.testing import SpaceConformance
 from search_spaces import Invalid, Task
 from search_spaces.conv_blocks import ConvBlocks
+from search_spaces.task import Classes, Image, Vector
 
 GENOTYPE = {
     "group_size": 4,
@@ -16,7 +17,7 @@ GENOTYPE = {
         {"groups": 1, "attention": False, "mergeable": False, "pool": False},
     ],
 }
-TASK = Task((1, 28, 28), 10)
+TASK = Task(Image(1, 28, 28), Classes(10))
 
 
 class TestConvBlocks(SpaceConformance):
@@ -26,7 +27,7 @@ class TestConvBlocks(SpaceConformance):
 
     @pytest.fixture(params=[(1, 28, 28), (3, 9, 6), (2, 2, 3)], ids=str)
     def task(self, request):
-        return Task(request.param, 10)
+        return Task(request.param, Classes(10))
 
 
 def test_parameters_follow_the_genotype():
@@ -56,7 +57,7 @@ def test_what_is_deployed_is_merged_and_computes_the_same():
 
 def test_networks_take_images_alone():
     with pytest.raises(Invalid, match=r"convolutions take images \(channels, height, width\), the task gives \(64,\)"):
-        ConvBlocks().build(GENOTYPE, Task((64,), 10))
+        ConvBlocks().build(GENOTYPE, Task(Vector(64), Classes(10)))
 
 
 def test_module_graph_follows_the_blocks():

@@ -6,6 +6,7 @@ from qd.testing import StackConformance
 from qd.testing.stacks import make_stack
 from search_spaces import Task
 from search_spaces.conv_blocks import ConvBlocks
+from search_spaces.task import Classes, Image
 
 
 class TestConvBlocksStack(StackConformance):
@@ -17,12 +18,12 @@ class TestConvBlocksStack(StackConformance):
 
     @pytest.fixture
     def task(self):
-        return Task((2, 13, 22), 5)  # maps of 3 x 5 pixels: the odd ones are left over where they are pooled
+        return Task(Image(2, 13, 22), Classes(5))  # maps of 3 x 5 pixels: odd ones are left over where they are pooled
 
 
 def test_kernel_and_plain_torch_agree():
     space, rng = ConvBlocks(), np.random.default_rng(1)
-    stack, _ = make_stack(space, [space.genes.sample(rng) for _ in range(6)], Task((1, 28, 28), 10))
+    stack, _ = make_stack(space, [space.genes.sample(rng) for _ in range(6)], Task(Image(1, 28, 28), Classes(10)))
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(9, 1, 28, 28, generator=generator, dtype=torch.float64)
     x[3] = 0

@@ -12,8 +12,9 @@ from search_spaces import Task
 from search_spaces.genes import to_json
 from search_spaces.grouped_mlp import GroupedMLP, layers_of, modularity, sparsity
 from search_spaces.shelf.grouped import GroupedNetwork, GroupSpec
+from search_spaces.task import Classes, Image
 
-TASK = Task((1, 4, 4), 3)
+TASK = Task(Image(1, 4, 4), Classes(3))
 GENOTYPE = {
     "layers": [
         [
@@ -37,7 +38,7 @@ class TestGroupedMLP(SpaceConformance):
 
     @pytest.fixture(params=[(1, 8, 8), (3,)], ids=["images", "fewer inputs than slices"])
     def task(self, request):
-        return Task(request.param, 10)
+        return Task(request.param, Classes(10))
 
 
 def test_links_count_modulo_the_layer_before_and_unread_groups_are_left_out():

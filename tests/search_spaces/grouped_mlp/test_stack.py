@@ -7,6 +7,7 @@ from qd.testing.stacks import assert_close, make_stack
 from qd.training import TrainingOptions, train_alone, train_stack
 from search_spaces import Task
 from search_spaces.grouped_mlp import GroupedMLP
+from search_spaces.task import Classes, Vector
 
 
 class TestGroupedMLPStack(StackConformance):
@@ -28,7 +29,7 @@ class TestGroupedMLPStack(StackConformance):
 def test_silent_units_prune_and_regrow_as_alone():
     rewiring = {"kind": "prune_and_regrow", "density": 0.5, "fraction": 0.5}
     layer = [{"width": 6, "activation": "relu", "links": [0, 1, 2]}] * 3
-    space, task = GroupedMLP(), Task((12,), 4)
+    space, task = GroupedMLP(), Task(Vector(12), Classes(4))
     genotypes = [{"layers": [layer] * depth, "rewiring": rewiring} for depth in (1, 3, 2)]
     stack, networks = make_stack(space, genotypes, task)
     for index, network in enumerate(networks):

@@ -12,8 +12,9 @@ from qd.metrics.modularity import modularity
 from qd.testing import SpaceConformance
 from search_spaces import Invalid, SearchSpace, Task
 from search_spaces.retina import Retina
+from search_spaces.task import Classes, Image, Values, Vector
 
-TASK = Task((8,), 1, "mean_squared_error")
+TASK = Task(Vector(8), Values(1))
 PATTERNS = np.arange(256)
 PIXELS = np.where(PATTERNS[:, None] >> np.arange(8) & 1, 1.0, -1.0)
 ANSWERS = np.isin(PATTERNS & 15, (1, 4, 5, 7, 11, 13, 14, 15)) & np.isin(PATTERNS >> 4, (2, 7, 8, 10, 11, 13, 14, 15))
@@ -41,7 +42,7 @@ def test_what_it_builds_answers_as_the_evaluator_says() -> None:
 def test_other_tasks_are_refused() -> None:
     space = Retina()
     with pytest.raises(Invalid, match=r"take \(8,\) pixels and give 1 output, got \(1, 8, 8\), 10"):
-        space.build(space.genes.sample(np.random.default_rng(0)), Task((1, 8, 8), 10))
+        space.build(space.genes.sample(np.random.default_rng(0)), Task(Image(1, 8, 8), Classes(10)))
 
 
 def test_its_module_graph_is_the_network() -> None:

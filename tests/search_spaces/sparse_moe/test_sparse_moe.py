@@ -9,6 +9,7 @@ import torch
 from search_spaces import Task
 from search_spaces.shelf import ACTIVATIONS
 from search_spaces.sparse_moe import SparseMoE
+from search_spaces.task import Classes, Image
 
 GENOTYPE = {
     "width": 8,
@@ -18,7 +19,7 @@ GENOTYPE = {
         {"kind": "dense", "hidden": 16, "residual": False},
     ],
 }
-TASK = Task((1, 5, 4), 3)
+TASK = Task(Image(1, 5, 4), Classes(3))
 
 
 def test_every_sampled_genotype_builds_a_network_for_the_task():

@@ -6,8 +6,9 @@ from qd.testing.stacks import assert_close, make_stack
 from qd.training import TrainingOptions, train_alone, train_stack
 from search_spaces import Task
 from search_spaces.sparse_moe import SparseMoE
+from search_spaces.task import Classes, Image
 
-TASK = Task((1, 8, 8), 5)
+TASK = Task(Image(1, 8, 8), Classes(5))
 
 
 class TestSparseMoEStack(StackConformance):

@@ -1,0 +1,110 @@
+"""Trains candidates on any data set, and measures them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from qd.candidates import Candidates, Results, Status
+from qd.metrics.active_parameters import ActiveParameters
+from qd.metrics.base import NetworkMetric
+from qd.metrics.expert_entropy import ExpertEntropy
+from qd.metrics.macs import MACs
+from qd.metrics.parameters import Parameters
+from qd.metrics.specialisation import Specialisation
+from qd.training import StackSize, Trained, TrainingOptions, train_population
+from qd.training.device import pin_threads
+from qd.training.memory import MOST
+from search_spaces import Invalid, SearchSpace
+from search_spaces.task import Classes
+
+from .data import DataSet, Examples, Part
+from .data.digits import Digits
+from .preprocessing import Preprocessing
+from .scores import Scores
+from .trainer import About, Trainer
+
+DIGITS = Digits()
+TRAINING = TrainingOptions()
+
+
+class Supervised(Trainer):
+    """Trains each candidate on a data set and measures it on the validation split; verification scores the test split.
+
+    What is scored follows from the task: of classes `val_accuracy`, of values `val_r2`, `val_rmse` and `val_mae`, of
+    next tokens `val_bits_per_token` and `val_accuracy`, and always `val_loss`, which training descends.
+
+    Args:
+        data: the examples and their split; `evaluators/data` has some.
+        training: how candidates are trained; see `TrainingOptions`.
+        metrics: which scores are reported, the most important first, without "val_": of classes accuracy,
+            balanced_accuracy, macro_f1, auc (of two classes), calibration_error; of values r2, rmse, mae; of next
+            tokens bits_per_token, accuracy. Empty: the usual ones.
+        device: "cpu", "cuda", "cuda:1", ...; "auto" takes a GPU where there is one.
+        stack: at most this many networks are trained together, 1 or more.
+        stack_megabytes: memory for them; None: a quarter of what is free. Left out of account under `order: id`.
+    """
+
+    def __init__(
+        self,
+        data: DataSet = DIGITS,
+        training: TrainingOptions = TRAINING,
+        metrics: tuple[str, ...] = (),
+        device: str = "auto",
+        stack: int = MOST,
+        stack_megabytes: int | None = None,
+    ) -> None:
+        if stack < 1:
+            raise ValueError(f"stack: expected at least 1, got {stack}")
+        if stack_megabytes is not None and stack_megabytes < 1:
+            raise ValueError(f"stack_megabytes: expected at least 1, got {stack_megabytes}")
+        self.stack_size = StackSize(stack, stack_megabytes * 2**20 if stack_megabytes else None)
+        data.check()
+        self.data = data
+        task = data.task
+        measured: list[NetworkMetric] = [Parameters(), ActiveParameters(), MACs(), ExpertEntropy()]
+        if isinstance(task.output, Classes):
+            measured.append(Specialisation())
+        about = About(data.name, data.licence, data.class_names)
+        super().__init__(about, task, Scores(task, metrics, data.preprocessing().outputs), measured, training, device)
+
+    def contents(self) -> dict[str, Any]:
+        return self.data.contents()
+
+    def examples(self, part: Part, everything: bool = False) -> Examples:
+        data = self.data
+        if everything and part is Part.TRAIN and data.split.train is not None:
+            data = replace(data, split=replace(data.split, train=None))  # pyright: ignore[reportArgumentType]
+        found = data.splits().part(part)
+        return Examples(found.inputs, self.data.targets(found))
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
+        return self.data.preprocessing()
+
+    def bind(self, space: SearchSpace) -> None:
+        super().bind(space)
+        if self.reproducible:
+            self.stack_size = StackSize(self.stack_size.most, bytes=0)
+
+    def evaluate(self, candidates: Candidates) -> Results:
+        pin_threads()
+        assert self.task is not None
+        trained = train_population(
+            self.space,
+            list(candidates.genotypes),
+            candidates.seeds.tolist(),
+            self.task,
+            *self.training_examples,
+            self.options,
+            candidates.shared_seed,
+            candidates.fidelity,
+            self.stack_size,
+        )
+        return Results.join(self._row(candidates.take([row]), result) for row, result in enumerate(trained))
+
+    def _row(self, candidate: Candidates, result: Trained | Invalid) -> Results:
+        if isinstance(result, Invalid):
+            return Results.without_metrics(candidate, Status.INVALID, str(result))
+        return self.row(candidate, result.network, result.seconds)

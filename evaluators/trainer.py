@@ -1,0 +1,154 @@
+"""What evaluators share that train networks on a training split and measure them on another."""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from qd.candidates import Candidates, Purpose, Results
+from qd.metrics.base import NetworkMetric
+from qd.metrics.joined import JoinedMetrics
+from qd.metrics.subject import Subject
+from qd.training import TrainingOptions
+from qd.training.device import find_device
+from qd.training.inputs import Inputs, RowsOnDevice
+from search_spaces import Metric, Task
+from search_spaces.task import NextToken
+
+from .data import Examples, Part
+from .networks import NetworkEvaluator
+from .preprocessing import Preprocessing
+from .scores import Judged, Scores
+from .task_data import Examples as Given
+from .task_data import PartName, Prepared, TaskData
+
+
+@dataclass(frozen=True)
+class About:
+    """What a model card says of the data.
+
+    Args:
+        name: of the data set.
+        licence: of the data.
+        class_names: what the outputs stand for; empty where they are no classes.
+    """
+
+    name: str
+    licence: str
+    class_names: tuple[str, ...]
+
+
+class Trainer(NetworkEvaluator):
+    """Trains candidates on training examples, and measures them on those for validation.
+
+    A subclass says which examples there are (`examples`), how they are preprocessed (`preprocessing`), and trains
+    (`evaluate`). Verification alone scores the test split.
+
+    Args:
+        about: the data.
+        task: of the networks.
+        scores: of predictions.
+        measured: metrics of every network, beside those that the run file adds.
+        training: how.
+        device: "cpu", "cuda", "cuda:1", ...; "auto" takes a GPU where there is one.
+    """
+
+    def __init__(
+        self,
+        about: About,
+        task: Task,
+        scores: Scores,
+        measured: Sequence[NetworkMetric],
+        training: TrainingOptions,
+        device: str,
+    ) -> None:
+        self.device = find_device(device)
+        self.about, self.task, self.scores, self.options = about, task, scores, training
+        self.measured = JoinedMetrics(measured)
+        self.metrics = {
+            **scores.metrics,
+            **self.measured.metrics,
+            "train_seconds": Metric("s", 0, math.inf, "minimise", time=True),
+        }
+
+    @abstractmethod
+    def examples(self, part: Part, everything: bool = False) -> Examples:
+        """Return raw inputs and what networks learn, of a part.
+
+        Args:
+            part: which.
+            everything: whether all training examples are wanted, however few of them the search uses.
+        """
+
+    @cached_property
+    @abstractmethod
+    def preprocessing(self) -> Preprocessing:
+        """Fitted to the training examples alone."""
+
+    def task_data(self) -> TaskData:
+        def examples(part: PartName) -> Given:
+            found = self.examples(PARTS[part], everything=True)
+            return Given(Prepared.of(found.inputs, self.preprocessing), found.targets)
+
+        about = self.about
+        return TaskData(
+            about.name, examples, self.scores, self.options, self.preprocessing, about.class_names, about.licence
+        )
+
+    def row(self, candidate: Candidates, network: nn.Module, seconds: float) -> Results:
+        """Measure a trained network.
+
+        Args:
+            candidate: one.
+            network: trained for it.
+            seconds: that training took.
+        """
+        started = time.perf_counter()
+        assert self.task is not None
+        inputs, targets = self._test if candidate.purpose is Purpose.VERIFICATION else self._validation
+        judged: list[Judged] = []
+        tokens = isinstance(self.task.output, NextToken)
+
+        def keep(outputs: Tensor, rows: slice) -> Tensor:
+            judged.append(self.scores.judge(outputs, targets[rows]))
+            return outputs[:, -1] if tokens else outputs
+
+        subject = Subject(
+            candidate.genotypes[0], self.space, self.task, lambda: network, lambda: (inputs, targets), keep
+        )
+        assert subject.outputs is not None  # they are judged on the way
+        measured = {**self.scores.of(judged), **self.measure(subject), "train_seconds": seconds}
+        weights = {name: tensor.numpy(force=True) for name, tensor in network.state_dict().items()}
+        spent = seconds + time.perf_counter() - started
+        return Results.ok(candidate, measured, spent, {int(candidate.evaluation_ids[0]): weights})
+
+    @cached_property
+    def training_examples(self) -> tuple[Inputs, Tensor]:
+        """Preprocessed inputs (N, *task.input_shape) and targets to train on, on the device."""
+        return self._on_device(Part.TRAIN)
+
+    @cached_property
+    def _validation(self) -> tuple[Inputs, Tensor]:
+        return self._on_device(Part.VALIDATION)
+
+    @cached_property
+    def _test(self) -> tuple[Inputs, Tensor]:
+        return self._on_device(Part.TEST)
+
+    def _on_device(self, part: Part) -> tuple[Inputs, Tensor]:
+        found = self.examples(part)
+        prepared = Prepared.of(found.inputs, self.preprocessing)
+        targets = torch.from_numpy(found.targets).to(self.device)
+        if isinstance(prepared, Prepared):
+            return RowsOnDevice(prepared, self.device), targets
+        return torch.from_numpy(prepared).to(self.device), targets
+
+
+PARTS: Mapping[PartName, Part] = {"train": Part.TRAIN, "validation": Part.VALIDATION, "test": Part.TEST}
