@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from search_spaces import Task
-from search_spaces.task import NextToken, Values
+from search_spaces.task import Values
 
 from ..preprocessing import Preprocessing
 from .rows import Inputs, take
@@ -118,6 +118,10 @@ class DataSet(ABC):
         self.place()
         self.splits()
 
+    def describe(self) -> list[str]:
+        """Return lines that say what was found in the source, such as the kinds of columns and missing values."""
+        return []
+
     def splits(self) -> Splits:
         """The examples of each part; read once for equal data sets of one process.
 
@@ -159,8 +163,10 @@ def _read(data: DataSet) -> Examples:
 
 @lru_cache(maxsize=4)
 def _splits(data: DataSet) -> Splits:
-    everything, output = _read(data), data.task.output
-    classes = None if isinstance(output, NextToken | Values) else everything.targets
+    everything = _read(data)
+    targets = everything.targets
+    # told from the targets: what goes in may follow from the split, and so `data.task` would not be known yet
+    classes = targets if targets.ndim == 1 else None
     rows = split_rows(
         data.split,
         everything.inputs,

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluators.task_data import TaskData
-from search_spaces import Metric
+from search_spaces import Metric, Task
+from search_spaces.task import Tokens
 
 from ..analysis.lineage import Ancestor
 from ..wording import tested
@@ -16,6 +17,7 @@ from .architecture import Architecture
 from .formats import OPSET
 
 ANCESTORS_SHOWN = 12
+OUTPUTS = {"Classes": ", a score for each class", "Values": "", "NextToken": ", a score for each token"}
 
 
 def model_card(
@@ -53,13 +55,12 @@ def model_card(
 
 
 def _facts(architecture: Architecture, data: TaskData | None, licence: str) -> str:
-    task = architecture.task
     rows = {"space": _inline(architecture.space)}
-    if task:
-        rows["input"] = f"float32, (batch, {', '.join(map(str, task['input_shape']))}), preprocessed"
-        rows["output"] = f"(batch, {task['outputs']})" + (
-            ", a score for each class" if task["loss"] == "cross_entropy" else ""
-        )
+    if architecture.task:
+        task = Task.from_plain(architecture.task)
+        numbers = "int64" if isinstance(task.input, Tokens) else "float32"
+        rows["input"] = f"{numbers}, (batch, {', '.join(map(str, task.input_shape))}), preprocessed"
+        rows["output"] = f"(batch, {', '.join(map(str, task.output_shape))})" + OUTPUTS[type(task.output).__name__]
     rows["data"] = f"{data.name}; licence: {data.licence}" if data else "unknown: the evaluator does not say"
     if data is not None and data.class_names:
         rows["classes"] = ", ".join(data.class_names)
