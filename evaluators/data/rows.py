@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ class StoredRows:
         dtype: of its numbers.
         size: of the whole array, (N, ...).
         rows: (n,) int64, which rows these are; None: all.
+        axes: of the file, 0 the rows', in the order in which rows have them; None: as they lie there.
     """
 
     path: Path
@@ -26,11 +28,12 @@ class StoredRows:
     dtype: np.dtype
     size: tuple[int, ...]
     rows: np.ndarray | None = field(default=None, compare=False)
+    axes: tuple[int, ...] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(n, ...)."""
-        return (len(self), *self.size[1:])
+        return (len(self), *(self.size[axis] for axis in (self.axes or range(len(self.size)))[1:]))
 
     @property
     def nbytes(self) -> int:
@@ -42,20 +45,31 @@ class StoredRows:
 
     def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
         """Read rows: (m, ...), a copy."""
-        chosen = (np.arange(len(self)) if self.rows is None else self.rows)[rows]
+        chosen = rows if self.rows is None else self.rows[rows]
         # mapped anew each time: pages of a mapping that is kept count as memory of this process once they were read
         whole = np.memmap(self.path, self.dtype, "r", self.offset, self.size)
-        return np.array(whole[chosen])
+        found = np.array(whole[chosen])
+        return found if self.axes is None else np.ascontiguousarray(found.transpose(self.axes))
 
     def take(self, rows: np.ndarray) -> StoredRows:
         """Some of the rows, which are not read."""
         chosen = rows if self.rows is None else self.rows[rows]
-        return StoredRows(self.path, self.offset, self.dtype, self.size, chosen)
+        return replace(self, rows=chosen)
 
 
 Inputs = np.ndarray | StoredRows
+IN_MEMORY = 2**27
+"""Bytes of raw inputs that are kept in memory; where there are more, they stay in a file."""
+AT_ONCE = 2**22
+"""Numbers that are read at once."""
 
 
 def take(inputs: Inputs, rows: np.ndarray) -> Inputs:
     """Some rows, in the given order."""
     return inputs.take(rows) if isinstance(inputs, StoredRows) else inputs[rows]
+
+
+def blocks(inputs: Inputs, step: int = 1) -> Iterator[np.ndarray]:
+    """All rows, or every `step`-th, a few million numbers at once."""
+    rows = max(1, AT_ONCE // max(1, math.prod(inputs.shape[1:]))) * step
+    return (inputs[start : start + rows : step] for start in range(0, len(inputs), rows))
