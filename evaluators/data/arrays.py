@@ -123,11 +123,9 @@ def _find(
             if Part.TRAIN not in parts:
                 raise ValueError(f"data: {path}: found {', '.join(parts.values())}, and no {stem}_train")
             return {**parts}
-    there = ", ".join(list(arrays)[:20]) or "nothing"
     if wanted:
-        raise ValueError(
-            f"data: {path}: {key}: there is no array {wanted!r}{suggest(wanted, list(arrays))}; found {there}"
-        )
+        raise ValueError(f"data: {path}: {key}: there is no array {wanted!r}{suggest(wanted, list(arrays))}")
+    there = ", ".join(list(arrays)[:20]) or "nothing"
     raise ValueError(f"data: {path}: say {key}: NAME, the name of an array; found {there}")
 
 

@@ -180,7 +180,7 @@ HOLES = np.where(np.arange(14).reshape(1, 7, 2) == 6, np.nan, RNG.normal(size=(6
         ),
         ({"x": NUMBERS, "y": NAMES}, {"target_kind": "values"}, "expected numbers, as target_kind is values"),
         ({"x": NUMBERS, "y": NAMES}, {"classes": ("a", "b")}, "expected names of 3 classes .*got 2"),
-        ({"x": NUMBERS, "y": NAMES}, {"target": "why"}, "target: there is no array 'why'.*found x, y"),
+        ({"x": NUMBERS, "y": NAMES}, {"target": "why"}, "target: there is no array 'why'; known: x, y"),
         ({"p": NUMBERS, "q": NAMES}, {}, "say inputs: NAME.*found p, q"),
         ({"x": NUMBERS, "y": NAMES[:50]}, {}, "as many examples in x as in y"),
         ({"x": NAMES, "y": NAMES}, {}, "expected numbers, got <U3"),
