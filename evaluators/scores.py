@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from qd.errors import suggest
 from search_spaces import Metric, Task
-from search_spaces.task import Classes, NextToken
+from search_spaces.task import Classes, NextToken, Tokens, Values, Vector
 
 from .preprocessing import Scaling
 
@@ -99,6 +99,12 @@ class Score(NamedTuple):
     compute: Callable[[Judged], float]
     metric: Callable[[Task], Metric]
     scaled: bool = False
+
+
+def every_metric() -> dict[str, Metric]:
+    """What is reported of one task or another; ranges may depend on the task."""
+    tasks = (Task(Vector(1), Classes(2)), Task(Vector(1), Values(1)), Task(Tokens(1, 2), NextToken(2)))
+    return {f"val_{name}": one.metric(task) for task in tasks for name, one in scores_of(task).items()}
 
 
 def scores_of(task: Task) -> Mapping[str, Score]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from qd.candidates import Candidates, Results, Status
 from qd.metrics.active_parameters import ActiveParameters
-from qd.metrics.base import NetworkMetric
 from qd.metrics.expert_entropy import ExpertEntropy
+from qd.metrics.joined import JoinedMetrics
 from qd.metrics.macs import MACs
 from qd.metrics.parameters import Parameters
 from qd.metrics.specialisation import Specialisation
@@ -22,11 +22,13 @@ from search_spaces.task import Classes
 from .data import DataSet, Examples, Part
 from .data.digits import Digits
 from .preprocessing import Preprocessing
-from .scores import Scores
-from .trainer import About, Trainer
+from .scores import Scores, every_metric
+from .trainer import TIME, About, Trainer
 
 DIGITS = Digits()
 TRAINING = TrainingOptions()
+MEASURED = (Parameters(), ActiveParameters(), MACs(), ExpertEntropy(), Specialisation())
+"""Of every network, beside what the run file adds; the last where there are classes."""
 
 
 class Supervised(Trainer):
@@ -46,6 +48,8 @@ class Supervised(Trainer):
         stack_megabytes: memory for them; None: a quarter of what is free. Left out of account under `order: id`.
     """
 
+    metrics = {**every_metric(), **JoinedMetrics(MEASURED).metrics, **TIME}
+
     def __init__(
         self,
         data: DataSet = DIGITS,
@@ -63,9 +67,7 @@ class Supervised(Trainer):
         data.check()
         self.data = data
         task = data.task
-        measured: list[NetworkMetric] = [Parameters(), ActiveParameters(), MACs(), ExpertEntropy()]
-        if isinstance(task.output, Classes):
-            measured.append(Specialisation())
+        measured = [one for one in MEASURED if isinstance(task.output, Classes) or not isinstance(one, Specialisation)]
         about = About(data.name, data.licence, data.class_names)
         super().__init__(about, task, Scores(task, metrics, data.preprocessing().outputs), measured, training, device)
 

@@ -45,6 +45,10 @@ class About:
     class_names: tuple[str, ...]
 
 
+TIME = {"train_seconds": Metric("s", 0, math.inf, "minimise", time=True)}
+"""What every trainer reports beside scores and what it measures of networks."""
+
+
 class Trainer(NetworkEvaluator):
     """Trains candidates on training examples, and measures them on those for validation.
 
@@ -72,11 +76,7 @@ class Trainer(NetworkEvaluator):
         self.device = find_device(device)
         self.about, self.task, self.scores, self.options = about, task, scores, training
         self.measured = JoinedMetrics(measured)
-        self.metrics = {
-            **scores.metrics,
-            **self.measured.metrics,
-            "train_seconds": Metric("s", 0, math.inf, "minimise", time=True),
-        }
+        self.metrics = {**scores.metrics, **self.measured.metrics, **TIME}
 
     @abstractmethod
     def examples(self, part: Part, everything: bool = False) -> Examples:

@@ -8,11 +8,11 @@ from textwrap import dedent
 from typing import Annotated, Literal, TypedDict, Unpack
 
 import pytest
-from evaluators.image_classification import ImageClassification
 from pydantic import Field
 
 import qd
 from evaluators import Evaluator
+from evaluators.supervised import Supervised
 from qd.errors import UsageError
 from qd.registry import Registry, source_digest
 from search_spaces import SearchSpace
@@ -50,7 +50,7 @@ def find(kind: str, folder: Path | None = None) -> type[SearchSpace]:
 
 def test_built_in_parts_are_found_by_name() -> None:
     assert find("sparse_moe") is SparseMoE
-    assert Registry().find("evaluators", "image_classification", "evaluator") is ImageClassification
+    assert Registry().find("evaluators", "supervised", "evaluator") is Supervised
 
 
 @pytest.mark.parametrize(

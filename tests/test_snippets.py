@@ -131,7 +131,7 @@ def here(
 
 def small(data: dict[str, Any]) -> dict[str, Any]:
     """A run file that takes a second."""
-    if data["evaluator"]["kind"] == "image_classification":
+    if data["evaluator"]["kind"] == "supervised":
         data["evaluator"] = SMALL["evaluator"]
     return data | {"budget": SMALL["budget"]}
 

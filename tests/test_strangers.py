@@ -225,10 +225,9 @@ def images(workbench) -> dict[str, Any]:
     return {
         "space": {"kind": "sparse_moe"},
         "evaluator": {
-            "kind": "image_classification",
-            "data": {"kind": "stripes_of_mine:Stripes", "noise": 50},
-            "train_examples": 100,
-            "epochs": 1,
+            "kind": "supervised",
+            "data": {"kind": "stripes_of_mine:Stripes", "noise": 50, "split": {"train": 100}},
+            "training": {"epochs": 1},
         },
         "archive": {
             "objective": "val_accuracy",

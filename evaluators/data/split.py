@@ -30,7 +30,10 @@ class Part(IntEnum):
 
 @dataclass(frozen=True)
 class Split:
-    """How a data set is split. Examples with equal inputs stay together, so that none is learnt and asked.
+    """How a data set is split.
+
+    Examples with equal inputs stay together, so that none is learnt and asked; not so where most have an equal one, as
+    in a table of a few categories, and not in a file that is larger than memory should be.
 
     Args:
         by: "random"; "stratified", each class by itself; "group", what has one value of `column` stays together;
@@ -141,13 +144,15 @@ def equal_rows(inputs: Inputs, rows: np.ndarray | None = None) -> np.ndarray:
 
 
 def _units(inputs: Inputs, rows: np.ndarray, groups: np.ndarray | None) -> list[np.ndarray]:
-    """What must stay together: rows of one group, or with equal inputs (which are not looked for in a large file)."""
+    """What must stay together: rows of one group, or with equal inputs as `Split` has it."""
     if groups is not None:
         keys = np.unique(groups[rows], return_inverse=True)[1]
     elif isinstance(inputs, StoredRows):
         keys = np.arange(len(rows))
     else:
         keys = equal_rows(inputs, rows)
+        if 2 * len(np.unique(keys)) < len(rows):
+            keys = np.arange(len(rows))
     order = np.argsort(keys, kind="stable")
     starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
     units = np.split(rows[order], starts[1:])
@@ -178,8 +183,10 @@ def _cut(
         if taken >= number and taken:
             return np.concatenate(units[:index]), units[index:]
         taken += len(unit)
+    left = sum(map(len, units))
+    together = "" if len(units) == left else f" in {len(units)} groups that stay together, such as equal ones,"
     raise ValueError(
-        f"split.{name}: expected fewer than the {sum(map(len, units))} examples that are there for it and for training,"
+        f"split.{name}: expected fewer than the {left} examples that are there for it and for training,{together}"
         f" got {max(1, number)}"
     )
 

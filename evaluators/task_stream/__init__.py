@@ -40,6 +40,10 @@ PLAIN_DIGITS = ImageTask(Digits())
 TRAINING = TrainingOptions()
 
 
+MEASURED = (Parameters(), MACs())
+"""Of every network, beside what the run file adds."""
+
+
 class TaskStream(Trainer):
     """Trains each candidate on one task of a sequence and measures it on its validation examples.
 
@@ -84,7 +88,7 @@ class TaskStream(Trainer):
         self._sizes = Sizes(train_examples, validation_examples, test_examples, shrink, split_seed)
         self._kept: OrderedDict[str, Tensor] = OrderedDict()
         about = About(self.image_task.name, self.image_task.data.licence, self.image_task.class_names)
-        super().__init__(about, task, Scores(task), [Parameters(), MACs()], training, device)
+        super().__init__(about, task, Scores(task), MEASURED, training, device)
 
     def contents(self) -> dict[str, Any]:
         return self.image_task.data.contents()

@@ -107,7 +107,8 @@ def _metrics(parts: Problem, before: Run) -> Iterator[str]:
 
 def _parts(parts: Problem, before: Run, proposing: bool) -> Iterator[str]:
     now = fixed(parts)
-    was = {"genes": before.meta("genes"), "task": before.meta("task"), **(before.meta("contents") or {})}
+    task = before.task.plain() if before.task else None
+    was = {"genes": before.meta("genes"), "task": task, **(before.meta("contents") or {})}
     changed = {key for key in PARTS if was.get(key, now[key]) != now[key]}
     if not proposing and "space" in changed and was["space"].items() <= now["space"].items():
         changed -= {"space", "genes"}

@@ -153,7 +153,9 @@ class LogReader:
         rows = self.query("SELECT value FROM meta WHERE name = ?", [name])
         with self.decoding():
             value = parse_json(rows[0][0], infinite=True) if rows else None
-            return _META[name].validate_python(value) if rows and name in _META else value
+            if rows and name in _META:
+                _META[name].validate_python(value)
+        return value
 
     @cached_property
     def task(self) -> Task | None:
@@ -368,8 +370,9 @@ class _Archive(BaseModel):
 
 
 def _task(data: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The task as it is, which must be one."""
-    return data if data is None else Task.from_plain(data).plain()
+    if data is not None:
+        Task.from_plain(data)  # refuses what is none
+    return data
 
 
 _META: dict[str, TypeAdapter[Any]] = {

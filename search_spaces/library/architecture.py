@@ -32,7 +32,7 @@ def build_architecture(architecture: Mapping[str, Any]) -> nn.Module:
         arguments = dict(body.space)
         built = _space_class(str(arguments.pop("kind", "")))(**arguments)
         built.genes.validate(body.genotype)
-        network: Any = built.build(body.genotype, body.task)
+        network: Any = built.build(body.genotype, Task.from_plain(body.task))
         network.head = nn.Identity()
         return network
     raise ValueError(f"architecture: expected kind layers or body, got {kind!r}")
@@ -49,7 +49,7 @@ class _Body:
     kind: str
     space: dict[str, Any]
     genotype: Any
-    task: Task
+    task: dict[str, Any]
 
 
 def takes_any_size(architecture: Mapping[str, Any]) -> bool:

@@ -210,8 +210,8 @@ def test_spaces_and_evaluators_are_listed(qd_command):
     assert any(line.startswith("sparse_moe: Struct(") for line in spaces.out.splitlines())
     evaluators = qd_command("evaluators")
     assert (evaluators.status, evaluators.err) == (0, "")
-    line = next(line for line in evaluators.out.splitlines() if line.startswith("image_classification: "))
-    assert "val_accuracy" in line
+    line = next(line for line in evaluators.out.splitlines() if line.startswith("supervised: "))
+    assert "val_accuracy" in line and "val_r2" in line
     assert "active_parameters" in line
     assert "outside: what the run file declares" in evaluators.out.splitlines()
 

@@ -353,13 +353,13 @@ def test_an_override_leaves_a_kind_with_its_keys(tmp_path: Path, overrides, sect
 
 
 def test_of_a_data_set_and_of_a_plug_in(tmp_path: Path) -> None:
-    base = "evaluators.image_classification"
-    plugin = f"from {base} import ImageClassification\n\n\nclass Mine(ImageClassification):\n    pass\n"
+    base = "evaluators.supervised"
+    plugin = f"from {base} import Supervised\n\n\nclass Mine(Supervised):\n    pass\n"
     (tmp_path / "kinds_to_leave.py").write_text(plugin)
     data = parse(TEXT, "run.yaml")
-    data["evaluator"] = {"kind": "image_classification", "data": {"kind": "mnist", "folder": "/somewhere"}, "epochs": 2}
+    data["evaluator"] = {"kind": "supervised", "data": {"kind": "mnist", "folder": "/somewhere"}, "stack": 2}
     changes = ["evaluator.data.kind=digits", "evaluator.kind=kinds_to_leave:Mine"]
     found = override(data, changes, "run.yaml", Registry(tmp_path))
-    assert found["evaluator"] == {"kind": "kinds_to_leave:Mine", "data": {"kind": "digits"}, "epochs": 2}
+    assert found["evaluator"] == {"kind": "kinds_to_leave:Mine", "data": {"kind": "digits"}, "stack": 2}
     nowhere = override(data, ["evaluator.kind=image"], "run.yaml", Registry(tmp_path))  # refused when it is built
     assert nowhere["evaluator"].keys() == data["evaluator"].keys()

@@ -49,11 +49,9 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> qd.Run:
     data: dict[str, Any] = {
         "space": {"kind": "other_types:Space", "how": request.param},
         "evaluator": {
-            "kind": "image_classification",
-            "data": "digits",
-            "train_examples": 100,
-            "validation_examples": 50,
-            "epochs": 1,
+            "kind": "supervised",
+            "data": {"kind": "digits", "split": {"train": 100, "validation": 50}},
+            "training": {"epochs": 1},
         },
         "metrics": [{"kind": "latency", "device": "cpu", "repeats": 1, "warm_up": 0}],
         "archive": {

@@ -5,18 +5,19 @@ import itertools
 
 import numpy as np
 import pytest
-from evaluators.image_classification import ImageClassification
 
 from evaluators import Evaluator, Metric, SingleEvaluator
+from evaluators.data import Split
+from evaluators.data.digits import Digits
+from evaluators.supervised import Supervised
 from qd.candidates import Results
 from qd.testing import EvaluatorConformance
+from qd.training import TrainingOptions
 from search_spaces import Integer, Invalid, SearchSpace, Struct
 from search_spaces.sparse_moe import SparseMoE
 
 
-class TestImageClassification(EvaluatorConformance):
-    tolerance = 1e-5  # float32: sums over a stack of networks round otherwise than those of one
-
+class TestSupervised(EvaluatorConformance):
     tolerance = 1e-3  # stacks of other sizes round otherwise
 
     @pytest.fixture
@@ -24,8 +25,8 @@ class TestImageClassification(EvaluatorConformance):
         return SparseMoE()
 
     @pytest.fixture
-    def evaluator(self) -> ImageClassification:
-        return ImageClassification(train_examples=200, epochs=1)
+    def evaluator(self) -> Supervised:
+        return Supervised(Digits(Split(train=200)), TrainingOptions(epochs=1))
 
 
 class Numbers(SearchSpace):

@@ -14,17 +14,18 @@ from qd.candidates import Purpose
 from qd.metrics.routing import predict
 from qd.testing import EvaluatorConformance
 from qd.testing.batches import make_candidates
-from qd.training import build_seeded, train_alone
+from qd.training import TrainingOptions, build_seeded, train_alone
 from search_spaces import SearchSpace, Task
 from search_spaces.library.composition import Composition
 from search_spaces.module_library import ModuleLibrary
 from search_spaces.task import Classes, Image
 
-SMALL = {"train_examples": 60, "validation_examples": 40, "test_examples": 30, "epochs": 1, "batch_size": 20}
+SMALL = {"train_examples": 60, "validation_examples": 40, "test_examples": 30}
+TRAINING = {"epochs": 1, "batch_size": 20, "learning_rate": 0.003}
 
 
 def stream(*tasks: ImageTask, **changes) -> TaskStream:
-    keys: dict[str, Any] = {**SMALL, **changes}
+    keys: dict[str, Any] = {**SMALL, "training": TrainingOptions(**TRAINING), **changes}
     return TaskStream(tasks or (ImageTask(Digits()),), **keys)
 
 
@@ -57,11 +58,11 @@ def with_frozen_stages(space: ModuleLibrary, count: int) -> dict:
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
 def test_what_frozen_stages_give_is_kept_and_changes_nothing(space, count):
     genotype = with_frozen_stages(space, count)
-    evaluator = stream(epochs=2)
+    evaluator = stream(training=TrainingOptions(epochs=2, batch_size=20))
     evaluator.bind(space)
     batch = make_candidates([genotype, genotype])
     results = evaluator.evaluate(batch)  # the second finds what the first has left
-    inputs, labels = evaluator._training
+    inputs, labels = evaluator.training_examples
     for row, seed in enumerate(batch.seeds.tolist()):
         network = build_seeded(lambda: space.build(genotype, Task(Image(1, 8, 8), Classes(10))), seed)
         assert isinstance(network, Composition) and network.fixed_stages == count
@@ -100,7 +101,7 @@ def test_every_space_that_builds_networks_will_do():
     evaluator.bind(SparseMoE())
     genotype = SparseMoE.genes.sample(np.random.default_rng(0))
     results = evaluator.evaluate(make_candidates([genotype]))
-    assert set(results.metrics) == set(TaskStream.metrics)
+    assert set(results.metrics) == set(evaluator.metrics)
     assert evaluator.surrogate() is None
 
     class Nothing(SearchSpace):
@@ -127,7 +128,7 @@ def test_impossible_arguments_are_refused(changes, message):
 def test_more_examples_than_there_are_is_told():
     evaluator = stream(ImageTask(Digits(), classes=(3, 5)), train_examples=1000)
     with pytest.raises(ValueError, match=r"train_examples: the task digits_35 has \d+, expected at most that many"):
-        _ = evaluator._training
+        _ = evaluator.training_examples
 
 
 class TestSurrogate:
@@ -189,7 +190,7 @@ def test_the_guide_chooses_from_the_first_evaluation_on_and_a_resume_fits_it_aga
     """Interrupted after ten evaluations, when it was fitted already, a search ends with the log of one that was not."""
     data = {
         "space": {"kind": "module_library", "library": str(library.folder)},
-        "evaluator": {"kind": "task_stream", "tasks": [{"data": "digits"}], **SMALL},
+        "evaluator": {"kind": "task_stream", "tasks": [{"data": "digits"}], **SMALL, "training": TRAINING},
         "archive": {
             "objective": "val_accuracy",
             "measures": [

@@ -1,16 +1,19 @@
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
-from evaluators.image_classification import ImageClassification
 
-from evaluators import image_classification
-from evaluators.data import Part, Splits
+from evaluators.data import DataSet, Examples, Split, Splits
+from evaluators.data.digits import Digits
 from evaluators.data.fashion_mnist import FashionMNIST
+from evaluators.preprocessing import Preprocessing, Scaling, Standardise
+from evaluators.supervised import Supervised
 from qd.candidates import Candidates, Purpose, Results, Status
-from search_spaces import Choice, Metric, SearchSpace
+from qd.training import TrainingOptions
+from search_spaces import Choice, Metric, SearchSpace, Task
 from search_spaces.sparse_moe import SparseMoE
+from search_spaces.task import Series, Values
 
 GENOTYPES = [
     {"width": 32, "activation": "relu", "layers": [{"kind": "dense", "hidden": 40, "residual": True}]},
@@ -41,9 +44,8 @@ def candidates(**changes) -> Candidates:
     return Candidates(**{**values, **changes})
 
 
-def evaluator(**changes) -> ImageClassification:
-    keys: dict[str, Any] = {"epochs": 8, "batch_size": 50, **changes}
-    made = ImageClassification(**keys)
+def evaluator(**changes) -> Supervised:
+    made = Supervised(**{"training": TrainingOptions(epochs=8, batch_size=50), **changes})
     made.bind(SparseMoE())
     return made
 
@@ -60,9 +62,10 @@ def test_networks_learn_the_digits(results):
 
 
 def test_every_metric_is_reported_within_its_range(results):
-    assert set(results.metrics) == set(ImageClassification.metrics)
+    declared = evaluator().metrics
+    assert set(results.metrics) == set(declared) <= set(Supervised.metrics)
     for name, column in results.metrics.items():
-        metric = ImageClassification.metrics[name]
+        metric = declared[name]
         assert ((metric.low <= column) & (column <= metric.high)).all(), name
     metrics = results.metrics
     assert metrics["expert_entropy"][0] == metrics["specialisation"][0] == 0
@@ -79,7 +82,7 @@ def test_a_row_depends_neither_on_batch_mates_nor_on_the_global_generator(result
     alone = evaluator().evaluate(candidates().take([1]))
     assert torch.equal(torch.get_rng_state(), state)
     for name, column in alone.metrics.items():
-        if not ImageClassification.metrics[name].time:
+        if not Supervised.metrics[name].time:
             assert column[0] == results.metrics[name][1], name
     for name, array in alone.weights[15].items():
         np.testing.assert_array_equal(array, results.weights[15][name])
@@ -98,7 +101,7 @@ def test_weights_are_the_trained_networks(results):
     for row, (id, weights) in enumerate(results.weights.items()):
         assert id == results.evaluation_ids[row]
         assert all(array.dtype == np.float32 for array in weights.values())
-        network = SparseMoE().build(GENOTYPES[row], judge.data.task)
+        network = SparseMoE().build(GENOTYPES[row], judge.task)
         network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
         with torch.no_grad():
             accuracy = (network.eval()(inputs).argmax(1) == labels).double().mean()
@@ -112,39 +115,81 @@ def test_less_fidelity_trains_less(results):
 
 def test_only_verification_looks_at_the_test_split(results, monkeypatch):
     """A test split that nobody may touch does not disturb the search; one with wrong labels shows in verification."""
-    real = image_classification.split
+    real = Digits.splits
 
     class Untouchable:
         def __getattribute__(self, name):
             raise AssertionError(f"the test split was touched: {name}")
 
-    def guarded(*arguments) -> Splits:
-        return real(*arguments)._replace(test=Untouchable())  # pyright: ignore[reportArgumentType] - that is the point
+    def guarded(self) -> Splits:
+        return replace(real(self), test=Untouchable())  # pyright: ignore[reportArgumentType] - that is the point
 
-    monkeypatch.setattr(image_classification, "split", guarded)
+    monkeypatch.setattr(Digits, "splits", guarded)
     for purpose in (Purpose.SEARCH, Purpose.REEVALUATION):
         again = evaluator().evaluate(candidates(purpose=purpose))
         np.testing.assert_array_equal(again.metrics["val_accuracy"], results.metrics["val_accuracy"])
     with pytest.raises(AssertionError, match="the test split was touched"):
         evaluator().evaluate(candidates(purpose=Purpose.VERIFICATION))
 
-    def mislabelled(*arguments) -> Splits:
-        splits = real(*arguments)
-        return splits._replace(test=Part(splits.test.images, (splits.test.labels + 1) % 10))
+    def mislabelled(self) -> Splits:
+        splits = real(self)
+        return replace(splits, test=replace(splits.test, targets=(splits.test.targets + 1) % 10))
 
-    monkeypatch.setattr(image_classification, "split", mislabelled)
+    monkeypatch.setattr(Digits, "splits", mislabelled)
     fooled = evaluator().evaluate(candidates(purpose=Purpose.VERIFICATION))
     assert (fooled.metrics["val_accuracy"] < 0.1).all()
 
 
 def test_preprocessing_centres_the_training_examples():
     judge = evaluator()
-    assert judge.class_names == tuple("0123456789")
-    assert judge.preprocessing.mean.shape == judge.data.image_shape
-    inputs, _ = judge._training
-    assert inputs.dtype == torch.float32
-    torch.testing.assert_close(inputs.mean(0), torch.zeros(judge.data.image_shape), atol=1e-5, rtol=0)
-    assert float(inputs.std()) == pytest.approx(1, abs=1e-3)
+    assert judge.about.class_names == tuple("0123456789")
+    inputs, _ = judge.training_examples
+    assert inputs.shape[1:] == (1, 8, 8) and inputs.dtype == torch.float32
+    torch.testing.assert_close(inputs[:].mean(0), torch.zeros(1, 8, 8), atol=1e-5, rtol=0)
+    assert float(inputs[:].std()) == pytest.approx(1, abs=1e-3)
+
+
+@dataclass(frozen=True)
+class Waves(DataSet):
+    """Series of two channels; the value is how fast and how high they go, in large units."""
+
+    name = "waves"
+    split: Split = Split()
+
+    @property
+    def task(self) -> Task:
+        return Task(Series(12, 2), Values(2))
+
+    def read(self) -> Examples:
+        rng = np.random.default_rng(0)
+        speed, height = rng.uniform(0.2, 1, 400), rng.uniform(1, 2, 400)
+        angles = speed[:, None] * np.arange(12)
+        series = height[:, None, None] * np.stack([np.sin(angles), np.cos(angles)], axis=2)
+        return Examples(series.astype(np.float32), np.stack([1000 * speed, height - 50], axis=1))
+
+    def fit(self, train: Examples) -> Preprocessing:
+        return Standardise.per_feature(train.inputs[:], Scaling.of(train.targets))
+
+
+def test_values_are_scored_in_units_of_the_data():
+    judge = evaluator(data=Waves(), training=TrainingOptions(epochs=30, batch_size=20))
+    assert list(judge.metrics)[:4] == ["val_r2", "val_rmse", "val_mae", "val_loss"]
+    assert "specialisation" not in judge.metrics
+    results = judge.evaluate(candidates())
+    assert (results.status == Status.OK).all(), results.errors
+    assert (results.metrics["val_r2"] > 0.9).all()
+    assert (results.metrics["val_rmse"] > 1).all() and (results.metrics["val_rmse"] < 100).all()
+    assert (results.metrics["val_loss"] < 0.1).all()
+
+
+def test_inputs_that_are_too_many_to_keep_train_the_same_networks(results, monkeypatch):
+    monkeypatch.setattr("evaluators.task_data.IN_MEMORY", 0)
+    judge = evaluator()
+    assert not isinstance(judge.training_examples[0], torch.Tensor)
+    again = judge.evaluate(candidates())
+    for name, column in again.metrics.items():
+        if not judge.metrics[name].time:
+            np.testing.assert_array_equal(column, results.metrics[name], name)
 
 
 def test_metrics_of_the_space_are_measured():
@@ -159,7 +204,7 @@ def test_metrics_of_the_space_are_measured():
             assert not module.training
             return {"classes_seen": float(len(outputs.argmax(1).unique()))}
 
-    judge = ImageClassification(epochs=3)
+    judge = Supervised(training=TrainingOptions(epochs=3))
     judge.bind(Linear())
     results = judge.evaluate(candidates(genotypes=[1, 1, 1]))
     assert results.metrics["classes_seen"].tolist() == [10, 10, 10]
@@ -171,18 +216,23 @@ def test_a_space_without_build_is_refused():
         genes = Choice(1, 2)
 
     with pytest.raises(ValueError, match=r"Table has no build\(\)"):
-        ImageClassification().bind(Table())
+        Supervised().bind(Table())
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("make", "message"),
     [
-        ({"split_seed": -1}, "split_seed: expected at least 0, got -1"),
-        ({"train_examples": 5000}, "train_examples: expected 1 to 1151"),
-        ({"epochs": 0}, "epochs: expected at least 1"),
-        ({"data": FashionMNIST("/nowhere")}, r"data\.folder: expected the files of Fashion-MNIST in /nowhere"),
+        (lambda: Supervised(Digits(Split(seed=-1))), "split.seed: expected at least 0, got -1"),
+        (lambda: Supervised(Digits(Split(train=5000))), "split.train: expected 5000 examples, and 1151 are left"),
+        (lambda: Supervised(training=TrainingOptions(epochs=0)), "epochs: expected at least 1"),
+        (lambda: Supervised(metrics=("recal",)), "metrics: there is no 'recal' of this task"),
+        (lambda: Supervised(metrics=("auc",)), "metrics: there is no 'auc' of this task"),
+        (
+            lambda: Supervised(FashionMNIST("/nowhere")),
+            r"data\.folder: expected .* in /nowhere, missing",
+        ),
     ],
 )
-def test_bad_arguments_are_named(arguments, message):
+def test_bad_arguments_are_named(make, message):
     with pytest.raises(ValueError, match=message):
-        ImageClassification(**arguments)
+        make()
