@@ -70,7 +70,8 @@ def _stream(found: dict[str, Any]) -> dict[str, Any]:
             else task
             for task in found["tasks"]
         ]
-    return {**found, "training": {**STREAM_DEFAULTS, **_training(found)}}
+    training = {**STREAM_DEFAULTS, **_training(found)}
+    return {**found, "training": training}
 
 
 def _training(found: dict[str, Any]) -> dict[str, Any]:

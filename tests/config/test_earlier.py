@@ -11,7 +11,7 @@ from qd.errors import UsageError
 
 DATA: dict[str, Any] = {
     "space": {"kind": "sparse_moe"},
-    "evaluator": {"kind": "image_classification"},
+    "evaluator": {"kind": "supervised"},
     "archive": {"objective": "val_accuracy", "measures": [{"metric": "latency", "low": 0.1, "high": 9}]},
     "budget": {"evaluations": 4},
 }
@@ -54,34 +54,50 @@ def test_today_s_mistakes_are_still_refused():
         from_log(DATA | {"budgett": {}}, "log.sqlite")
 
 
-IMAGES = {"kind": "supervised", "data": "fashion_mnist"}
+IMAGES = {"kind": "image_classification", "data": "fashion_mnist"}
+SUPERVISED = {"kind": "supervised", "data": "fashion_mnist"}
 STREAM = {"kind": "task_stream", "tasks": [{"data": "digits"}, {"data": "mnist", "inverted": True}]}
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (IMAGES | {"folder": "/x"}, IMAGES | {"data": {"kind": "fashion_mnist", "folder": "/x"}}),
-        (IMAGES | {"folder": None}, IMAGES),
+        (IMAGES | {"folder": "/x"}, SUPERVISED | {"data": {"kind": "fashion_mnist", "folder": "/x"}}),
+        (IMAGES | {"folder": None}, SUPERVISED),
+        (IMAGES | {"epochs": 2, "bfloat16": True}, SUPERVISED | {"training": {"epochs": 2, "precision": "bfloat16"}}),
         (
-            STREAM | {"mnist_folder": "/x", "fashion_mnist_folder": "/y"},
-            STREAM | {"tasks": [{"data": "digits"}, {"data": {"kind": "mnist", "folder": "/x"}, "inverted": True}]},
+            IMAGES | {"train_examples": 9, "validation_examples": None, "split_seed": 3, "stack": 4},
+            SUPERVISED | {"data": {"kind": "fashion_mnist", "split": {"train": 9, "seed": 3}}, "stack": 4},
+        ),
+        (
+            STREAM | {"mnist_folder": "/x", "fashion_mnist_folder": "/y", "epochs": 1},
+            STREAM
+            | {"tasks": [{"data": "digits"}, {"data": {"kind": "mnist", "folder": "/x"}, "inverted": True}]}
+            | {"training": {"epochs": 1, "batch_size": 50, "learning_rate": 0.003}},
         ),
         ({"kind": "nas_bench_graph", "folder": "/x"}, {"kind": "nas_bench_graph", "folder": "/x"}),
     ],
 )
-def test_folders_of_an_old_log_belong_to_the_data_set(before, after):
+def test_keys_of_an_old_log_stand_where_they_do_today(before, after):
     assert from_log(DATA | {"evaluator": before}, "log.sqlite") == check(DATA | {"evaluator": after}, "log.sqlite")
 
 
 @pytest.mark.parametrize(
     ("evaluator", "write"),
     [
-        (IMAGES | {"folder": "/x"}, r"folder: .*; write data: \{kind: fashion_mnist, folder: /x\}$"),
-        (IMAGES | {"folder": None}, r"folder: .*; leave this key out"),
-        (STREAM | {"mnist_folder": "/x"}, r"mnist_folder: .*; write data: \{kind: mnist, folder: /x\}, in every task"),
+        (
+            IMAGES | {"folder": "/x"},
+            r": image_classification is supervised now; write evaluator: "
+            r"\{kind: supervised, data: \{kind: fashion_mnist, folder: /x\}\}$",
+        ),
+        (
+            IMAGES | {"epochs": 2},
+            r": image_classification .*\{kind: supervised, data: fashion_mnist, training: \{epochs: 2\}\}",
+        ),
+        (STREAM | {"mnist_folder": "/x"}, r"\.mnist_folder: stands elsewhere now; write .*\{kind: mnist, folder: /x\}"),
+        (STREAM | {"epochs": 1}, r"\.epochs: stands elsewhere now; write .*training: \{epochs: 1, batch_size: 50"),
     ],
 )
-def test_folders_beside_the_data_are_refused_with_what_to_write(evaluator, write):
-    with pytest.raises(UsageError, match=rf"run\.yaml: evaluator\.{write}"):
+def test_keys_of_earlier_versions_are_refused_with_what_to_write(evaluator, write):
+    with pytest.raises(UsageError, match=rf"run\.yaml: evaluator{write}"):
         check(DATA | {"evaluator": evaluator}, "run.yaml")

@@ -43,7 +43,7 @@ def changed(*overrides: str) -> RunFile:
 def test_a_run_file_is_read_with_its_defaults(file: Path) -> None:
     config = load(file)
     assert (config.space.kind, config.space.arguments) == ("sparse_moe", {})
-    assert config.evaluator.arguments == {"epochs": 3}
+    assert config.evaluator.arguments == {"data": "digits", "training": {"epochs": 3}}
     assert config.archive.objective.metric == "val_accuracy"
     first, second = config.archive.measures
     assert (first.low, first.high, first.bins, first.scale) == (1000.0, 1e6, 20, "log")
@@ -209,7 +209,7 @@ def test_words_with_an_e_stay_words() -> None:
         (["archive.measures.1.bins=5"], {"archive.measures.0.bins": 20, "archive.measures.1.bins": 5}),
         (["archive.objective=macs"], {"archive.objective.metric": "macs"}),
         (["archive.objective.low=0.1"], {"archive.objective.metric": "val_accuracy", "archive.objective.low": 0.1}),
-        (["evaluator.data=digits"], {"evaluator.epochs": 3, "evaluator.data": "digits"}),
+        (["evaluator.data=digits"], {"evaluator.training.epochs": 3, "evaluator.data": "digits"}),
         (["evaluator.options.momentum=0.5"], {"evaluator.options": {"momentum": 0.5}}),
         (["space={kind: 'my:S', x: 1}"], {"space": {"kind": "my:S", "x": 1}}),
         (["executor.kind=ray"], {"executor.kind": "ray"}),
