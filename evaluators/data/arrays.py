@@ -19,9 +19,9 @@ from .array_files import StoredArray, open_arrays
 from .base import Examples
 from .cache import kept, state
 from .layout import InputName, Layout, find_layout, refuse_not_finite
-from .own import PARTS, Found, OwnData, parts_of, read_parts
+from .own import Found, OwnData, parts_of, read_parts
 from .rows import IN_MEMORY, Inputs, StoredRows
-from .split import Part, Split
+from .split import PART_WORDS, Part, Split
 from .targets import TargetKind, read_targets
 
 logger = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ def _find(
         parts = {
             part: name
             for part in Part
-            for word, of in PARTS.items()
+            for word, of in PART_WORDS.items()
             for name in (f"{stem}_{word}", f"{word}_{stem}")
             if of is part and name in arrays
         }

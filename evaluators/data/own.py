@@ -18,18 +18,12 @@ from search_spaces.task import Image, Values
 from ..preprocessing import Preprocessing, Scaling, Standardise
 from .base import DataSet, Examples
 from .rows import Inputs, blocks
-from .split import FREE, Part, Split
+from .split import FREE, PART_WORDS, Part, Split
 
 logger = logging.getLogger(__name__)
 
 FITTED = 100_000
 """Examples that the preprocessing is fitted to, at most; where there are more, every so-manieth."""
-PARTS = {
-    **dict.fromkeys(("train", "training"), Part.TRAIN),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), Part.VALIDATION),
-    **dict.fromkeys(("test", "testing"), Part.TEST),
-}
-"""What people call the parts."""
 
 
 class Found(NamedTuple):
@@ -142,7 +136,7 @@ def read_parts(column: np.ndarray, where: str) -> np.ndarray:
     Raises:
         ValueError: there is another word, or no example for training.
     """
-    words = {**PARTS, **{str(int(part)): part for part in Part}}
+    words = {**PART_WORDS, **{str(int(part)): part for part in Part}}
     text = [str(one).strip().lower() for one in column.tolist()]
     unknown = sorted({one for one in text if one not in words})
     if unknown or not any(words[one] is Part.TRAIN for one in text):

@@ -28,6 +28,14 @@ class Part(IntEnum):
     TEST = 2
 
 
+PART_WORDS = {
+    **dict.fromkeys(("train", "training"), Part.TRAIN),
+    **dict.fromkeys(("validation", "val", "valid", "dev"), Part.VALIDATION),
+    **dict.fromkeys(("test", "testing"), Part.TEST),
+}
+"""What people call the parts."""
+
+
 @dataclass(frozen=True)
 class Split:
     """How a data set is split.

@@ -11,22 +11,13 @@ import numpy as np
 
 from qd.errors import clipped
 
-from ..split import FREE, Part, Split
+from ..split import FREE, PART_WORDS, Part, Split
 from .reading import RawColumn
 
 TargetKind = Literal["classes", "values"]
 FEW = 20
 """Distinct whole numbers that are taken for classes, at most, and a fifth of the rows."""
 MOST_CLASSES = 1000
-PARTS = {
-    "train": Part.TRAIN,
-    "training": Part.TRAIN,
-    "validation": Part.VALIDATION,
-    "valid": Part.VALIDATION,
-    "val": Part.VALIDATION,
-    "dev": Part.VALIDATION,
-    "test": Part.TEST,
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +95,7 @@ def tell_parts(path: Path, column: RawColumn) -> np.ndarray:
     Raises:
         ValueError: a row is in none, or all are in one.
     """
-    known = [PARTS.get(text.lower()) for text in column.texts]
+    known = [PART_WORDS.get(text.lower()) for text in column.texts]
     odd = [text for text, part in zip(column.texts, known, strict=True) if part is None]
     if odd or column.missing:
         what = f"{len(odd)} other values ({clipped(', '.join(odd[:5]))})" if odd else f"{column.missing:,} missing"
