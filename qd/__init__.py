@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .exporting.elites import export
     from .exporting.load import load
     from .exporting.train import train
+    from .inspecting.report import data
     from .plots.drawing import map, plot
     from .reporting.page import report
     from .runs.doctor import doctor
@@ -42,6 +43,7 @@ __all__ = [
     "Run",
     "__version__",
     "compare",
+    "data",
     "doctor",
     "elites",
     "evaluators",
@@ -69,6 +71,7 @@ _HOMES = {
     "Run": ".analysis.run",
     "__version__": ".environment",
     "compare": ".analysis.comparison",
+    "data": ".inspecting.report",
     "doctor": ".runs.doctor",
     "elites": ".analysis.looking",
     "evaluators": ".runs.listing",

@@ -46,7 +46,7 @@ FLOORS: list[set[str]] = [  # from the ground up; `X/*` stands for whatever in X
     {"evaluators/*", "qd/analysis", "qd/executors"},
     {"qd/plots", "qd/search"},
     {"qd/runs"},
-    {"qd/exporting", "qd/reporting", "qd/dashboard"},
+    {"qd/exporting", "qd/inspecting", "qd/reporting", "qd/dashboard"},
     {"qd/transfer"},
     {"qd", "qd/testing"},
     {"qd/cli"},
@@ -64,6 +64,10 @@ CONCRETE = {"search_spaces/*", "search_spaces/shelf", "evaluators/*", "evaluator
 
 ENGINE_EXCEPTIONS: dict[tuple[str, str], str] = {
     ("qd.executors.ray.survey", "evaluators.data.places"): "which data sets a machine of a cluster has",
+    ("qd.inspecting.baselines", "evaluators.data"): "what a data set is",
+    ("qd.inspecting.facts", "evaluators.data"): "what a data set is",
+    ("qd.inspecting.opening", "evaluators.data"): "what a data set is",
+    ("qd.inspecting.sheet", "evaluators.data"): "what a data set is",
     ("qd.runs.doctor", "evaluators.data.places"): "which data sets this machine has",
     ("qd.testing.data", "evaluators.data"): "what a data set is",
     ("qd.testing.toys.stripes", "evaluators.data"): "a toy that is a data set",

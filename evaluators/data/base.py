@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, is_dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -121,6 +122,14 @@ class DataSet(ABC):
     def describe(self) -> list[str]:
         """Return lines that say what was found in the source, such as the kinds of columns and missing values."""
         return []
+
+    def shown(self, raw: np.ndarray) -> Sequence[Any]:
+        """Return examples as people know them, for `qd data`: texts, {column: value} of a table, else arrays.
+
+        Args:
+            raw: (N, ...) inputs as they were read.
+        """
+        return list(raw)
 
     def splits(self) -> Splits:
         """The examples of each part; read once for equal data sets of one process.

@@ -15,6 +15,7 @@ COMMANDS = commands()
 ROOT = Path(__file__).resolve().parents[2]
 
 WORDS: dict[str, list[str]] = {
+    "data": ["FOLDER"],
     "plot": ["heatmap", "FOLDER", "--out", "x.png"],
     "map": ["FOLDER", "--out", "x.png"],
     "export": ["FOLDER", "--best", "--to", "x"],

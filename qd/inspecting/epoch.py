@@ -1,0 +1,90 @@
+"""How long a network is trained: measured on one that is drawn at random."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluators import Evaluator
+from search_spaces import Invalid, SearchSpace
+from search_spaces.genes import Genotype
+
+from ..candidates import Candidates, Status
+from ..executors.base import evaluate
+from ..training import TrainingOptions, build_seeded
+
+DRAWN = 9
+"""Random networks of which the one of middling size is timed."""
+TRIES = 200
+LONGEST = 20.0
+"""Seconds; where an epoch seems to take longer, a part of it is timed."""
+FIRST_STEPS = 5
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The time of one pass over the training examples.
+
+    Args:
+        seconds: of training one network alone.
+        measured: the share of the epoch that was timed, in (0, 1].
+        parameters: of the network.
+        genotype: of the network.
+    """
+
+    seconds: float
+    measured: float
+    parameters: int
+    genotype: Genotype
+
+
+def networks(space: SearchSpace, evaluator: Evaluator, number: int, seed: int = 0) -> list[tuple[Genotype, int]]:
+    """Random genotypes that stand for networks of the evaluator's task, and their parameters, the smallest first."""
+    rng, found = np.random.default_rng(seed), []
+    task = evaluator.task
+    assert task is not None
+    for _ in range(TRIES):
+        genotype = space.genes.sample(rng)
+        try:
+            network = build_seeded(lambda genotype=genotype: space.build(genotype, task), seed)
+        except Invalid:
+            continue
+        found.append((genotype, sum(one.numel() for one in network.parameters())))
+        if len(found) == number:
+            break
+    return sorted(found, key=lambda one: one[1])
+
+
+def epoch(space: SearchSpace, evaluator: Evaluator, examples: int) -> Epoch | None:
+    """Train a random network of middling size for one epoch.
+
+    Args:
+        space: of networks.
+        evaluator: bound to it.
+        examples: for training.
+
+    Returns:
+        None where the evaluator does not tell how it trains.
+    """
+    data = evaluator.task_data()
+    options = data.options if data else None
+    drawn = networks(space, evaluator, DRAWN)
+    if options is None or "train_seconds" not in evaluator.metrics or not drawn:
+        return None
+    genotype, parameters = drawn[len(drawn) // 2]
+    steps = max(1, examples // options.batch_size)
+    first = _seconds(evaluator, genotype, options, min(1.0, FIRST_STEPS / steps))  # also warms torch up
+    if first is None:
+        return None
+    share = min(1.0, LONGEST / max(first * steps / min(FIRST_STEPS, steps), 1e-9))
+    seconds = _seconds(evaluator, genotype, options, share)
+    return None if seconds is None else Epoch(seconds / share, share, parameters, genotype)
+
+
+def _seconds(evaluator: Evaluator, genotype: Genotype, options: TrainingOptions, share: float) -> float | None:
+    """Seconds of training for a share of one epoch; None where it fails."""
+    one = np.zeros(1, np.int64)
+    fidelity = share / options.epochs
+    found = evaluate(evaluator, Candidates(one, one, one, 0, [genotype], fidelity))
+    return float(found.metrics["train_seconds"][0]) if found.status[0] == Status.OK else None
