@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .runs.listing import evaluators, spaces
     from .runs.open_search import open_search
     from .runs.verify import verify
+    from .starting.writing import init
     from .transfer import libraries as library
     from .transfer.seeding import import_into
     from .transfer.stream import stream
@@ -50,6 +51,7 @@ __all__ = [
     "export",
     "import_into",
     "importance",
+    "init",
     "library",
     "load",
     "map",
@@ -78,6 +80,7 @@ _HOMES = {
     "export": ".exporting.elites",
     "import_into": ".transfer.seeding",
     "importance": ".analysis.importance",
+    "init": ".starting.writing",
     "library": ".transfer.libraries",
     "load": ".exporting.load",
     "map": ".plots.drawing",

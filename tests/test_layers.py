@@ -47,7 +47,7 @@ FLOORS: list[set[str]] = [  # from the ground up; `X/*` stands for whatever in X
     {"qd/plots", "qd/search"},
     {"qd/runs"},
     {"qd/exporting", "qd/inspecting", "qd/reporting", "qd/dashboard"},
-    {"qd/transfer"},
+    {"qd/starting", "qd/transfer"},
     {"qd", "qd/testing"},
     {"qd/cli"},
 ]

@@ -97,8 +97,12 @@ def _lines(found: Inspection) -> list[tuple[str, str]]:
         lines.append(("baseline", f"{one.name}: {scores} (fitted to {one.rows:,} examples)"))
     if (epoch := found.epoch) is not None:
         part = "" if epoch.measured == 1 else f", told from {epoch.measured:.0%} of it"
+        alone, together = (f"{value:.2g} s" for value in (epoch.seconds, epoch.together))
         lines.append(
-            ("an epoch", f"{epoch.seconds:.2g} s for one network of {epoch.parameters:,} parameters, alone{part}")
+            (
+                "an epoch",
+                f"{alone} for {epoch.parameters:,} parameters alone, {together} for each of several at once{part}",
+            )
         )
     return lines + [("warning", line) for line in found.warnings]
 

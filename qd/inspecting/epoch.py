@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,8 @@ from ..candidates import Candidates, Status
 from ..executors.base import evaluate
 from ..training import TrainingOptions, build_seeded
 
-DRAWN = 9
-"""Random networks of which the one of middling size is timed."""
+TOGETHER = 16
+"""Random networks that are timed together; the one of middling size is timed alone."""
 TRIES = 200
 LONGEST = 20.0
 """Seconds; where an epoch seems to take longer, a part of it is timed."""
@@ -28,12 +29,14 @@ class Epoch:
 
     Args:
         seconds: of training one network alone.
+        together: seconds of each network where `TOGETHER` of them are trained at once, as a search does.
         measured: the share of the epoch that was timed, in (0, 1].
         parameters: of the network.
         genotype: of the network.
     """
 
     seconds: float
+    together: float
     measured: float
     parameters: int
     genotype: Genotype
@@ -57,7 +60,7 @@ def networks(space: SearchSpace, evaluator: Evaluator, number: int, seed: int = 
 
 
 def epoch(space: SearchSpace, evaluator: Evaluator, examples: int) -> Epoch | None:
-    """Train a random network of middling size for one epoch.
+    """Train random networks for one epoch: one of middling size alone, and several at once.
 
     Args:
         space: of networks.
@@ -69,22 +72,28 @@ def epoch(space: SearchSpace, evaluator: Evaluator, examples: int) -> Epoch | No
     """
     data = evaluator.task_data()
     options = data.options if data else None
-    drawn = networks(space, evaluator, DRAWN)
+    drawn = networks(space, evaluator, TOGETHER)
     if options is None or "train_seconds" not in evaluator.metrics or not drawn:
         return None
     genotype, parameters = drawn[len(drawn) // 2]
     steps = max(1, examples // options.batch_size)
-    first = _seconds(evaluator, genotype, options, min(1.0, FIRST_STEPS / steps))  # also warms torch up
+    first = _seconds(evaluator, [genotype], options, min(1.0, FIRST_STEPS / steps))  # also warms torch up
     if first is None:
         return None
     share = min(1.0, LONGEST / max(first * steps / min(FIRST_STEPS, steps), 1e-9))
-    seconds = _seconds(evaluator, genotype, options, share)
-    return None if seconds is None else Epoch(seconds / share, share, parameters, genotype)
+    alone = _seconds(evaluator, [genotype], options, share)
+    together = _seconds(evaluator, [one for one, _ in drawn], options, share)
+    if alone is None or together is None:
+        return None
+    return Epoch(alone / share, together / share, share, parameters, genotype)
 
 
-def _seconds(evaluator: Evaluator, genotype: Genotype, options: TrainingOptions, share: float) -> float | None:
-    """Seconds of training for a share of one epoch; None where it fails."""
-    one = np.zeros(1, np.int64)
+def _seconds(
+    evaluator: Evaluator, genotypes: Sequence[Genotype], options: TrainingOptions, share: float
+) -> float | None:
+    """Seconds of training each network for a share of one epoch, their mean; None where it fails."""
+    ids = np.arange(len(genotypes), dtype=np.int64)
     fidelity = share / options.epochs
-    found = evaluate(evaluator, Candidates(one, one, one, 0, [genotype], fidelity))
-    return float(found.metrics["train_seconds"][0]) if found.status[0] == Status.OK else None
+    found = evaluate(evaluator, Candidates(ids, ids, ids, 0, list(genotypes), fidelity))
+    ok = found.status == Status.OK
+    return float(found.metrics["train_seconds"][ok].mean()) if ok.any() else None

@@ -1,0 +1,5 @@
+"""From files and a wish to a run file that runs."""
+
+from .writing import init
+
+__all__ = ["init"]
