@@ -77,12 +77,14 @@ def epoch(space: SearchSpace, evaluator: Evaluator, examples: int) -> Epoch | No
         return None
     genotype, parameters = drawn[len(drawn) // 2]
     steps = max(1, examples // options.batch_size)
-    first = _seconds(evaluator, [genotype], options, min(1.0, FIRST_STEPS / steps))  # also warms torch up
+    several, few = [one for one, _ in drawn], min(1.0, FIRST_STEPS / steps)
+    _seconds(evaluator, several, options, few)  # kernels are compiled
+    first = _seconds(evaluator, [genotype], options, few)
     if first is None:
         return None
-    share = min(1.0, LONGEST / max(first * steps / min(FIRST_STEPS, steps), 1e-9))
+    share = min(1.0, LONGEST * few / max(first, 1e-9))
     alone = _seconds(evaluator, [genotype], options, share)
-    together = _seconds(evaluator, [one for one, _ in drawn], options, share)
+    together = _seconds(evaluator, several, options, share)
     if alone is None or together is None:
         return None
     return Epoch(alone / share, together / share, share, parameters, genotype)

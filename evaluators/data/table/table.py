@@ -119,6 +119,10 @@ class Table(DataSet):
     def describe(self) -> list[str]:
         return [str(column) for column in self.columns]
 
+    def shown(self, raw: np.ndarray) -> list[dict[str, Any]]:
+        used = self._content.used
+        return [{one.raw.name: _text_of(one, value) for one, value in zip(used, row, strict=True)} for row in raw]
+
     def contents(self) -> dict[str, Any]:
         return {**super().contents(), "columns": {column.raw.name: column.kind for column in self.columns}}
 
@@ -181,3 +185,10 @@ def _numbers_of(column: Column) -> np.ndarray:
     """(N,) float64: numbers, or indices of categories; NaN where one is missing."""
     raw = column.raw
     return raw.rows(raw.numbers if column.kind == "number" else np.arange(len(raw.values)))
+
+
+def _text_of(column: Column, value: float) -> str | float | None:
+    """A raw input as it stands in the file, None where it is missing."""
+    if np.isnan(value):
+        return None
+    return float(value) if column.kind == "number" else column.raw.values[int(value)]
