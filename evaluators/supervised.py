@@ -103,6 +103,7 @@ class Supervised(Trainer):
             candidates.shared_seed,
             candidates.fidelity,
             self.stack_size,
+            self.stopping_examples,
         )
         return Results.join(self._row(candidates.take([row]), result) for row, result in enumerate(trained))
 

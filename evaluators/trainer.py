@@ -62,6 +62,9 @@ class Trainer(NetworkEvaluator):
         measured: metrics of every network, beside those that the run file adds.
         training: how.
         device: "cpu", "cuda", "cuda:1", ...; "auto" takes a GPU where there is one.
+
+    Raises:
+        ValueError: an option of the training does not suit the task.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Trainer(NetworkEvaluator):
         training: TrainingOptions,
         device: str,
     ) -> None:
+        training.check_task(task)
         self.device = find_device(device)
         self.about, self.task, self.scores, self.options = about, task, scores, training
         self.measured = JoinedMetrics(measured)
@@ -133,6 +137,11 @@ class Trainer(NetworkEvaluator):
     def training_examples(self) -> tuple[Inputs, Tensor]:
         """Preprocessed inputs (N, *task.input_shape) and targets to train on, on the device."""
         return self._on_device(Part.TRAIN)
+
+    @property
+    def stopping_examples(self) -> tuple[Inputs, Tensor] | None:
+        """Inputs and targets for validation where `early_stopping` judges by them, else None."""
+        return None if self.options.early_stopping is None else self._validation
 
     @cached_property
     def _validation(self) -> tuple[Inputs, Tensor]:

@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, NoneType, UnionType
 from typing import Any
 
 from .errors import LONGEST_REASON, UsageError, clipped, shown, suggest
@@ -198,7 +198,7 @@ class Registry:
 
         An argument that is annotated with a room's contract is a kind of that room: a name, a dotted path, or a mapping
         with `kind` and the arguments of its own. One that is annotated with a dataclass is a mapping of its fields. So
-        are such arguments of the items of a `tuple[Item, ...]`.
+        are such arguments of the items of a `tuple[Item, ...]`. Either may be optional, `Item | None`.
 
         Args:
             cls: what to build.
@@ -230,6 +230,9 @@ class Registry:
             raise UsageError(f"{where}: {clipped(error, LONGEST_REASON)}") from error
 
     def _value(self, annotation: Any, value: Any, where: str) -> Any:
+        annotation, optional = _without_none(annotation)
+        if optional and value is None:
+            return None
         room = _room_of(annotation)
         if room is not None:
             return self._component(room, value, where)
@@ -375,6 +378,13 @@ def _room_of(annotation: Any) -> str | None:
         return None
     named = f"{annotation.__module__}:{annotation.__qualname__}"
     return next((room for room, one in ROOMS.items() if one.base == named), None)
+
+
+def _without_none(annotation: Any) -> tuple[Any, bool]:
+    """Of `X | None`, which is one class or None, X and True; anything else as it is, and False."""
+    parts = typing.get_args(annotation) if typing.get_origin(annotation) in (typing.Union, UnionType) else ()
+    others = [one for one in parts if one is not NoneType]
+    return (others[0], True) if len(others) == 1 and len(parts) == 2 else (annotation, False)
 
 
 def _item_with_kinds(annotation: Any) -> type[Any] | None:

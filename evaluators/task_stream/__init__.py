@@ -17,6 +17,7 @@ from qd.metrics.macs import MACs
 from qd.metrics.parameters import Parameters
 from qd.training import TrainingOptions, build_seeded, train_alone
 from qd.training.device import pin_threads
+from qd.training.inputs import Inputs
 from search_spaces import Genotype, Invalid
 from search_spaces.library.composition import Composition
 from search_spaces.module_library import ModuleLibrary
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from qd.surrogates.base import Surrogate
 
 KEPT = 32
-"""Outputs of frozen stages for all training examples are kept for this many different rows of stages."""
+"""Outputs of frozen stages for all examples of a part are kept for this many different rows of stages."""
 ROWS = 500
 """Examples that go through frozen stages at once."""
 
@@ -48,7 +49,8 @@ class TaskStream(Trainer):
     """Trains each candidate on one task of a sequence and measures it on its validation examples.
 
     `qd stream` goes through the sequence, a run for each task, and lets the library grow in between. Verification alone
-    scores the test examples. What frozen stages give for the training examples is computed once, as it does not change.
+    scores the test examples. What frozen stages give for the training examples is computed once, as it does not change
+    (under `augmentation` it does, and is computed each time).
 
     Args:
         tasks: the sequence; see `evaluators/task_stream/tasks.py` for what a task may be.
@@ -131,24 +133,26 @@ class TaskStream(Trainer):
         network = build_seeded(lambda: self.space.build(genotype, task), seed).to(self.device)
         started = time.perf_counter()
         inputs, labels = self.training_examples
+        validation = self.stopping_examples
         rest = network
-        if isinstance(network, Composition) and network.fixed_stages:
+        if isinstance(network, Composition) and network.fixed_stages and self.options.augmentation is None:
             fixed = network.fixed_stages
-            inputs = self._after(network, genotype, fixed)
+            inputs = self._after(network, genotype, fixed, inputs, Part.TRAIN)
+            if validation is not None:
+                validation = (self._after(network, genotype, fixed, validation[0], Part.VALIDATION), validation[1])
             rest = nn.Sequential(*network.stages[fixed:])
         if any(parameter.requires_grad for parameter in rest.parameters()):
             options = self.options.with_overrides(self.space.training_options(genotype))
-            train_alone(rest, inputs, labels, options, task.loss, shared_seed, fidelity, seed)
+            train_alone(rest, inputs, labels, options, task.loss, shared_seed, fidelity, seed, validation)
         return network, time.perf_counter() - started
 
-    def _after(self, network: Composition, genotype: Genotype, fixed: int) -> Tensor:
-        """What the first `fixed` stages, which training does not change, give for the training examples."""
+    def _after(self, network: Composition, genotype: Genotype, fixed: int, inputs: Inputs, part: Part) -> Tensor:
+        """What the first `fixed` stages, which training does not change, give for the inputs of a part."""
         space = cast(ModuleLibrary, self.space)
         genes = [(placed.position.name, placed.genes) for placed in space.placed(genotype)][:fixed]
-        key = json.dumps(genes, sort_keys=True)
+        key = json.dumps([part.name, genes], sort_keys=True)
         if key not in self._kept:
             stages = nn.Sequential(*network.stages[:fixed]).eval()
-            inputs = self.training_examples[0]
             with torch.no_grad(), self.options.autocast(self.device):
                 self._kept[key] = torch.cat(
                     [stages(inputs[start : start + ROWS]) for start in range(0, len(inputs), ROWS)]

@@ -1,12 +1,16 @@
 """Training of candidates: options, order of the minibatches, one network alone, and many at once."""
 
 from .alone import build_seeded, train_alone
+from .augmentation import Augmentation
 from .batches import minibatches
 from .memory import StackSize
 from .options import TrainingOptions
 from .population import Trained, train_population, train_stack
+from .stopping import EarlyStopping
 
 __all__ = [
+    "Augmentation",
+    "EarlyStopping",
     "StackSize",
     "Trained",
     "TrainingOptions",

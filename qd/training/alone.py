@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from search_spaces.task import Loss
 
 from ..precision import single_precision
-from .batches import minibatches
 from .inputs import Inputs
 from .options import TrainingOptions
 from .step import step_of_network
+from .watch import Examples, Watch
 
 
 def build_seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
@@ -35,8 +35,9 @@ def train_alone(
     shared_seed: int,
     fidelity: float = 1.0,
     seed: int = 0,
+    validation: Examples | None = None,
 ) -> None:
-    """Train a network in place, and leave it in training mode.
+    """Train a network in place, and leave it in training mode; under `early_stopping` it has its best epoch's weights.
 
     A module of the network may have an attribute `auxiliary_loss`: where it is a scalar tensor after the forward pass,
     it is added to the loss. A module's method `after_step(step, steps)`, if it has one, is called after each step.
@@ -47,14 +48,17 @@ def train_alone(
         targets: (N,) int64 classes, or (N, outputs) floats for "mean_squared_error".
         options: how to train.
         loss: the task's loss.
-        shared_seed: orders the minibatches.
+        shared_seed: orders the minibatches, and of augmentation.
         fidelity: share of the epochs, in (0, 1].
         seed: of what the network itself draws while it is trained (dropout, say), in [0, 2**53).
+        validation: inputs and targets that `early_stopping` judges by; None: it is not among the options.
     """
     network.train()
     steps = options.steps(len(inputs), fidelity)
-    take = step_of_network(network, inputs, targets, options, loss, steps)
+    step = step_of_network(network, inputs, targets, options, loss, steps, shared_seed)
+    watch = None if options.early_stopping is None else Watch(network, options, loss, validation)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        for step, rows in enumerate(minibatches(len(inputs), options.batch_size, steps, shared_seed, inputs.device)):
-            take(step, rows)
+        step.all(watch and watch.epoch_ended)
+    if watch is not None:
+        watch.restore()

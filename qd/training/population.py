@@ -19,12 +19,12 @@ from search_spaces.genes import copy_tree
 from search_spaces.task import Loss, Task
 
 from .alone import build_seeded, train_alone
-from .batches import minibatches
 from .inputs import Inputs
 from .memory import StackSize
 from .options import TrainingOptions
 from .step import step_of_stack
 from .vmapped import Unstackable, VmapStack, structure
+from .watch import Examples, Watch
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ def train_population(
     shared_seed: int,
     fidelity: float = 1.0,
     size: StackSize | None = None,
+    validation: Examples | None = None,
 ) -> list[Trained | Invalid]:
     """Build and train a network for each genotype.
 
@@ -59,9 +60,10 @@ def train_population(
         inputs: (examples, *input_shape) floats on the device to train on; networks get their type.
         targets: (examples,) int64 classes, or (examples, outputs) floats.
         options: how to train.
-        shared_seed: orders the minibatches.
+        shared_seed: orders the minibatches, and of augmentation.
         fidelity: share of the epochs, in (0, 1].
         size: how many networks a stack may hold.
+        validation: inputs and targets that `early_stopping` judges by; None: it is not among the options.
 
     Returns:
         N networks in the order of the genotypes; what `build` raised in place of one that it refused as `Invalid`.
@@ -71,7 +73,7 @@ def train_population(
         _Job(genotype, int(seed), options.with_overrides(space.training_options(genotype)))
         for genotype, seed in zip(genotypes, seeds, strict=True)
     ]
-    training = _Training(space, task, inputs, targets, shared_seed, fidelity, size)
+    training = _Training(space, task, inputs, targets, validation, shared_seed, fidelity, size)
     groups: dict[Hashable, list[int]] = {}
     trained: dict[int, Trained | Invalid] = {}
     for index, job in enumerate(jobs):
@@ -105,6 +107,7 @@ class _Training:
     task: Task
     inputs: Inputs
     targets: Tensor
+    validation: Examples | None
     shared_seed: int
     fidelity: float
     size: StackSize
@@ -137,6 +140,7 @@ class _Training:
             self.task.loss,
             self.shared_seed,
             self.fidelity,
+            self.validation,
         )
         for index, job in enumerate(jobs):
             job.network.load_state_dict(stack.unstack(index))
@@ -163,6 +167,7 @@ class _Training:
             self.shared_seed,
             self.fidelity,
             job.seed,
+            self.validation,
         )
         return Trained(job.network, time.perf_counter() - started, 1)
 
@@ -175,6 +180,7 @@ def train_stack(
     loss: Loss,
     shared_seed: int,
     fidelity: float = 1.0,
+    validation: Examples | None = None,
 ) -> None:
     """Train a stack in place: each network as `train_alone` would train it.
 
@@ -184,14 +190,18 @@ def train_stack(
         targets: (examples,) int64 classes, or (examples, outputs) floats.
         options: K; learning rate and decay may differ, what `TrainingOptions.shape` gives may not.
         loss: the task's loss.
-        shared_seed: orders the minibatches.
+        shared_seed: orders the minibatches, and of augmentation.
         fidelity: share of the epochs, in (0, 1].
+        validation: inputs and targets that `early_stopping` judges by; None: it is not among the options.
     """
     stack.train()
     steps = options[0].steps(len(inputs), fidelity)
-    take = step_of_stack(stack, inputs, targets, options, loss, steps)
-    for step, rows in enumerate(minibatches(len(inputs), options[0].batch_size, steps, shared_seed, inputs.device)):
-        take(step, rows)
+    step = step_of_stack(stack, inputs, targets, options, loss, steps, shared_seed)
+    stops = options[0].early_stopping is not None
+    watch = Watch(stack, options[0], loss, validation, len(options)) if stops else None
+    step.all(watch and watch.epoch_ended)
+    if watch is not None:
+        watch.restore()
 
 
 def _as_precise_as(inputs: Inputs, module: nn.Module) -> None:

@@ -11,31 +11,39 @@ from torch import Tensor, nn
 
 from search_spaces.task import Loss
 
+from .batches import minibatches
+from .clipping import clipping_of_network, clipping_of_stack
 from .inputs import Inputs
-from .losses import auxiliary_loss, loss_function, stacked_loss
+from .losses import Objective, auxiliary_loss
 from .optimiser import make_optimiser, set_learning_rates
 from .options import TrainingOptions
 
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """Learning rates, forward pass and loss under autocast, backward pass, the optimiser's step, and what follows it.
+    """Learning rates, augmentation, forward pass and loss under autocast, backward pass, clipping, the update.
 
     Args:
-        loss: the rows of a minibatch (B,) → the scalar to descend.
+        loss: inputs and targets of a minibatch → the scalar to descend.
+        inputs: (N, *input_shape), all examples.
+        targets: (N, ...).
         optimiser: as `make_optimiser` makes it.
+        clip: scales gradients down; None: they stay as they are.
         options: how to train, in what all networks share.
-        device: of the examples.
-        changing: what has a method `after_step(step, steps)`.
+        changing: what has a method `after_step(step, steps)`, which follows.
         steps: how many there will be.
+        shared_seed: orders the minibatches, and of augmentation.
     """
 
-    loss: Callable[[Tensor], Tensor]
+    loss: Callable[[Tensor, Tensor], Tensor]
+    inputs: Inputs
+    targets: Tensor
     optimiser: torch.optim.Optimizer
+    clip: Callable[[], None] | None
     options: TrainingOptions
-    device: torch.device
     changing: Sequence[Any]
     steps: int
+    shared_seed: int
 
     def __call__(self, step: int, rows: Tensor) -> None:
         """Take one.
@@ -45,13 +53,33 @@ class TrainingStep:
             rows: (B,) int64, the minibatch.
         """
         set_learning_rates(self.optimiser, step, self.steps)
-        with self.options.autocast(self.device):
-            total = self.loss(rows)
+        x = self.inputs[rows]
+        if self.options.augmentation is not None:
+            x = self.options.augmentation.apply(x, self.shared_seed, step)
+        with self.options.autocast(self.inputs.device):
+            total = self.loss(x, self.targets[rows])
         self.optimiser.zero_grad()
         total.backward()
+        if self.clip is not None:
+            self.clip()
         self.optimiser.step()
         for module in self.changing:
             module.after_step(step, self.steps)
+
+    def all(self, epoch_ended: Callable[[], bool] | None = None) -> None:
+        """Take all steps.
+
+        Args:
+            epoch_ended: called after every epoch, and after the last step; where it is True, no step follows.
+        """
+        examples, batch_size = len(self.inputs), self.options.batch_size
+        of_epoch = self.options.steps_of_epoch(examples)
+        batches = minibatches(examples, batch_size, self.steps, self.shared_seed, self.inputs.device)
+        for step, rows in enumerate(batches):
+            self(step, rows)
+            whole = (step + 1) % of_epoch == 0 or step + 1 == self.steps
+            if whole and epoch_ended is not None and epoch_ended():
+                return
 
 
 def step_of_network(
@@ -61,6 +89,7 @@ def step_of_network(
     options: TrainingOptions,
     loss: Loss,
     steps: int,
+    shared_seed: int,
     optimiser: torch.optim.Optimizer | None = None,
 ) -> TrainingStep:
     """The step of one network; see `train_alone` for what its modules may have.
@@ -72,12 +101,13 @@ def step_of_network(
         options: how to train.
         loss: the task's loss.
         steps: how many there will be.
+        shared_seed: orders the minibatches, and of augmentation.
         optimiser: default: the one that the options name.
     """
-    task_loss = loss_function(loss)
+    objective = Objective.of(loss, options, targets, inputs.dtype)
 
-    def total(rows: Tensor) -> Tensor:
-        value = task_loss(network(inputs[rows]), targets[rows])
+    def total(x: Tensor, wanted: Tensor) -> Tensor:
+        value = objective.alone(network(x), wanted)
         extra = auxiliary_loss(network)
         return value if extra is None else value + extra
 
@@ -85,11 +115,18 @@ def step_of_network(
         owned = [(tensor, [0] * len(tensor) if tensor.ndim else [0]) for tensor in network.parameters()]
         optimiser = make_optimiser(owned, [options])
     changing = [module for module in network.modules() if hasattr(module, "after_step")]
-    return TrainingStep(total, optimiser, options, inputs.device, changing, steps)
+    clip = None if options.clip is None else clipping_of_network(network, options.clip)
+    return TrainingStep(total, inputs, targets, optimiser, clip, options, changing, steps, shared_seed)
 
 
 def step_of_stack(
-    stack: Any, inputs: Inputs, targets: Tensor, options: Sequence[TrainingOptions], loss: Loss, steps: int
+    stack: Any,
+    inputs: Inputs,
+    targets: Tensor,
+    options: Sequence[TrainingOptions],
+    loss: Loss,
+    steps: int,
+    shared_seed: int,
 ) -> TrainingStep:
     """The step of K networks at once.
 
@@ -100,11 +137,16 @@ def step_of_stack(
         options: K; learning rate and decay may differ, what `TrainingOptions.shape` gives may not.
         loss: the task's loss.
         steps: how many there will be.
+        shared_seed: orders the minibatches, and of augmentation.
     """
+    first, owned = options[0], stack.owned()
+    objective = Objective.of(loss, first, targets, inputs.dtype)
 
-    def total(rows: Tensor) -> Tensor:
-        value = stacked_loss(stack(inputs[rows]), targets[rows], loss).sum()
+    def total(x: Tensor, wanted: Tensor) -> Tensor:
+        value = objective.stacked(stack(x), wanted).sum()
         return value if stack.auxiliary_loss is None else value + stack.auxiliary_loss.sum()
 
+    optimiser = make_optimiser(owned, options)
+    clip = None if first.clip is None else clipping_of_stack(owned, len(options), first.clip)
     changing = [stack] if hasattr(stack, "after_step") else []
-    return TrainingStep(total, make_optimiser(stack.owned(), options), options[0], inputs.device, changing, steps)
+    return TrainingStep(total, inputs, targets, optimiser, clip, first, changing, steps, shared_seed)

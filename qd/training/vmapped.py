@@ -60,6 +60,10 @@ class VmapStack(nn.Module):
         self.auxiliary_loss = loss_K if self.training else None
         return outputs_KBO
 
+    def train(self, mode: bool = True) -> VmapStack:
+        self._one[0].train(mode)
+        return super().train(mode)
+
     def owned(self) -> list[Owned]:
         return [(tensor, range(len(tensor))) for tensor in self.stacked]
 
