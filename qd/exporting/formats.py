@@ -7,6 +7,7 @@ import logging
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -118,12 +119,15 @@ FORMATS: dict[str, Format] = {"safetensors": Safetensors(), "onnx": Onnx(), "tor
 
 
 def as_function(network: Any) -> Network:
-    """A torch module as a function of arrays."""
+    """A torch module as a function of arrays; it computes on the module's device."""
     import torch
+
+    held = next(chain(network.parameters(), network.buffers()), None)
+    device = None if held is None else held.device
 
     @torch.no_grad()
     def function(inputs: np.ndarray) -> np.ndarray:
-        return network(torch.from_numpy(inputs)).numpy(force=True)
+        return network(torch.from_numpy(inputs).to(device)).numpy(force=True)
 
     return function
 

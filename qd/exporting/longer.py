@@ -23,6 +23,7 @@ from ..store.folder import write_atomically
 from ..training import TrainingOptions, minibatches
 from ..training.inputs import RowsOnDevice
 from ..training.step import step_of_network
+from ..training.watch import Watch
 
 OPTIMISER = "optimiser/"
 NETWORK = "network/"
@@ -56,6 +57,7 @@ class LongTraining:
         schedule: how.
         checkpoint: the file; what is in it goes on.
         identity: plain data that must equal that of the checkpoint.
+        validation: what `early_stopping` judges epochs by, as in the search; None: it is not among the options.
 
     Raises:
         UsageError: the checkpoint is of another training.
@@ -63,37 +65,57 @@ class LongTraining:
     """
 
     def __init__(
-        self, network: nn.Module, examples: Examples, schedule: Schedule, checkpoint: Path, identity: Mapping[str, Any]
+        self,
+        network: nn.Module,
+        examples: Examples,
+        schedule: Schedule,
+        checkpoint: Path,
+        identity: Mapping[str, Any],
+        validation: Examples | None = None,
     ) -> None:
         self.network, self._schedule, self._checkpoint = network, schedule, checkpoint
         self._identity = json.dumps(identity, sort_keys=True)
         device = next(network.parameters()).device
-        self._inputs = (
-            RowsOnDevice(examples.inputs, device)
-            if isinstance(examples.inputs, Prepared)
-            else torch.from_numpy(examples.inputs).to(device)
+        options = schedule.options
+        self._inputs, targets = _on_device(examples, device)
+        self.steps = options.steps(len(self._inputs))
+        self._take = step_of_network(
+            network, self._inputs, targets, options, schedule.loss, self.steps, schedule.shared_seed
         )
-        targets = torch.from_numpy(examples.targets).to(device)
-        self.steps = schedule.options.steps(len(self._inputs))
-        self._take = step_of_network(network, self._inputs, targets, schedule.options, schedule.loss, self.steps)
-        self._per_epoch = self.steps // schedule.options.epochs
+        self._per_epoch = options.steps_of_epoch(len(self._inputs))
+        self._watch = None
+        if options.early_stopping is not None:
+            judges = None if validation is None else _on_device(validation, device)
+            self._watch = Watch(network, options, schedule.loss, judges)
         self.epoch = 0
         """How many are done."""
         self.best_epoch = 0
-        """The one with the best score so far, the last of equals; its weights are `best`."""
+        """The one with the best score so far, the last of equals; its weights are `best`.
+
+        Under `early_stopping` the one with the least validation loss, the first of equals.
+        """
         self.best_score = -math.inf
         self.best: dict[str, Tensor] = {}
         self._generator = torch.Generator().manual_seed(schedule.seed).get_state()
         if checkpoint.exists():
             self._restore()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the patience of `early_stopping` is spent."""
+        stopping = self._schedule.options.early_stopping
+        return stopping is not None and self.epoch - self.best_epoch >= stopping.patience
+
     def run(
         self, score: Callable[[], float], on_epoch: Callable[[LongTraining], None], should_stop: Callable[[], bool]
     ) -> bool:
-        """Train to the end; False where `should_stop` ended it, and then the last whole epoch is kept.
+        """Train to the end, or to where `early_stopping` has it.
+
+        False where `should_stop` ended it, and then the last whole epoch is kept.
 
         Args:
-            score: of the network as it is, after every epoch; more is better.
+            score: of the network as it is, after every epoch; more is better. Under `early_stopping` the validation
+                loss judges instead.
             on_epoch: called when an epoch is kept.
             should_stop: asked before every step.
         """
@@ -105,6 +127,8 @@ class LongTraining:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.set_state(self._generator)
             for step, rows in enumerate(islice(batches, done, None), start=done):
+                if self.stopped:
+                    return True
                 if should_stop():
                     return False
                 self._take(step, rows)
@@ -118,7 +142,11 @@ class LongTraining:
         return True
 
     def _judge(self, score: float) -> None:
-        if score >= self.best_score or not self.best:  # no number is above none
+        if self._watch is not None:
+            (loss,) = self._watch.losses()
+            score = -loss
+        better = score >= self.best_score if self._watch is None else score > self.best_score
+        if better or not self.best:  # no number is above none
             self.best_epoch, self.best_score = self.epoch, -math.inf if math.isnan(score) else score
             self.best = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
 
@@ -160,3 +188,9 @@ class LongTraining:
         self.epoch = int(metadata["epoch"])
         self.best_epoch, self.best_score = json.loads(metadata["best"])
         self.best = {name.removeprefix(BEST): value for name, value in tensors.items() if name.startswith(BEST)}
+
+
+def _on_device(examples: Examples, device: torch.device) -> tuple[RowsOnDevice | Tensor, Tensor]:
+    inputs = examples.inputs
+    on_device = RowsOnDevice(inputs, device) if isinstance(inputs, Prepared) else torch.from_numpy(inputs).to(device)
+    return on_device, torch.from_numpy(examples.targets).to(device)

@@ -50,7 +50,8 @@ def train(
     """Train an architecture from its seed for longer, on all training examples, and export the network.
 
     After every epoch a checkpoint is written beside `to`; the same call goes on from there. Of all epochs the best on
-    the validation split is kept; the test split is scored once, at the end.
+    the validation split is kept; the test split is scored once, at the end. Under `early_stopping` the training ends
+    where the search would end it, and the epoch with the least validation loss is kept.
 
     Args:
         source: a folder of `qd export`, or a run's.
@@ -92,6 +93,10 @@ def train(
     except ValueError as error:
         raise UsageError(f"--{error}") from error
     task = architecture.network_task(str(source))
+    try:
+        options.check_task(task)
+    except ValueError as error:
+        raise UsageError(f"evaluator: {error}") from error
     network = architecture.build(space, str(source)).to(place)
     examples = data.examples("train")
     identity = {
@@ -101,8 +106,9 @@ def train(
         "seed": architecture.seed,
     }
     checkpoint.parent.mkdir(exist_ok=True)
+    judges = None if options.early_stopping is None else data.examples("validation")
     schedule = Schedule(options, task.loss, architecture.shared_seed, architecture.seed)
-    training = LongTraining(network, examples, schedule, checkpoint, identity)
+    training = LongTraining(network, examples, schedule, checkpoint, identity, judges)
     if training.epoch:
         logger.info(f"going on after epoch {training.epoch} of {options.epochs}")
 
@@ -131,8 +137,10 @@ def train(
     network.load_state_dict(training.best)
     measured = scores("validation")
     name, value = next(iter(measured.items()))
-    logger.info(f"the best of {options.epochs} epochs is kept: {training.best_epoch}, {name} {value:.4g}")
-    trained = {"epochs": options.epochs, "kept": training.best_epoch, "examples": len(examples.inputs)}
+    if training.stopped:
+        logger.info(f"ended after {training.epoch} of {options.epochs} epochs: the validation loss gets no better")
+    logger.info(f"the best of {training.epoch} epochs is kept: {training.best_epoch}, {name} {value:.4g}")
+    trained = {"epochs": training.epoch, "kept": training.best_epoch, "examples": len(examples.inputs)}
     test_scores = {tested(name): value for name, value in scores("test").items()}
     one = Export(
         architecture=replace(architecture, trained=trained),

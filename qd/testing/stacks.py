@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from search_spaces import Genotype, SearchSpace, Task
-from search_spaces.task import Classes, Image
+from search_spaces.task import Classes, Image, Series
 
-from ..training import TrainingOptions, build_seeded, train_alone, train_stack
+from ..training import Augmentation, EarlyStopping, TrainingOptions, build_seeded, train_alone, train_stack
 from ..training.inputs import draw_inputs, draw_targets
 
 TOLERANCE = 1e-9
@@ -97,15 +97,17 @@ class StackConformance:
     ) -> None:
         # Learning rates and decays differ within a stack; SGD takes small steps, lest networks diverge.
         rate = 1e-2 if optimiser == "sgd" else 3e-3
+        more = every_option(task) if optimiser == "adamw" else {}
+        validation = (inputs[1::2], targets[1::2])
         for group in stackable(space, genotypes):
             stack, networks = make_stack(space, group, task)
             options = [
-                TrainingOptions(self.steps // 10, 20, optimiser, rate * (1 + index % 3), 1e-3 * (index % 2), "cosine")
+                TrainingOptions(self.steps // 10, 20, optimiser, rate * (1 + index % 3), 1e-3 * (index % 2), **more)
                 for index in range(len(group))
             ]
-            train_stack(stack, inputs, targets, options, task.loss, shared_seed=7)
+            train_stack(stack, inputs, targets, options, task.loss, 7, validation=validation)
             for index, network in enumerate(networks):
-                train_alone(network, inputs, targets, options[index], task.loss, shared_seed=7)
+                train_alone(network, inputs, targets, options[index], task.loss, 7, validation=validation)
                 assert_close(stack.unstack(index), network.state_dict(), TOLERANCE)
 
     def test_nothing_is_left_behind_on_another_device(
@@ -118,6 +120,20 @@ class StackConformance:
             options = [TrainingOptions(1, 20)] * len(group)
             train_stack(stack, inputs.to("meta"), targets.to("meta"), options, task.loss, shared_seed=7)
             assert stack(inputs[:20].to("meta")).device.type == "meta"
+
+
+def every_option(task: Task) -> dict[str, Any]:
+    """What `TrainingOptions` has for a task beside the optimiser, with values at which all of it takes effect."""
+    found: dict[str, Any] = {"clip": 0.5, "early_stopping": EarlyStopping(2)}
+    if task.loss == "cross_entropy":
+        found["label_smoothing"] = 0.1
+    if isinstance(task.output, Classes):
+        found["class_weights"] = "balanced"
+    if isinstance(task.input, Image):
+        found["augmentation"] = Augmentation(crop=1, flip=True, noise=0.1)
+    if isinstance(task.input, Series):
+        found["augmentation"] = Augmentation(jitter=0.1, scale=0.1)
+    return found
 
 
 def stackable(space: SearchSpace, genotypes: Sequence[Genotype]) -> list[list[Genotype]]:

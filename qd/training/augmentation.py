@@ -43,7 +43,7 @@ class Augmentation:
         for name in ("crop", "noise", "jitter", "scale"):
             value = getattr(self, name)
             if not 0 <= value < math.inf:
-                raise ValueError(f"augmentation.{name}: expected a number of at least 0, got {value}")
+                raise ValueError(f"{name}: expected a number of at least 0, got {value}")
 
     def check_input(self, given: Input) -> None:
         """Refuse, at the door, what does not suit the inputs of a task.

@@ -24,7 +24,7 @@ class EarlyStopping:
 
     def __post_init__(self) -> None:
         if self.patience < 1:
-            raise ValueError(f"early_stopping.patience: expected at least 1, got {self.patience}")
+            raise ValueError(f"patience: expected at least 1, got {self.patience}")
 
 
 class BestEpochs:

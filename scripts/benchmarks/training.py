@@ -120,7 +120,7 @@ def _plain(mix: Mix, genotypes: Sequence[Any], fused: bool) -> list[torch.nn.Mod
         network = build_seeded(lambda genotype=genotype: mix.space.build(genotype, mix.evaluator.data.task), seed)
         optimiser = torch.optim.Adam(network.parameters(), options.learning_rate, fused=fused or None)
         optimiser.param_groups[0]["options"] = options
-        take = step_of_network(network, inputs, labels, options, "cross_entropy", steps, optimiser)
+        take = step_of_network(network, inputs, labels, options, "cross_entropy", steps, 0, optimiser)
         for step, rows in enumerate(minibatches(len(inputs), options.batch_size, steps, 0)):
             take(step, rows)
         networks.append(network)

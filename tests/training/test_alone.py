@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from qd.training import TrainingOptions, build_seeded, minibatches, train_alone
+from qd.training import Augmentation, TrainingOptions, build_seeded, minibatches, train_alone
 from search_spaces import Task
 from search_spaces.shelf import MixtureOfExperts
 from search_spaces.sparse_moe import SparseMoE
@@ -62,6 +62,50 @@ def test_equals_a_loop_written_by_hand_with_torchs_optimisers(name, reference):
         scheduler.step()
     assert difference(trained, expected) < 1e-12
     assert difference(trained, network()) > 1e-3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"label_smoothing": 0.2},
+        {"clip": 0.5},
+        {"class_weights": "balanced"},
+        {"label_smoothing": 0.2, "class_weights": "balanced", "clip": 0.5},
+    ],
+)
+def test_options_equal_what_a_person_would_write(change):
+    inputs, targets = data()
+    targets[targets == 2] = 0  # no example of the last class
+    trained, expected, without = network(0.0), network(0.0), network(0.0)
+    options = TrainingOptions(3, 16, "adam", 0.01, schedule="constant", **change)
+    train_alone(trained, inputs, targets, options, "cross_entropy", shared_seed=4)
+    train_alone(without, inputs, targets, TrainingOptions(3, 16, "adam", 0.01, schedule="constant"), "cross_entropy", 4)
+
+    zero, one = (targets == 0).sum().item(), (targets == 1).sum().item()
+    weight = torch.tensor([32 / zero, 32 / one, 0], dtype=torch.float64) if "class_weights" in change else None
+    smoothing = change.get("label_smoothing", 0.0)
+    optimiser = torch.optim.Adam(expected.parameters(), 0.01)
+    for rows in minibatches(64, 16, 12, seed=4):
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(expected(inputs[rows]), targets[rows], weight, label_smoothing=smoothing).backward()
+        if "clip" in change:
+            nn.utils.clip_grad_norm_(expected.parameters(), 0.5)
+        optimiser.step()
+    assert difference(trained, expected) < 1e-12 < 1e-3 < difference(trained, without)
+
+
+def test_augmented_minibatches_are_what_is_trained_on():
+    inputs, targets = torch.randn(64, 4, 3, dtype=torch.float64), torch.arange(64) % 3
+    trained, expected = (build_seeded(lambda: nn.Sequential(nn.Flatten(), nn.Linear(12, 3)), 0).double() for _ in "ab")
+    augmentation = Augmentation(jitter=0.1, scale=0.2)
+    options = TrainingOptions(3, 16, "sgd", 0.1, schedule="constant", augmentation=augmentation)
+    train_alone(trained, inputs, targets, options, "cross_entropy", shared_seed=4)
+    optimiser = torch.optim.SGD(expected.parameters(), 0.1, momentum=0.9)
+    for step, rows in enumerate(minibatches(64, 16, 12, seed=4)):
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(expected(augmentation.apply(inputs[rows], 4, step)), targets[rows]).backward()
+        optimiser.step()
+    assert difference(trained, expected) < 1e-12
 
 
 def test_auxiliary_losses_take_part():

@@ -7,12 +7,21 @@ import torch
 from torch import nn
 
 from qd.testing.stacks import assert_close
-from qd.training import StackSize, TrainingOptions, build_seeded, train_alone, train_population
+from qd.training import (
+    Augmentation,
+    EarlyStopping,
+    StackSize,
+    TrainingOptions,
+    build_seeded,
+    train_alone,
+    train_population,
+)
 from qd.training import population as population_module
+from qd.training.inputs import draw_inputs, draw_targets
 from qd.training.memory import training_bytes
 from search_spaces import Choice, Integer, Invalid, Real, SearchSpace, Struct, Task
 from search_spaces.sparse_moe import SparseMoE
-from search_spaces.task import Classes, Values, Vector
+from search_spaces.task import Classes, Image, Series, Values, Vector
 
 TASK = Task(Vector(6), Classes(3))
 OPTIONS = TrainingOptions(3, 20, "adam", 0.01, schedule="cosine")
@@ -68,15 +77,16 @@ def genotype(**genes):
     return {"hidden": 4, "learning_rate": 0.01, "weight_decay": 1e-3, "epochs": 2, "extra": "none", **genes}
 
 
-def check(space, genotypes, data, task=TASK, size=None, options=OPTIONS):
+def check(space, genotypes, data, task=TASK, size=None, options=OPTIONS, validation=None, fidelity=1.0):
     """Train together and alone; returns how many networks were trained with each."""
     (inputs, targets), seeds = data, [11 * index for index in range(len(genotypes))]
-    together: list[Any] = train_population(space, genotypes, seeds, task, inputs, targets, options, 5, size=size)
+    together: list[Any] = train_population(
+        space, genotypes, seeds, task, inputs, targets, options, 5, fidelity, size, validation
+    )
     for one, seed, result in zip(genotypes, seeds, together, strict=True):
         network = build_seeded(lambda one=one: space.build(one, task), seed).double()
-        train_alone(
-            network, inputs, targets, options.with_overrides(space.training_options(one)), task.loss, 5, seed=seed
-        )
+        own = options.with_overrides(space.training_options(one))
+        train_alone(network, inputs, targets, own, task.loss, 5, fidelity, seed, validation)
         assert_close(result.network.state_dict(), network.state_dict(), 1e-9)
     return [result.stacked for result in together]
 
@@ -127,6 +137,50 @@ def test_mean_squared_error(data):
     assert check(Perceptrons(), [genotype(), genotype(learning_rate=0.02)], (inputs, targets), task) == [2, 2]
 
 
+EVERY = {"label_smoothing": 0.1, "clip": 0.1, "class_weights": "balanced", "early_stopping": EarlyStopping(2)}
+
+
+@pytest.mark.parametrize("change", [*({name: value} for name, value in EVERY.items()), EVERY])
+def test_options_change_networks_of_a_stack_as_they_do_alone(data, change):
+    inputs, targets = data
+    targets = targets * (inputs[:, 0] > -0.5)  # classes differ in size
+    validation = (inputs[60:], targets[60:])
+    rates = [(0.01, 1e-3), (0.1, 1e-3), (0.01, 1e-2), (0.03, 1e-3)]
+    genotypes = [genotype(epochs=3, learning_rate=rate, weight_decay=decay) for rate, decay in rates]
+    options = TrainingOptions(3, 20, **change)
+    training = (inputs[:60], targets[:60])
+    for fidelity in (1.0, 0.5):
+        assert check(Perceptrons(), genotypes, training, TASK, None, options, validation, fidelity) == [4] * 4
+    # a stack of our own space, whose rows belong to networks in another way, and networks that vmap cannot stack
+    layers = [{"kind": "moe", "experts": [4, 6, 5], "top_k": 1, "residual": True}]
+    mixtures = [{"width": 8, "activation": "relu", "layers": layers * depth} for depth in (1, 2)]
+    assert check(SparseMoE(), mixtures, training, TASK, None, options, validation) == [2, 2]
+    assert check(Perceptrons(), [genotype(extra="norm")] * 2, training, TASK, None, options, validation) == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("given", "augmentation"),
+    [
+        (Image(2, 6, 5), Augmentation(crop=2, flip=True, noise=0.2)),
+        (Series(10, 6), Augmentation(jitter=0.2, scale=0.2)),
+    ],
+)
+def test_a_stack_shares_one_augmented_minibatch(given, augmentation):
+    class Flat(SearchSpace):
+        genes = Struct(learning_rate=Real(1e-3, 1e-1))
+
+        def build(self, genotype, task):
+            return nn.Sequential(nn.Flatten(), nn.Linear(60, 4), nn.Tanh(), nn.Linear(4, task.outputs))
+
+        def training_options(self, genotype):
+            return {"learning_rate": genotype["learning_rate"]}
+
+    task = Task(given, Classes(3))
+    both = draw_inputs(task, 80, dtype=torch.float64), draw_targets(task, 80)
+    options = TrainingOptions(3, 20, augmentation=augmentation)
+    assert check(Flat(), [{"learning_rate": rate} for rate in (0.01, 0.03)], both, task, options=options) == [2, 2]
+
+
 def test_invalid_genotypes_cost_nobody_else(data):
     genotypes = [genotype(), genotype(hidden=8, extra="norm"), genotype()]
     results: list[Any] = train_population(Perceptrons(), genotypes, [1, 2, 3], TASK, data[0], data[1], OPTIONS, 5)
@@ -160,12 +214,15 @@ def test_running_out_of_memory_halves_the_stack(data, monkeypatch):
     assert check(Perceptrons(), [genotype()] * 4, data) == [2, 2, 2, 2]
 
 
-def test_bfloat16_trains(data):
-    options = TrainingOptions(20, 20, learning_rate=0.01, bfloat16=True)
+@pytest.mark.parametrize("change", [{}, EVERY])
+def test_bfloat16_trains(data, change):
+    options = TrainingOptions(20, 20, learning_rate=0.01, precision="bfloat16", **change)
     inputs = data[0].float()
     targets = (inputs[:, 0] > 0).long()
     same = [genotype(epochs=3)] * 2
-    results: list[Any] = train_population(Perceptrons(), same, [1, 2], TASK, inputs, targets, options, 0)
+    results: list[Any] = train_population(
+        Perceptrons(), same, [1, 2], TASK, inputs, targets, options, 0, validation=(inputs, targets)
+    )
     for result in results:
         assert {tensor.dtype for tensor in result.network.parameters()} == {torch.float32}
         outputs = result.network.eval()(inputs)

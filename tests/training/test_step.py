@@ -44,7 +44,7 @@ def test_equals_what_a_person_would_write_to_the_bit(data):
     options = TrainingOptions(2, 10, "adam", 0.01, 0.02, "cosine")
     network = seeded()
     expected = copy.deepcopy(network)
-    take = step_of_network(network, inputs, targets, options, "cross_entropy", 8)
+    take = step_of_network(network, inputs, targets, options, "cross_entropy", 8, 3)
     optimiser = torch.optim.Adam(expected.parameters(), 0.01, weight_decay=0.02, fused=True)
     for step, rows in enumerate(minibatches(40, 10, 8, seed=3)):
         take(step, rows)
@@ -65,7 +65,7 @@ def test_an_optimiser_of_ones_own_follows_the_schedule(data):
     options = TrainingOptions(1, 10, learning_rate=0.5, schedule="cosine")
     optimiser = torch.optim.SGD(network.parameters(), 1.0)
     optimiser.param_groups[0]["options"] = options
-    take = step_of_network(network, inputs, targets, options, "cross_entropy", 4, optimiser)
+    take = step_of_network(network, inputs, targets, options, "cross_entropy", 4, 0, optimiser)
     take(2, torch.arange(10))
     assert optimiser.param_groups[0]["lr"] == pytest.approx(0.25)
 
@@ -76,9 +76,9 @@ def test_a_stack_descends_the_sum_of_its_networks_losses(data):
     alone = copy.deepcopy(networks)
     stack = VmapStack(networks, inputs[:4])
     options = [TrainingOptions(1, 10, "sgd", rate) for rate in (0.1, 0.1, 0.3)]
-    take = step_of_stack(stack, inputs, targets, options, "cross_entropy", 4)
+    take = step_of_stack(stack, inputs, targets, options, "cross_entropy", 4, 0)
     take(0, torch.arange(10))
     for index, network in enumerate(alone):
-        step_of_network(network, inputs, targets, options[index], "cross_entropy", 4)(0, torch.arange(10))
+        step_of_network(network, inputs, targets, options[index], "cross_entropy", 4, 0)(0, torch.arange(10))
         for name, tensor in network.state_dict().items():
             torch.testing.assert_close(stack.unstack(index)[name], tensor)
