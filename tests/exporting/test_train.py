@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from evaluators.image_classification import ImageClassification
 
 import qd
+from evaluators.data import Split
+from evaluators.data.digits import Digits
+from evaluators.supervised import Supervised
 from qd.errors import QdError, UsageError
 from qd.exporting import export, load
 from qd.exporting import train as train_module
@@ -45,10 +47,10 @@ def assert_equal(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) ->
 def test_it_is_the_plain_loop_on_all_training_data(best):
     train(best, "final", epochs=3, device="cpu", formats=ALONE)
     data = json.loads((best / "architecture.json").read_text())
-    evaluator = ImageClassification(epochs=2, train_examples=400)
+    evaluator = Supervised(Digits(Split(train=400)))
     inputs, labels = evaluator.task_data().examples("train")
     assert len(inputs) == 1151  # all that is neither for validation nor for the test
-    network = build_seeded(lambda: SparseMoE().build(data["genotype"], evaluator.data.task), data["seed"])
+    network = build_seeded(lambda: SparseMoE().build(data["genotype"], evaluator.task), data["seed"])
     options = TrainingOptions(3, 100, "adam", 0.005, 0.0, "cosine")
     train_alone(
         network,
@@ -70,7 +72,7 @@ def test_it_exports_what_it_trained_and_scores_the_test_split_once(best, digits_
     metrics = json.loads(Path("final/metrics.json").read_text())
     assert metrics["measured"]["val_accuracy"] > before
     assert metrics["parity"]["differences"].keys() == {"safetensors", "onnx", "torch"}
-    outputs = load("final")(torch.from_numpy((data := ImageClassification().task_data()).examples("test").inputs))
+    outputs = load("final")(torch.from_numpy((data := Supervised().task_data()).examples("test").inputs))
     labels = data.examples("test").targets
     # this evaluator's preprocessing is fitted to other examples than the run's, hence about
     assert metrics["test"]["test_accuracy"] == pytest.approx(

@@ -236,7 +236,9 @@ def test_other_parts_than_the_log_says_are_refused_before_anything_is_touched(
     before = digests(folder)
     text = workbench.plugin.read_text()
     assert old in text
-    workbench.plugin.write_text(text.replace(old, new).replace("import Choice,", "import Choice, Task,"))
+    workbench.plugin.write_text(
+        f"from search_spaces import Task\nfrom search_spaces.task import Classes, Vector\n{text.replace(old, new)}"
+    )
     workbench.forget()
     with pytest.raises(UsageError, match=message):
         command("run")

@@ -20,7 +20,7 @@ RUN = {
         "train_examples": 60,
         "validation_examples": 40,
         "test_examples": 100,
-        "epochs": 1,
+        "training": {"epochs": 1, "batch_size": 50, "learning_rate": 0.003},
     },
     "archive": {
         "objective": "val_accuracy",

@@ -24,7 +24,7 @@ def file(tmp_path) -> Path:
             "train_examples": 60,
             "validation_examples": 40,
             "test_examples": 100,
-            "epochs": 1,
+            "training": {"epochs": 1, "batch_size": 50, "learning_rate": 0.003},
         },
         "archive": {
             "objective": "val_accuracy",
