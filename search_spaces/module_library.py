@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .base import Metric, SearchSpace, Task
-from .genes import Choice, Genotype, Invalid, Struct, Variant
+from .genes import Choice, Genotype, Struct, Variant
+from .task import Image, check_input
 
 if TYPE_CHECKING:
     import networkx
@@ -111,24 +112,18 @@ class ModuleLibrary(SearchSpace):
     def contents(self) -> dict[str, Any]:
         return {} if self.library is None else {record.name: record.digest for record in self.library}
 
+    def check_task(self, task: Task) -> None:
+        check_input(task, "the first stages of compositions", Image)
+
     def build(self, genotype: Genotype, task: Task) -> Composition:
         from .library.composition import Composition
 
-        self.check(task)
         shape = task.input_shape
         stages: list[Stage] = []
         for placed in self.placed(genotype):
             stage, shape = self._stage(placed, shape, task)
             stages.append(stage)
         return Composition(stages, task.input_shape)
-
-    def check(self, task: Task) -> None:
-        """Raise `Invalid` where the task's inputs are no images: no stage takes anything else."""
-        if len(task.input_shape) != 3:
-            raise Invalid(
-                "the first stage takes images (channels, height, width), and no module takes the task's inputs, which"
-                f" are {task.input_shape}"
-            )
 
     def placed(self, genotype: Genotype) -> Iterator[Placed]:
         """The stages that are used, from the input on."""

@@ -173,6 +173,23 @@ class Task:
         return cls(_read(data.get("input"), INPUTS, "input"), _read(data.get("output"), OUTPUTS, "output"))
 
 
+def check_input(task: Task, who: str, *taken: type[Input]) -> None:
+    """Refuse a task whose inputs are of another kind.
+
+    Args:
+        task: that is asked for.
+        who: takes inputs, in the plural, for the message.
+        *taken: the kinds that are taken.
+
+    Raises:
+        ValueError: says what is taken, and what came.
+    """
+    if not isinstance(task.input, taken):
+        expected = " or ".join(kind.__name__.lower() for kind in taken)
+        sizes = ", ".join(f"{name} {size}" for name, size in asdict(task.input).items())
+        raise ValueError(f"{who} take inputs of kind {expected}, and the data gives {_kind(task.input, INPUTS)} ({sizes})")
+
+
 def _kind(value: Any, kinds: Mapping[str, type[Any]]) -> str:
     return next(name for name, kind in kinds.items() if type(value) is kind)
 

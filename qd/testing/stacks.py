@@ -68,7 +68,7 @@ class StackConformance:
             stack, networks = make_stack(space, group, task)
             stack.eval()
             outputs = stack(inputs[:20])
-            assert outputs.shape == (len(group), 20, task.outputs)
+            assert outputs.shape == (len(group), 20, *task.output_shape)
             for index, network in enumerate(networks):
                 assert_close(stack.unstack(index), network.state_dict(), 0.0)
                 alone = network.eval()(inputs[:20])

@@ -7,7 +7,8 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from ..base import Metric, SearchSpace, Stack, Task
-from ..genes import Choice, Genotype, Integer, Invalid, Repeat, Struct
+from ..genes import Choice, Genotype, Integer, Repeat, Struct
+from ..task import Image, check_input
 
 if TYPE_CHECKING:
     import networkx
@@ -47,10 +48,12 @@ class ConvBlocks(SearchSpace):
     )
     metrics = {"deployed_parameters": Metric("", 0, direction="minimise")}
 
+    def check_task(self, task: Task) -> None:
+        check_input(task, "convolutions", Image)
+
     def build(self, genotype: Genotype, task: Task) -> ConvNetwork:
         from ..shelf.convolution import ConvNetwork
 
-        _check(task)
         return ConvNetwork(task.input_shape, blocks_of(genotype), task.outputs)
 
     def stack_signature(self, genotype: Genotype) -> Hashable:
@@ -118,7 +121,3 @@ def blocks_of(genotype: Genotype) -> list[BlockSpec]:
         channels = outputs
     return blocks
 
-
-def _check(task: Task) -> None:
-    if len(task.input_shape) != 3:
-        raise Invalid(f"convolutions take images (channels, height, width), the task gives {task.input_shape}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..base import Metric, SearchSpace, Stack, Task
 from ..genes import Choice, Genotype, Integer, Real, Repeat, Struct, Variant
+from ..task import Image, Series, Vector, check_input
 
 if TYPE_CHECKING:
     import networkx
@@ -59,6 +60,9 @@ class GroupedMLP(SearchSpace):
         ),
     )
     metrics = {"sparsity": Metric("", 0, 1), "modularity": Metric("", -0.5, 1)}
+
+    def check_task(self, task: Task) -> None:
+        check_input(task, "groups of units", Vector, Image, Series)
 
     def build(self, genotype: Genotype, task: Task) -> GroupedNetwork:
         from ..shelf.grouped import GroupedNetwork, slice_sizes

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..base import SearchSpace, Task
-from ..genes import Genotype, Genotypes, Invalid, Vector
+from ..genes import Genotype, Genotypes, Vector
+from ..task import Values
+from ..task import Vector as Numbers
 from .genotype import (
     BIASES,
     CONNECTIONS,
@@ -59,11 +61,16 @@ class Retina(SearchSpace):
 
     genes = Connections()
 
+    def check_task(self, task: Task) -> None:
+        if (task.input, task.output) != (Numbers(INPUTS), Values(LAYERS[-1])):
+            raise ValueError(
+                f"retina networks take a vector of {INPUTS} pixels and give {LAYERS[-1]} value, and the data gives"
+                f" {task.input} and asks for {task.output}"
+            )
+
     def build(self, genotype: Genotype, task: Task) -> torch.nn.Module:
         import torch
 
-        if (task.input_shape, task.outputs) != ((INPUTS,), LAYERS[-1]):
-            raise Invalid(f"retina networks take (8,) pixels and give 1 output, got {task.input_shape}, {task.outputs}")
         layers: list[torch.nn.Module] = []
         for layer, (weights, biases) in enumerate(matrices(genotype)):
             linear = torch.nn.Linear(LAYERS[layer], LAYERS[layer + 1])

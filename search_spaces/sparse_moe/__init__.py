@@ -1,4 +1,4 @@
-"""Classifiers whose layers are dense or mixtures of experts."""
+"""Networks whose layers are dense or mixtures of experts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..base import SearchSpace, Stack, Task
 from ..genes import Choice, Genotype, Integer, Repeat, Struct, Variant
+from ..task import NextToken, Tokens
 
 if TYPE_CHECKING:
     import networkx
@@ -15,11 +16,15 @@ if TYPE_CHECKING:
 
 
 class SparseMoE(SearchSpace):
-    """Feed-forward classifiers of 1 to 6 layers, each dense or a mixture of 2 to 8 experts of different sizes.
+    """Feed-forward networks of 1 to 6 layers, each dense or a mixture of 2 to 8 experts of different sizes.
 
     After AutoMoE (Jawahar et al., arXiv 2210.07535), which varies layer by layer how many experts there are and how
     large each of them is. Deviations: layers are feed-forward alone, without attention; a router may choose two
     experts; activation and residual connections vary; each candidate is trained from scratch, not in a supernet.
+
+    Vectors, images and series are flattened for a linear stem. Tokens are embedded: for classes and values the layers
+    take the mean of a text's embeddings, for next tokens at every position a mixture of the last few (see
+    `search_spaces/shelf/tokens`), so that each position is routed by itself; the load-balancing loss is over them all.
 
     Args:
         balance: weight of the routers' load-balancing loss in training, at least 0.
@@ -52,6 +57,7 @@ class SparseMoE(SearchSpace):
         from torch import nn  # here and not above: listing the spaces should not wait for torch
 
         from ..shelf import Activation, FeedForward, MixtureOfExperts, Residual
+        from ..shelf.tokens import MeanOfTokens, WindowOfTokens
 
         width, activation = genotype["width"], genotype["activation"]
         layers = nn.Sequential()
@@ -62,11 +68,17 @@ class SparseMoE(SearchSpace):
                 layer = MixtureOfExperts(width, genes["experts"], genes["top_k"], activation, self.balance)
             layers.append(Residual(layer) if genes["residual"] else layer)
         network = nn.Sequential()
-        network.add_module("flatten", nn.Flatten())
-        network.add_module("stem", nn.Linear(math.prod(task.input_shape), width))
+        if isinstance(task.input, Tokens):
+            stem = WindowOfTokens if isinstance(task.output, NextToken) else MeanOfTokens
+            network.add_module("stem", stem(task.input.vocabulary, width))
+        else:
+            network.add_module("flatten", nn.Flatten())
+            network.add_module("stem", nn.Linear(math.prod(task.input_shape), width))
         network.add_module("activation", Activation(activation))
         network.add_module("layers", layers)
         network.add_module("head", nn.Linear(width, task.outputs))
+        if isinstance(task.output, NextToken):
+            network.add_module("positions", nn.Unflatten(0, (-1, *task.input_shape)))
         return network
 
     def stack_signature(self, genotype: Genotype) -> Hashable:

@@ -1,6 +1,7 @@
 """K networks of `sparse_moe` with one width, trained as one.
 
-Axes: K networks, B examples, W width, O outputs.
+Axes: K networks, B examples (of next tokens all positions of all examples), W width,
+O outputs.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from ..genes import Genotype
 from ..shelf.feed_forward.stack import activate_rows
 from ..shelf.mixture.stack import LayerSpec, StackedMixture
 from ..shelf.stack import StackOfViews
+from ..shelf.tokens.stack import StackedTokens
+from ..task import NextToken, Tokens
 
 
 class SparseMoEStack(StackOfViews):
@@ -35,9 +38,12 @@ class SparseMoEStack(StackOfViews):
         )
         self.row_of = {network: row for row, network in enumerate(self.order)}
         ordered = [genotypes[network] for network in self.order]
-        size, width, inputs = len(genotypes), genotypes[0]["width"], math.prod(task.input_shape)
-        self.stem_weight = nn.Parameter(torch.zeros(size, width, inputs))
-        self.stem_bias = nn.Parameter(torch.zeros(size, 1, width))
+        size, width = len(genotypes), genotypes[0]["width"]
+        self.steps = task.input_shape[0] if isinstance(task.output, NextToken) else None
+        if isinstance(task.input, Tokens):
+            self.stem = StackedTokens(size, width, task)
+        else:
+            self.stem = StackedLinear(size, width, math.prod(task.input_shape))
         self.head_weight = nn.Parameter(torch.zeros(size, task.outputs, width))
         self.head_bias = nn.Parameter(torch.zeros(size, 1, task.outputs))
         self.activations = [genotype["activation"] for genotype in ordered]
@@ -49,11 +55,10 @@ class SparseMoEStack(StackOfViews):
         self.back = torch.argsort(torch.tensor(self.order))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, *input_shape) → (K, B, O)."""
-        size, width, _ = self.stem_weight.shape
+        """(B, *input_shape) → (K, B, *output_shape)."""
         back = self.back.to(x.device)
-        x_BKW = (x.flatten(1) @ self.stem_weight.flatten(0, 1).T).unflatten(1, (size, width))
-        x_KBW = activate_rows(x_BKW.transpose(0, 1) + self.stem_bias, self.activations)
+        x_KBW = activate_rows(self.stem(x), self.activations)
+        size = len(x_KBW)
         losses: list[Tensor] = []
         finished: list[Tensor] = []
         for layer in self.layers:
@@ -65,11 +70,12 @@ class SparseMoEStack(StackOfViews):
             losses.append(nn.functional.pad(loss, (0, size - rows)))
         x_KBW = torch.cat([x_KBW, *reversed(finished)])
         self.auxiliary_loss = torch.stack(losses).sum(0).index_select(0, back) if self.training else None
-        return torch.baddbmm(self.head_bias, x_KBW, self.head_weight.mT).index_select(0, back)
+        outputs_KBO = torch.baddbmm(self.head_bias, x_KBW, self.head_weight.mT).index_select(0, back)
+        return outputs_KBO if self.steps is None else outputs_KBO.unflatten(1, (-1, self.steps))
 
     def owned(self) -> list[Owned]:
         own: list[Owned] = [
-            (tensor, self.order) for tensor in (self.stem_weight, self.stem_bias, self.head_weight, self.head_bias)
+            (tensor, self.order) for tensor in (*self.stem.owned(), self.head_weight, self.head_bias)
         ]
         for layer in self.layers:
             own.extend((tensor, [self.order[row] for row in rows]) for tensor, rows in layer.owned())
@@ -77,11 +83,38 @@ class SparseMoEStack(StackOfViews):
 
     def named(self, network: int) -> dict[str, Tensor]:
         row = self.row_of[network]
-        views: dict[str, Tensor] = {"stem.weight": self.stem_weight[row], "stem.bias": self.stem_bias[row, 0]}
+        views = {f"stem.{name}": view for name, view in self.stem.named(row).items()}
         for layer in self.layers:
             if row < len(layer.layout.specs):
                 views.update(layer.named(row))
         return {**views, "head.weight": self.head_weight[row], "head.bias": self.head_bias[row, 0]}
+
+
+class StackedLinear(nn.Module):
+    """K linear stems: (B, *input_shape) to (K, B, W).
+
+    Args:
+        size: K.
+        width: W.
+        inputs: numbers of an example.
+    """
+
+    def __init__(self, size: int, width: int, inputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(size, width, inputs))
+        self.bias = nn.Parameter(torch.zeros(size, 1, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x_BKW = (x.flatten(1) @ self.weight.flatten(0, 1).T).unflatten(1, self.weight.shape[:2])
+        return x_BKW.transpose(0, 1) + self.bias
+
+    def owned(self) -> list[nn.Parameter]:
+        """Each parameter; row k belongs to network k."""
+        return [self.weight, self.bias]
+
+    def named(self, network: int) -> dict[str, Tensor]:
+        """Views of a network's parameters, under their names in its stem's state."""
+        return {"weight": self.weight[network], "bias": self.bias[network, 0]}
 
 
 def layer_spec(genotype: Genotype, layer: int, balance: float) -> LayerSpec:

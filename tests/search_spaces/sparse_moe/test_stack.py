@@ -6,7 +6,7 @@ from qd.testing.stacks import assert_close, make_stack
 from qd.training import TrainingOptions, train_alone, train_stack
 from search_spaces import Task
 from search_spaces.sparse_moe import SparseMoE
-from search_spaces.task import Classes, Image
+from search_spaces.task import Classes, Image, NextToken, Tokens
 
 TASK = Task(Image(1, 8, 8), Classes(5))
 
@@ -15,6 +15,26 @@ class TestSparseMoEStack(StackConformance):
     @pytest.fixture
     def space(self):
         return SparseMoE(balance=0.1)
+
+
+class TestStacksOfTexts(StackConformance):
+    """Classes of texts: some have no token at all, as inputs of zeros."""
+
+    samples, steps = 6, 30
+
+    @pytest.fixture
+    def space(self):
+        return SparseMoE(balance=0.1)
+
+    @pytest.fixture
+    def task(self):
+        return Task(Tokens(9, 12), Classes(3))
+
+
+class TestStacksOfNextTokens(TestStacksOfTexts):
+    @pytest.fixture
+    def task(self):
+        return Task(Tokens(9, 12), NextToken(12))
 
 
 def test_dead_units_and_tied_routers_train_as_alone():
