@@ -187,7 +187,9 @@ def check_input(task: Task, who: str, *taken: type[Input]) -> None:
     if not isinstance(task.input, taken):
         expected = " or ".join(kind.__name__.lower() for kind in taken)
         sizes = ", ".join(f"{name} {size}" for name, size in asdict(task.input).items())
-        raise ValueError(f"{who} take inputs of kind {expected}, and the data gives {_kind(task.input, INPUTS)} ({sizes})")
+        raise ValueError(
+            f"{who} take inputs of kind {expected}, and the data gives {_kind(task.input, INPUTS)} ({sizes})"
+        )
 
 
 def _kind(value: Any, kinds: Mapping[str, type[Any]]) -> str:

@@ -17,7 +17,7 @@ from search_spaces.task import Values
 
 from ..preprocessing import Preprocessing
 from .rows import Inputs, take
-from .split import Part, Split, split_rows
+from .split import Part, Split, Usual, split_rows
 
 DIGESTED = 256
 """Examples that tell one content from another, spread over all of them; of targets all count."""
@@ -119,6 +119,11 @@ class DataSet(ABC):
         self.place()
         self.splits()
 
+    @property
+    def usual_split(self) -> Usual:
+        """How it is split where the split says nothing."""
+        return "stratified" if self.stratified else "random"
+
     def describe(self) -> list[str]:
         """Return lines that say what was found in the source, such as the kinds of columns and missing values."""
         return []
@@ -144,7 +149,7 @@ class DataSet(ABC):
         return _preprocessing(self)
 
     def targets(self, part: Examples) -> np.ndarray:
-        """Targets as networks learn them: values are scaled by the preprocessing, others stay as they are."""
+        """Targets as networks learn them: values are scaled by the preprocessing, classes stay as they are."""
         return self.preprocessing().scaled(part.targets) if isinstance(self.task.output, Values) else part.targets
 
     def contents(self) -> dict[str, Any]:
@@ -184,7 +189,7 @@ def _splits(data: DataSet) -> Splits:
         everything.groups,
         everything.times,
         data.class_names,
-        data.stratified,
+        data.usual_split,
     )
     return Splits(*(everything.take(one) for one in rows))
 

@@ -14,6 +14,8 @@ from .rows import Inputs, StoredRows
 
 SHARE = 0.2
 """For validation where nothing else is said, and for the test where none is given."""
+Usual = Literal["random", "stratified", "group", "time"]
+"""How a data set is split where nothing is said."""
 FREE = -1
 """In `Examples.parts`: may be in any part."""
 AT_ONCE = 4096
@@ -86,7 +88,7 @@ def split_rows(
     groups: np.ndarray | None = None,
     times: np.ndarray | None = None,
     class_names: Sequence[str] = (),
-    stratified: bool = False,
+    usual: Usual = "random",
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows for training, validation and the test, int64. A larger `train` keeps a smaller one's rows and adds to them.
 
@@ -98,13 +100,15 @@ def split_rows(
         groups: (N,), see `Examples`.
         times: (N,), see `Examples`.
         class_names: for messages.
-        stratified: whether classes are spread evenly where the split does not say.
+        usual: how, where the split does not say; "stratified" is "random" where there are no classes.
 
     Raises:
         ValueError: there are not as many as asked for, or none of a class for training or validation.
     """
-    given = np.full(len(inputs), FREE, np.int8) if parts is None else np.asarray(parts, np.int8)
-    by = split.by or ("stratified" if stratified and classes is not None else "random")
+    given = np.full(len(inputs), FREE, np.int8) if parts is None else np.array(parts, np.int8)
+    if not all((given == part).any() for part in (Part.VALIDATION, Part.TEST)):
+        given[given == Part.TRAIN] = FREE  # what is not given is taken from those for training
+    by = split.by or ("random" if usual == "stratified" and classes is None else usual)
     free = np.flatnonzero(given == FREE)
     published = [np.flatnonzero(given == part) for part in Part]
     rng = np.random.default_rng(split.seed)

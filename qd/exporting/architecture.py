@@ -151,6 +151,7 @@ class Architecture:
         task = self.network_task(where)
         self._check_genotype(space, where)
         try:
+            space.check_task(task)
             if is_own("spaces", self.space["kind"]):  # a stranger's may need real tensors
                 needed = memory_of(lambda: space.build(copy_tree(self.genotype), task))
                 if needed > physical_memory():

@@ -9,6 +9,7 @@
 """
 
 import json
+import re
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
@@ -20,7 +21,10 @@ def preprocessing():
 
 
 def prepare(raw):
-    """Raw inputs as the network takes them, an array of float32 or int64. Needs numpy."""
+    """Raw inputs as the network takes them, an array of float32 or int64. Needs numpy.
+
+    Of texts, raw is a list of them; where they were cut by a tokenizer's file, the package tokenizers is needed too.
+    """
     import numpy as np
 
     how = preprocessing()
@@ -29,7 +33,32 @@ def prepare(raw):
         return raw if raw.dtype == np.int64 else np.float32(raw)
     if how["kind"] == "standardise":
         return np.nan_to_num((np.float32(raw) - np.float32(how["mean"])) / np.float32(how["scale"]))
+    if how["kind"] == "text":
+        return _encode(raw, how)
     raise ValueError(f"preprocessing.json: this file knows no preprocessing of kind {how['kind']!r}")
+
+
+def _encode(texts, how):
+    """Texts as numbers of the vocabulary, (texts, steps) int64: 0 fills up, 1 is what the vocabulary lacks."""
+    import numpy as np
+
+    numbers = {token: number for number, token in enumerate(how["vocabulary"], start=2)}
+    found = np.zeros((len(texts), how["steps"]), np.int64)
+    for row, text in enumerate(texts):
+        tokens = _tokens(text, how)
+        tokens = tokens[-how["steps"] :] if how["keep"] == "last" else tokens[: how["steps"]]
+        found[row, : len(tokens)] = [numbers.get(token, 1) for token in tokens]
+    return found
+
+
+def _tokens(text, how):
+    if how["tokens"] == "characters":
+        return list(text)
+    if how["tokens"] == "words":
+        return re.findall(r"\w+|[^\w\s]", text.lower())
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_str(how["tokenizer"]).encode(text, add_special_tokens=False).tokens
 
 
 def finish(outputs):

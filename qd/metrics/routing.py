@@ -1,6 +1,7 @@
 """How the routers of a network use their experts.
 
-Any module whose class has a method `route` counts as routed, whoever wrote it. Axes: B examples, E experts.
+Any module whose class has a method `route` counts as routed, whoever wrote it. One that routes the positions of a text
+by themselves has B·T rows in place of B: each position then counts as an example. Axes: B examples, E experts.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from ..training.inputs import Inputs
 
 Routing = Mapping[str, np.ndarray]
-"""The gates (B, E) of each routed module by its name, as `predict` returns them."""
+"""The gates (B, E), or (B·T, E), of each routed module by its name, as `predict` returns them."""
 
 
 class RoutedModule(Protocol):
@@ -52,13 +53,14 @@ def predict(
     The network should be in evaluation mode.
 
     Args:
-        network: (B, *shape) to (B, outputs).
+        network: (B, *shape) to (B, *output_shape).
         inputs: (N, *shape), N at least 1.
         batch_size: how many examples at once; smaller is slower, larger takes more memory.
         keep: what is kept of the outputs of a batch, whose rows are given.
 
     Returns:
-        What was kept of the outputs, (N, outputs), and the gates (N, E) of each routed module by its name.
+        What was kept of the outputs, (N, ...), and the gates (N, E) of each routed module by its name; (N·T, E) of one
+        that routes positions.
     """
     gates: dict[str, list[np.ndarray]] = {}
     hooks = []

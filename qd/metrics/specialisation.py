@@ -20,15 +20,21 @@ def specialisation(layers: Iterable[np.ndarray], classes: np.ndarray) -> float:
     layer, and for a layer that uses a single expert.
 
     Args:
-        layers: gates (B, E) of each routed layer.
+        layers: gates (B, E) of each routed layer, or (B·T, E) where it routes the T parts of an example by themselves,
+            example by example: each part has its example's class.
         classes: (B,) integers from 0.
     """
-    membership_BC = np.eye(int(classes.max()) + 1)[classes]
-    return mean_of_layers(_mutual_information(shared(gates_BE).T @ membership_BC / len(classes)) for gates_BE in layers)
+    return mean_of_layers(
+        _mutual_information(_joint(shared(gates_BE), np.repeat(classes, len(gates_BE) // len(classes))))
+        for gates_BE in layers
+    )
 
 
 class Specialisation(NetworkMetric):
-    """How much the choice of expert says about the class of a validation example; 0 where nothing is routed."""
+    """How much the choice of expert says about the class of a validation example; 0 where nothing is routed.
+
+    Of next tokens the class of a position is the token that follows.
+    """
 
     metrics = {"specialisation": Metric("", 0, 1, "maximise")}
     needs = "examples"
@@ -38,8 +44,13 @@ class Specialisation(NetworkMetric):
             raise ValueError("experts specialise in classes, and this task has none")
 
     def measure(self, subject: Subject) -> dict[str, float]:
-        classes = subject.targets.numpy(force=True)
+        classes = subject.targets.flatten().numpy(force=True)
         return {"specialisation": specialisation(subject.routing.values(), classes)}
+
+
+def _joint(share_BE: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """The distribution over experts and classes: (E, C), all adds up to 1."""
+    return np.stack([np.bincount(classes, weights) for weights in share_BE.T]) / len(classes)
 
 
 def _mutual_information(joint_EC: np.ndarray) -> float:

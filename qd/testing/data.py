@@ -54,6 +54,7 @@ class DataConformance:
             tokens = isinstance(output, NextToken)
             assert targets.shape == ((len(everything), *data.task.input_shape) if tokens else (len(everything),))
             assert targets.dtype == np.int64, f"classes and tokens are int64, got {targets.dtype}"
+            targets = data.targets(everything)  # tokens as the vocabulary numbers them
             assert targets.min() >= 0
             assert targets.max() < data.task.outputs, "a target is beyond the classes or the vocabulary"
 

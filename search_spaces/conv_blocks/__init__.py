@@ -120,4 +120,3 @@ def blocks_of(genotype: Genotype) -> list[BlockSpec]:
         blocks.append(BlockSpec(channels, outputs, group, genes["attention"], genes["mergeable"], genes["pool"]))
         channels = outputs
     return blocks
-

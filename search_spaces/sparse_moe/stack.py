@@ -74,9 +74,7 @@ class SparseMoEStack(StackOfViews):
         return outputs_KBO if self.steps is None else outputs_KBO.unflatten(1, (-1, self.steps))
 
     def owned(self) -> list[Owned]:
-        own: list[Owned] = [
-            (tensor, self.order) for tensor in (*self.stem.owned(), self.head_weight, self.head_bias)
-        ]
+        own: list[Owned] = [(tensor, self.order) for tensor in (*self.stem.owned(), self.head_weight, self.head_bias)]
         for layer in self.layers:
             own.extend((tensor, [self.order[row] for row in rows]) for tensor, rows in layer.owned())
         return own

@@ -24,5 +24,9 @@ def test_examples_count_alike_whatever_their_gates_add_up_to():
     assert specialisation([EVEN * np.linspace(0.1, 1, 20)[:, None]], CLASSES) == pytest.approx(1)
 
 
+def test_parts_of_an_example_have_its_class():
+    assert specialisation([EVEN], CLASSES) == specialisation([np.repeat(EVEN, 3, 0)], CLASSES) == pytest.approx(1)
+
+
 def test_gates_share_an_example_among_experts():
     assert specialisation([np.full((6, 2), 0.3)], np.array([0, 0, 0, 1, 1, 1])) == pytest.approx(0, abs=1e-12)

@@ -22,7 +22,7 @@ from search_spaces.library.input_statistics import InputStatistics
 from search_spaces.library.reading import digest_of
 from search_spaces.library.stitch import make_stitch
 from search_spaces.module_library import LEVELS, STITCHES, ModuleLibrary
-from search_spaces.task import Classes, Image, Vector
+from search_spaces.task import Classes, Image
 from tests.mutations import mutate
 
 TASK = Task(Image(1, 8, 8), Classes(10))
@@ -194,11 +194,6 @@ def test_module_graph_shows_modules_and_stitches(library, space):
         "dense": "tuned",
         "head": "new",
     }
-
-
-def test_only_images_are_taken(space):
-    with pytest.raises(Invalid, match=r"no module takes the task's inputs, which are \(64,\)"):
-        space.build(NEW, Task(Vector(64), Classes(10)))
 
 
 def test_a_library_without_a_module_for_any_stage_is_refused(library):

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from qd.testing import SpaceConformance
-from search_spaces import Invalid, Task
+from search_spaces import Task
 from search_spaces.conv_blocks import ConvBlocks
-from search_spaces.task import Classes, Image, Vector
+from search_spaces.task import Classes, Image
 
 GENOTYPE = {
     "group_size": 4,
@@ -53,11 +53,6 @@ def test_what_is_deployed_is_merged_and_computes_the_same():
     assert count < before == sum(parameter.numel() for parameter in network.parameters())
     inputs = torch.randn(3, *TASK.input_shape)
     torch.testing.assert_close(deployed(inputs), network(inputs), atol=1e-5, rtol=1e-4)
-
-
-def test_networks_take_images_alone():
-    with pytest.raises(Invalid, match=r"convolutions take images \(channels, height, width\), the task gives \(64,\)"):
-        ConvBlocks().build(GENOTYPE, Task(Vector(64), Classes(10)))
 
 
 def test_module_graph_follows_the_blocks():

@@ -10,9 +10,9 @@ from evaluators.retina.kernel import scores
 from qd.metrics.connection_cost import connection_cost
 from qd.metrics.modularity import modularity
 from qd.testing import SpaceConformance
-from search_spaces import Invalid, SearchSpace, Task
+from search_spaces import SearchSpace, Task
 from search_spaces.retina import Retina
-from search_spaces.task import Classes, Image, Values, Vector
+from search_spaces.task import Values, Vector
 
 TASK = Task(Vector(8), Values(1))
 PATTERNS = np.arange(256)
@@ -37,12 +37,6 @@ def test_what_it_builds_answers_as_the_evaluator_says() -> None:
         with torch.no_grad():
             outputs = space.build(genotype, TASK)(torch.tensor(PIXELS, dtype=torch.float32))
         assert ((outputs[:, 0] > 0).numpy() == ANSWERS).mean() == expected
-
-
-def test_other_tasks_are_refused() -> None:
-    space = Retina()
-    with pytest.raises(Invalid, match=r"take \(8,\) pixels and give 1 output, got \(1, 8, 8\), 10"):
-        space.build(space.genes.sample(np.random.default_rng(0)), Task(Image(1, 8, 8), Classes(10)))
 
 
 def test_its_module_graph_is_the_network() -> None:
