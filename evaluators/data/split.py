@@ -105,9 +105,7 @@ def split_rows(
     Raises:
         ValueError: there are not as many as asked for, or none of a class for training or validation.
     """
-    given = np.full(len(inputs), FREE, np.int8) if parts is None else np.array(parts, np.int8)
-    if not all((given == part).any() for part in (Part.VALIDATION, Part.TEST)):
-        given[given == Part.TRAIN] = FREE  # what is not given is taken from those for training
+    given = np.full(len(inputs), FREE, np.int8) if parts is None else np.asarray(parts, np.int8)
     by = split.by or ("random" if usual == "stratified" and classes is None else usual)
     free = np.flatnonzero(given == FREE)
     published = [np.flatnonzero(given == part) for part in Part]

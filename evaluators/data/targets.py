@@ -49,7 +49,7 @@ def read_targets(given: np.ndarray, kind: TargetKind | None, where: str, names: 
     Raises:
         ValueError: some are missing, all are equal, there are too many classes, or they are something else.
     """
-    targets = _numbers(given)
+    targets = as_numbers(given)
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets[:, 0]
     if targets.ndim not in (1, 2) or not targets.size or targets.dtype.kind not in "biufU":
@@ -72,7 +72,7 @@ def read_targets(given: np.ndarray, kind: TargetKind | None, where: str, names: 
     return _values(targets, where, said)
 
 
-def _numbers(given: np.ndarray) -> np.ndarray:
+def as_numbers(given: np.ndarray) -> np.ndarray:
     """Text that is a number everywhere as numbers; bytes as text."""
     if given.dtype.kind == "S":
         given = np.char.decode(given, "utf-8", "replace")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -15,9 +14,11 @@ from search_spaces.task import Classes, NextToken, Tokens, Values
 
 from ...preprocessing import Preprocessing, Scaling
 from ..base import DataSet, Examples
+from ..own import read_parts
 from ..split import Split, Usual
+from ..targets import TargetKind, as_numbers, read_targets
 from .preprocessing import FIRST, fit
-from .reading import Texts, parts_of, read_texts
+from .reading import Texts, read_texts
 from .tokens import Kind, code, load_tokenizer
 
 logger = logging.getLogger(__name__)
@@ -28,8 +29,6 @@ LONGEST = 256
 """Tokens of a text that are taken, where nothing is said."""
 MANY = 5
 """Files of a folder stay together in one part where there are at least this many."""
-FEW = 20
-"""Numbers are classes where there are at most this many different ones, and all are whole."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Text(DataSet):
         vocabulary: at most this many numbers, 0 and 1 included.
         text: the column of texts.
         target: the column of what is asked.
-        target_kind: "classes" or "values"; None: values where there are more than 20 different numbers, or fractions.
+        target_kind: what the targets are; None: text and whole numbers are classes, others are values.
         encoding: of files.
         split: how it is split.
     """
@@ -67,7 +66,7 @@ class Text(DataSet):
     vocabulary: int = 4096
     text: str = "text"
     target: str | None = None
-    target_kind: Literal["classes", "values"] | None = None
+    target_kind: TargetKind | None = None
     encoding: str = "utf-8"
     split: Split = Split()
 
@@ -78,18 +77,25 @@ class Text(DataSet):
             raise ValueError(f"vocabulary: expected at least {FIRST + 1}, got {self.vocabulary}")
 
     @property
+    def _loaded(self) -> Loaded:
+        """What was read; once for all splits in one process."""
+        split = self.split
+        return _load(replace(self, split=Split(split.by if split.column else None, split.column)))
+
+    @property
     def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The file's or the folder's."""
-        return Path(self.path).resolve().stem
+        """Of the file or folder."""
+        path = Path(self.path).resolve()
+        return path.stem if path.is_file() else path.name
 
     @property
     def class_names(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """As they were written, sorted."""
-        return _load(self).class_names
+        return self._loaded.class_names
 
     @property
     def task(self) -> Task:
-        loaded, how = _load(self), self.preprocessing()
+        loaded, how = self._loaded, self.preprocessing()
         size = FIRST + len(how.parameters()["vocabulary"])
         targets = loaded.examples.targets
         if targets.ndim == 1:
@@ -100,22 +106,25 @@ class Text(DataSet):
 
     @property
     def usual_split(self) -> Usual:
-        loaded = _load(self)
+        loaded = self._loaded
         if loaded.examples.targets.ndim == 1:
             return "stratified"
         return "random" if loaded.examples.targets.dtype.kind == "f" else "group" if loaded.files >= MANY else "time"
 
+    def describe(self) -> list[str]:
+        return list(self._loaded.lines)
+
     def place(self) -> Path:
-        path = Path(self.path)
+        path = Path(self.path).expanduser()
         if not path.exists():
             raise ValueError(f"data.path: there is no {path}; expected a text, a table of texts, or a folder of texts")
         return path
 
     def read(self) -> Examples:
-        return _load(self).examples
+        return self._loaded.examples
 
     def fit(self, train: Examples) -> Preprocessing:
-        loaded = _load(self)
+        loaded = self._loaded
         codes, tokenizer = np.asarray(train.inputs), None
         tells_next = train.targets.ndim == 2 and train.targets.dtype.kind == "i"
         if tells_next:
@@ -149,50 +158,63 @@ class Loaded:
         tokens: what each code stands for.
         class_names: of classes.
         files: how many there were.
+        lines: how it was understood.
     """
 
     examples: Examples
     tokens: list[str]
     class_names: tuple[str, ...]
     files: int
+    lines: tuple[str, ...]
 
 
 @lru_cache(maxsize=2)
 def _load(data: Text) -> Loaded:
+    loaded = _read_all(data)
+    for line in loaded.lines:
+        logger.info(f"data: {line}")
+    return loaded
+
+
+def _read_all(data: Text) -> Loaded:
     found = read_texts(data.place(), data.text, data.target, data.split.column, data.encoding)
     names, codes = code(found.texts, data.tokens, None if data.tokenizer is None else Path(data.tokenizer))
     if not names:
         raise ValueError(f"data: there is no {data.tokens[:-1]} in {data.path}")
+    kind = "tokens of its tokenizer" if data.tokenizer is not None else data.tokens
+    said = f"{data.path}: {len(codes):,} texts of {sum(map(len, codes)):,} {kind}, {len(names):,} different ones"
     if found.labels is None:
-        return Loaded(_windows(found, codes, data.steps or STEPS), names, (), len(found.texts))
-    empty = sum(not len(one) for one in codes)
-    if empty:
-        logger.warning(f"data: {empty} of {len(codes)} texts of {data.name} are empty; they are kept")
+        examples = _windows(found, codes, data.steps or STEPS)
+        lines = [f"{said}; {len(examples):,} windows of {examples.inputs.shape[1]} and the next"]
+        short = sum(len(one) <= examples.inputs.shape[1] for one in codes)
+        lines += [f"{short} texts are shorter than a window and are left out"] if short else []
+        return Loaded(examples, names, (), len(found.texts), tuple(lines))
     steps = data.steps or max(1, min(LONGEST, max(map(len, codes))))
-    cut = sum(len(one) > steps for one in codes)
-    if cut:
-        logger.warning(f"data: {cut} of {len(codes)} texts of {data.name} are longer than {steps} tokens and are cut")
+    lines = [said]
+    empty, cut = sum(not len(one) for one in codes), sum(len(one) > steps for one in codes)
+    lines += [f"{empty} texts are empty, and are kept"] if empty else []
+    lines += [f"{cut} texts are longer than {steps} {kind}, and are cut"] if cut else []
     inputs = np.full((len(codes), steps), -1, np.int32)
     for row, one in enumerate(codes):
         inputs[row, : len(one)] = one[:steps]
-    targets, class_names = _targets(found.labels, data.target_kind)
+    targets = read_targets(np.array(found.labels), data.target_kind, f"{data.path}: {data.target or 'classes'}")
     parts, groups, times = found.parts, None, None
     if found.column is not None:
+        column = np.array(found.column)
         if data.split.by == "column":
-            parts = parts_of(found.column, f"data.split.column: {data.split.column}")
+            parts = read_parts(column, f"{data.path}: {data.split.column}")
         elif data.split.by == "time":
-            times = np.array(_numbers(found.column) or found.column)
+            times = as_numbers(column)
         else:
-            groups = np.array(found.column)
-    return Loaded(Examples(inputs, targets, parts, groups, times), names, class_names, len(found.names) or 1)
+            groups = column
+    lines += [targets.said] if targets.said else []
+    examples = Examples(inputs, targets.values, parts, groups, times)
+    return Loaded(examples, names, targets.class_names, len(found.names) or 1, tuple(lines))
 
 
 def _windows(found: Texts, codes: list[np.ndarray], steps: int) -> Examples:
     """Windows of each text that do not overlap; what is left at its end is dropped."""
     counts = np.array([len(one) // (steps + 1) for one in codes])
-    short = [index for index, count in enumerate(counts) if not count]
-    if short and counts.any():
-        logger.warning(f"data: {len(short)} texts have fewer than {steps + 1} tokens and are left out")
     if counts.sum() < 3:
         raise ValueError(
             f"data: expected text for three windows of {steps} tokens and the next, {3 * steps + 3} tokens, got"
@@ -209,32 +231,3 @@ def _windows(found: Texts, codes: list[np.ndarray], steps: int) -> Examples:
         files,
         np.arange(len(windows)),
     )
-
-
-def _targets(labels: list[str], kind: str | None) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(N,) int64 classes and their names, or (N, 1) values and none."""
-    numbers = _numbers(labels)
-    if kind is None and numbers is not None:
-        whole = all(number == int(number) for number in numbers)
-        kind = "classes" if whole and len(set(numbers)) <= FEW else "values"
-    if kind == "values":
-        if numbers is None:
-            odd = next(label for label in labels if _numbers([label]) is None)
-            raise ValueError(f"data.target_kind: expected numbers as values, got {odd!r}")
-        if len(set(numbers)) < 2:
-            raise ValueError(f"data.target: all {len(labels)} values are {labels[0]}; there is nothing to learn")
-        return np.array(numbers, np.float64)[:, None], ()
-    names = sorted(set(labels))
-    if len(names) < 2:
-        raise ValueError(f"data: expected texts of two classes at least, got {len(labels)} of {names[0]!r} alone")
-    index = {name: number for number, name in enumerate(names)}
-    return np.array([index[label] for label in labels], np.int64), tuple(names)
-
-
-def _numbers(entries: list[str]) -> list[float] | None:
-    """Entries as finite numbers; None where one is none."""
-    try:
-        found = [float(entry) for entry in entries]
-    except ValueError:
-        return None
-    return found if np.isfinite(found).all() else None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +11,10 @@ import numpy as np
 
 from qd.errors import suggest
 
-from ..split import Part
+from ..own import PARTS, parts_of
 
 LARGEST = 2**28
 """Bytes of all texts together: they are kept in memory, twelve bytes for each token."""
-PARTS = {
-    "train": Part.TRAIN, "training": Part.TRAIN, "validation": Part.VALIDATION, "valid": Part.VALIDATION,
-    "val": Part.VALIDATION, "dev": Part.VALIDATION, "test": Part.TEST,
-}  # fmt: skip
-"""What folders and entries of a column are called, in small letters."""
 TABLES = (".csv", ".tsv", ".parquet")
 
 
@@ -90,19 +83,6 @@ def read_text(path: Path, encoding: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-def parts_of(entries: Sequence[str], where: str) -> np.ndarray:
-    """The part that each entry of a column names: (N,) int8.
-
-    Raises:
-        ValueError: one names none.
-    """
-    unknown = Counter(entry for entry in entries if entry.strip().lower() not in PARTS)
-    if unknown:
-        entry, count = unknown.most_common(1)[0]
-        raise ValueError(f"{where}: expected train, validation or test, got {entry!r} in {count} rows")
-    return np.array([PARTS[entry.strip().lower()] for entry in entries], np.int8)
-
-
 def _read_folder(folder: Path, encoding: str) -> Texts:
     """Files of one folder, or folders of classes, which may lie in folders of parts."""
     files = sorted(folder.rglob("*.txt"))
@@ -111,11 +91,10 @@ def _read_folder(folder: Path, encoding: str) -> Texts:
     inner = [path.relative_to(folder).parts[:-1] for path in files]
     texts = [read_text(path, encoding) for path in files]
     parts = [PARTS.get(one[0].lower()) if one else None for one in inner]
-    if all(part is not None for part in parts):
-        inner = [one[1:] for one in inner]
-        given = np.array(parts, np.int8)
-    else:
-        given = None
+    known = [part for part in parts if part is not None]
+    given = None
+    if len(known) == len(parts):
+        inner, given = [one[1:] for one in inner], parts_of(known)
     names = tuple(str(path.relative_to(folder)) for path in files)
     if not any(inner):
         return Texts(texts, None, names, given)
@@ -143,13 +122,7 @@ def _read_table(path: Path, text: str, target: str | None, split_column: str | N
     for key, name in wanted.items():
         if name is not None and name not in columns:
             raise ValueError(f"data.{key}: {path} has no column {name!r}{suggest(name, columns)}")
-    labels = ["" if value is None else str(value).strip() for value in rows[target]]
-    missing = [row for row, label in enumerate(labels) if not label]
-    if missing:
-        raise ValueError(
-            f"data.target: {len(missing)} of {len(labels)} rows of {path} have no {target}, the first of them row"
-            f" {missing[0] + 1}; leave them out of the file"
-        )
+    labels = ["" if value is None else str(value) for value in rows[target]]
     column = None if split_column is None else [str(value) for value in rows[split_column]]
     return Texts(["" if value is None else str(value) for value in rows[text]], labels, column=column)
 
@@ -160,8 +133,8 @@ def _read_csv(path: Path, encoding: str) -> tuple[list[str], dict[str, list[str]
         raise ValueError(f"data: {path} is empty")
     separator = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=lines[0].count)
     limit = csv.field_size_limit(LARGEST)  # of the whole process: it is put back
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     try:
-        reader = csv.reader(lines, delimiter=separator, strict=True)
         columns = next(reader)
         rows = []
         for row in reader:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evaluators.data import Part
 from evaluators.data.base import DataSet
 from evaluators.data.split import Split
 from evaluators.data.text import Text
@@ -100,10 +101,13 @@ def test_exports_number_texts_alike(data: Text, tmp_path: Path, monkeypatch: pyt
 def test_blocks_follow_each_other_and_no_window_crosses_them(tmp_path: Path) -> None:
     (tmp_path / "count.txt").write_text(" ".join(map(str, range(1000))))
     data = Text(tmp_path / "count.txt", steps=9)
-    train, validation, test = (part.inputs[:] for part in (data.splits().part(part) for part in (0, 1, 2)))
+    train, validation, test = (part.inputs[:] for part in (data.splits().part(part) for part in Part))
     assert train.max() < validation.min() and validation.max() < test.min()
     everything = data.read()
-    assert everything.targets[0].tolist() == list(range(1, 10)) and everything.inputs[1, 0] == 10
+    assert everything.targets[0].tolist() == list(range(1, 10)) and everything.inputs[:][1, 0] == 10
+
+
+LABEL = {"name": "a.csv", "target": "label"}
 
 
 @pytest.mark.parametrize(
@@ -118,18 +122,31 @@ def test_blocks_follow_each_other_and_no_window_crosses_them(tmp_path: Path) -> 
         (b"words", {"tokenizer": Path("none.json")}, r"data\.tokenizer: (needs the package|there is no file)"),
         (b"text,label\na,b", {"name": "a.csv"}, r"data\.target: which column of .* text, label"),
         (b"text,label\na,b", {"name": "a.csv", "target": "lable"}, r"no column 'lable'.*label"),
-        (b"text,label\na,b\nc,d,e\n", {"name": "a.csv", "target": "label"}, r"line 3 .* a row of 3 fields"),
-        (b"text,label\na,b\nc,\n", {"name": "a.csv", "target": "label"}, r"1 of 2 rows .* have no label.* row 2"),
-        (b"text,label\na,b\nc,b\n", {"name": "a.csv", "target": "label"}, r"two classes at least, got 2 of 'b'"),
-        (b"text,y\na,1.5\nc,1.5\n", {"name": "a.csv", "target": "y"}, r"all 2 values are 1\.5"),
+        (b"text,label\na,b\nc,d,e\n", LABEL, r"line 3 .* a row of 3 fields"),
         (
-            b"text,y\na,b\nc,1\n",
-            {"name": "a.csv", "target": "y", "target_kind": "values"},
-            r"expected numbers as values, got 'b'",
+            b"text,label\na,b\nc,\n",
+            {"name": "a.csv", "target": "label"},
+            r"label: expected a target for each example, and 1 of 2 are missing",
+        ),
+        (
+            b"text,label\na,b\nc,b\n",
+            {"name": "a.csv", "target": "label"},
+            r"two classes at least, and all 2 examples are of b",
+        ),
+        (
+            b"text,label\na,1.5\nc,1.5\n",
+            LABEL,
+            r"values that differ, and all 2 .* have 1\.5",
+        ),
+        (
+            b"text,label\na,b\nc,1\n",
+            {**LABEL, "target_kind": "values"},
+            r"expected numbers, as target_kind is values, and 1 are none: 'b'",
         ),
     ],
 )
 def test_what_cannot_be_learnt_is_refused(tmp_path: Path, content: bytes, keys: dict, message: str) -> None:
+    keys = dict(keys)
     path = tmp_path / keys.pop("name", "a.txt")
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
@@ -149,9 +166,9 @@ def test_places_without_text_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_column_says_the_part(tmp_path: Path) -> None:
-    rows = [f"good {row},{row % 2},{['train', 'val', 'test'][row % 3]}" for row in range(30)]
+    rows = [f"good {row},{row % 2 + 1},{['train', 'val', 'test'][row % 3]}" for row in range(30)]
     (tmp_path / "a.csv").write_text("\n".join(["text,label,part", *rows]))
     data = Text(tmp_path / "a.csv", target="label", split=Split(by="column", column="part"))
-    assert [len(data.splits().part(part)) for part in (0, 1, 2)] == [10, 10, 10]
-    with pytest.raises(ValueError, match=r"expected train, validation or test, got '0' in 15 rows"):
+    assert [len(data.splits().part(part)) for part in Part] == [10, 10, 10]
+    with pytest.raises(ValueError, match=r"label: expected train, validation and test as parts, got none for training"):
         Text(tmp_path / "a.csv", target="label", split=Split(by="column", column="label")).check()
