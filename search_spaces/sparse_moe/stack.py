@@ -41,7 +41,7 @@ class SparseMoEStack(StackOfViews):
         size, width = len(genotypes), genotypes[0]["width"]
         self.steps = task.input_shape[0] if isinstance(task.output, NextToken) else None
         if isinstance(task.input, Tokens):
-            self.stem = StackedTokens(size, width, task)
+            self.stem = StackedTokens(size, task.input.vocabulary, width, self.steps is not None)
         else:
             self.stem = StackedLinear(size, width, math.prod(task.input_shape))
         self.head_weight = nn.Parameter(torch.zeros(size, task.outputs, width))

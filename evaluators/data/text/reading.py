@@ -11,7 +11,8 @@ import numpy as np
 
 from qd.errors import suggest
 
-from ..own import PARTS, parts_of
+from ..own import parts_of
+from ..split import PART_WORDS
 
 LARGEST = 2**28
 """Bytes of all texts together: they are kept in memory, twelve bytes for each token."""
@@ -90,7 +91,7 @@ def _read_folder(folder: Path, encoding: str) -> Texts:
         raise ValueError(f"data: {folder} holds no file that ends in .txt, nor do its folders")
     inner = [path.relative_to(folder).parts[:-1] for path in files]
     texts = [read_text(path, encoding) for path in files]
-    parts = [PARTS.get(one[0].lower()) if one else None for one in inner]
+    parts = [PART_WORDS.get(one[0].lower()) if one else None for one in inner]
     known = [part for part in parts if part is not None]
     given = None
     if len(known) == len(parts):

@@ -8,25 +8,24 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ...task import NextToken, Task, Tokens
 from . import WINDOW, before, mean
 
 
 class StackedTokens(nn.Module):
-    """K stems of one width: `MeanOfTokens`, or for `NextToken` `WindowOfTokens`.
+    """K stems of one width: `WindowOfTokens`, or `MeanOfTokens`.
 
     Args:
         size: K.
+        vocabulary: how many tokens there are.
         width: W.
-        task: of tokens.
+        positions: whether they are those of positions, and not of texts.
     """
 
-    def __init__(self, size: int, width: int, task: Task) -> None:
+    def __init__(self, size: int, vocabulary: int, width: int, positions: bool) -> None:
         super().__init__()
-        assert isinstance(task.input, Tokens)
-        self.weight = nn.Parameter(torch.zeros(size, task.input.vocabulary, width))
+        self.weight = nn.Parameter(torch.zeros(size, vocabulary, width))
         self.bias = nn.Parameter(torch.zeros(size, width))
-        self.window = nn.Parameter(torch.zeros(size, width, 1, WINDOW)) if isinstance(task.output, NextToken) else None
+        self.window = nn.Parameter(torch.zeros(size, width, 1, WINDOW)) if positions else None
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
         """(B, T) int64 → (K, B, W), or (K, B·T, W)."""

@@ -59,9 +59,10 @@ def test_what_files_hold(tmp_path: Path) -> None:
     assert data.task == Task(SeriesInput(9, 2), Classes(2)) and data.class_names == ("slow", "fast")
     everything = data.read()
     assert (everything.parts == Part.TEST).sum() == 20 and len(data.splits().validation) == 6
-    assert np.isnan(everything.inputs[0, 5:]).all() and np.isnan(everything.inputs[0, 0, 1])
+    raw = everything.inputs[:]
+    assert np.isnan(raw[0, 5:]).all() and np.isnan(raw[0, 0, 1])
     assert everything.targets[:3].tolist() == [0, 1, 0]
-    prepared = data.preprocessing().apply(everything.inputs[:])
+    prepared = data.preprocessing().apply(raw)
     assert (prepared[0, 5:] == 0).all() and prepared[0, 0, 1] == 0
     train = data.splits().train.inputs[:]
     np.testing.assert_allclose(np.nanmean((train - np.nanmean(train, (0, 1))), (0, 1)), 0, atol=1e-5)

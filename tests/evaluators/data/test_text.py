@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,11 +83,12 @@ def test_the_vocabulary_is_that_of_training(tmp_path: Path) -> None:
 def test_exports_number_texts_alike(data: Text, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from evaluators.data.text.reading import read_texts
 
-    how = {"input_shape": list(data.task.input_shape), **data.preprocessing().plain()}
+    how: dict[str, Any] = {"input_shape": list(data.task.input_shape), **data.preprocessing().plain()}
     (tmp_path / "preprocessing.json").write_text(json.dumps(how))
     monkeypatch.setattr(standalone, "FOLDER", tmp_path)
     expected = data.preprocessing().apply(data.read().inputs[:])
     texts = read_texts(data.path, "text", data.target, None, "utf-8").texts
+    found: Any
     if isinstance(data.task.output, NextToken):
         steps = data.task.input_shape[0]
         first = [text[:steps] if data.tokens == "characters" else " ".join(text.split()[:3]) for text in texts[:1]]
