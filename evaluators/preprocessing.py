@@ -55,6 +55,10 @@ class Preprocessing(ABC):
     def parameters(self) -> dict[str, Any]:
         """Plain data from which `apply` follows."""
 
+    def named(self, raw: np.ndarray) -> dict[str, np.ndarray]:
+        """Raw inputs (N, ...) as people have them: an array of N for each column of a table, else "input" alone."""
+        return {"input": raw}
+
     def plain(self) -> dict[str, Any]:
         """All of it as plain data."""
         scaling = self.outputs

@@ -68,7 +68,7 @@ class Supervised(Trainer):
         self.data = data
         task = data.task
         measured = [one for one in MEASURED if isinstance(task.output, Classes) or not isinstance(one, Specialisation)]
-        about = About(data.name, data.licence, data.class_names)
+        about = About(data.name, data.licence, data.class_names, data.split_in_words())
         super().__init__(about, task, Scores(task, metrics, data.preprocessing().outputs), measured, training, device)
 
     def contents(self) -> dict[str, Any]:

@@ -74,6 +74,8 @@ class TaskData:
         preprocessing: None where raw inputs go in as they are.
         class_names: what the outputs stand for; empty where they are no classes.
         licence: of the data, for the model card.
+        raw: gives the raw inputs of a part, in the order of `examples`: an array, or what gives one for a slice.
+        split: how the data is split, in words.
     """
 
     name: str
@@ -83,6 +85,8 @@ class TaskData:
     preprocessing: Preprocessing | None = None
     class_names: tuple[str, ...] = ()
     licence: str = "not stated"
+    raw: Callable[[PartName], Any] | None = None
+    split: str = ""
 
     def __post_init__(self) -> None:
         given = self.examples

@@ -38,11 +38,13 @@ class About:
         name: of the data set.
         licence: of the data.
         class_names: what the outputs stand for; empty where they are no classes.
+        split: how it is split, in words.
     """
 
     name: str
     licence: str
     class_names: tuple[str, ...]
+    split: str = ""
 
 
 TIME = {"train_seconds": Metric("s", 0, math.inf, "minimise", time=True)}
@@ -103,7 +105,15 @@ class Trainer(NetworkEvaluator):
 
         about = self.about
         return TaskData(
-            about.name, examples, self.scores, self.options, self.preprocessing, about.class_names, about.licence
+            about.name,
+            examples,
+            self.scores,
+            self.options,
+            self.preprocessing,
+            about.class_names,
+            about.licence,
+            lambda part: self.examples(PARTS[part], everything=True).inputs,
+            about.split,
         )
 
     def row(self, candidate: Candidates, network: nn.Module, seconds: float) -> Results:

@@ -17,7 +17,7 @@ from search_spaces.task import Values
 
 from ..preprocessing import Preprocessing
 from .rows import Inputs, take
-from .split import Part, Split, Usual, split_rows
+from .split import FREE, Part, Split, Usual, split_rows
 
 DIGESTED = 256
 """Examples that tell one content from another, spread over all of them; of targets all count."""
@@ -143,6 +143,13 @@ class DataSet(ABC):
             ValueError: there are too few examples of a class, or of all.
         """
         return _splits(self)
+
+    def split_in_words(self) -> str:
+        """How the examples are split, and how many are in each part."""
+        sizes = [len(self.splits().part(part)) for part in Part]
+        everything = _read(self)
+        given = everything.parts is not None and bool((everything.parts != FREE).any())
+        return self.split.in_words(sizes, given, self.stratified and everything.targets.ndim == 1)
 
     def preprocessing(self) -> Preprocessing:
         """Fitted to the training examples alone, once for equal data sets of one process."""

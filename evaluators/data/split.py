@@ -79,6 +79,30 @@ class Split:
                 f" {self.by or 'not said'}; it goes with group, time or column"
             )
 
+    def in_words(self, sizes: Sequence[int], given: bool, stratified: bool) -> str:
+        """One sentence without a full stop.
+
+        Args:
+            sizes: of training, validation and test.
+            given: whether the source says the part of some examples.
+            stratified: whether classes are spread evenly where this does not say.
+        """
+        by = self.by or ("stratified" if stratified else "random")
+        how = WORDS[by].format(self.column)
+        if given and by != "column":
+            how += " where the data set does not say"
+        train, validation, test = sizes
+        return f"{how}: {train:,} for training, {validation:,} for validation, {test:,} for the test; seed {self.seed}"
+
+
+WORDS = {
+    "random": "at random",
+    "stratified": "at random, each class by itself",
+    "group": "at random, what has one value of {} together",
+    "time": "by {}, the latest for the test and those before them for validation",
+    "column": "as {} says",
+}
+
 
 def split_rows(
     split: Split,
@@ -204,7 +228,7 @@ def _cut(
 def _check_classes(rows: tuple[np.ndarray, ...], classes: np.ndarray, names: Sequence[str]) -> None:
     counts = np.stack([np.bincount(classes[part], minlength=int(classes.max()) + 1) for part in rows])
     there = counts.sum(0) > 0
-    missing = [index for index in np.flatnonzero(there) if not counts[Part.TRAIN, index]]
+    missing = [index for index in np.flatnonzero(there).tolist() if not counts[Part.TRAIN, index]]
     if missing:
         listed = "; ".join(
             f"{names[index] if index < len(names) else index}: {counts[0, index]} for training,"

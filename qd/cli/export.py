@@ -28,6 +28,9 @@ def export(
     formats: Annotated[
         str | None, typer.Option("--format", metavar="A,B", help="Some of safetensors,onnx,torch; default: all.")
     ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Also model_raw.onnx: raw inputs in, class names or values out.")
+    ] = False,
     plugins: Annotated[
         Path | None, typer.Option(help="Folder of plug-ins; default: where they were when the run began.")
     ] = None,
@@ -51,6 +54,7 @@ def export(
         where=where,
         pareto=pareto,
         formats=formats,
+        raw=raw,
         plugins=plugins,
         licence=licence,
     )

@@ -25,6 +25,9 @@ def train(
     formats: Annotated[
         str | None, typer.Option("--format", metavar="A,B", help="Some of safetensors,onnx,torch; default: all.")
     ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Also model_raw.onnx: raw inputs in, class names or values out.")
+    ] = False,
     plugins: Annotated[Path | None, typer.Option(help="Folder of plug-ins, where space or evaluator is one.")] = None,
     licence: Annotated[str, typer.Option(help="Of the weights, for the model card.")] = "not stated",
 ) -> None:
@@ -45,6 +48,7 @@ def train(
             epochs=epochs,
             device=device,
             formats=formats,
+            raw=raw,
             plugins=plugins,
             licence=licence,
             progress=progress,

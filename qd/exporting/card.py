@@ -15,6 +15,9 @@ from ..analysis.lineage import Ancestor
 from ..wording import tested
 from .architecture import Architecture
 from .formats import OPSET
+from .raw_inputs import describe_inputs
+from .raw_onnx import FILE
+from .raw_onnx import NAME as RAW
 
 ANCESTORS_SHOWN = 12
 OUTPUTS = {"Classes": ", a score for each class", "Values": "", "NextToken": ", a score for each token"}
@@ -49,6 +52,7 @@ def model_card(
         "## Metrics\n\n" + _metrics(units, metrics),
         *(["## Modules\n\n![The network's modules](diagram.svg)"] if drawn else []),
         *(["## Lineage\n\n" + _lineage(ancestors)] if ancestors else []),
+        *(["## Raw inputs\n\n" + _raw_inputs(architecture, data)] if architecture.task else []),
         "## How to load it\n\n" + _loading(architecture),
     ]
     return "\n\n".join(parts) + "\n"
@@ -62,6 +66,8 @@ def _facts(architecture: Architecture, data: TaskData | None, licence: str) -> s
         rows["input"] = f"{numbers}, (batch, {', '.join(map(str, task.input_shape))}), preprocessed"
         rows["output"] = f"(batch, {', '.join(map(str, task.output_shape))})" + OUTPUTS[type(task.output).__name__]
     rows["data"] = f"{data.name}; licence: {data.licence}" if data else "unknown: the evaluator does not say"
+    if data is not None and data.split:
+        rows["split"] = data.split
     if data is not None and data.class_names:
         rows["classes"] = ", ".join(data.class_names)
     rows["budget"] = _inline(architecture.evaluator)
@@ -133,27 +139,60 @@ def _lineage(ancestors: Sequence[Ancestor]) -> str:
     )
 
 
+def _raw_inputs(architecture: Architecture, data: TaskData | None) -> str:
+    if data is None or data.preprocessing is None:
+        return "The evaluator does not say; they go in as they are."
+    assert architecture.task is not None
+    plain = data.preprocessing.plain()
+    text = describe_inputs(plain, Task.from_plain(architecture.task).input_shape)
+    if plain["outputs"]:
+        scaling = plain["outputs"]
+        spread = ", ".join(f"{mean:.4g} ± {scale:.3g}" for mean, scale in zip(*scaling.values(), strict=True))
+        text += f"\n\nValues are {spread}, learnt as (value - mean) / scale; `load.py` gives them in their own units."
+    return text
+
+
 def _loading(architecture: Architecture) -> str:
     if not architecture.task:
         return "It was evaluated without a network of torch: `architecture.json` holds the genotype."
     ways = []
+    if RAW in architecture.formats:
+        ways.append((f"onnxruntime and numpy alone, {FILE}", _raw_code(architecture.formats[RAW])))
     if "onnx" in architecture.formats:
-        ways.append(
-            ("onnxruntime and numpy alone", "from load import with_onnxruntime\n\nscores = with_onnxruntime()(raw)")
-        )
+        ways.append(("onnxruntime and numpy alone", "from load import predict\n\nanswers = predict(raw)"))
     if "torch" in architecture.formats:
-        ways.append(("torch alone", "from load import with_torch\n\nscores = with_torch()(raw)"))
+        ways.append(("torch alone", "from load import predict, with_torch\n\nanswers = predict(raw, with_torch())"))
     if "safetensors" in architecture.formats:
         plugin = ", plugins=...)  # the folder of its space" if architecture.is_plugin else ")"
         ways.append(("`qd`, for training it further", f'import qd\n\nnetwork = qd.load("this folder"{plugin}'))
     text = "\n\n".join(f"With {what}:\n\n```python\n{code}\n```" for what, code in ways)
     files = [
-        "`load.py` (in this folder) takes raw inputs, as the data set has them, and applies `preprocessing.json`."
+        "`load.py` (in this folder) takes raw inputs, as the data set has them, and applies `preprocessing.json`;"
+        " `predict` gives names of classes, or values in their own units, and `with_onnxruntime()(raw)` all scores."
         " `labels.json` names the outputs."
     ]
     if "onnx" in architecture.formats:
-        files.append(f"`model.onnx` has opset {OPSET} and a dynamic batch axis.")
+        files.append(f"`model.onnx` has opset {OPSET} and a dynamic batch axis; it takes preprocessed inputs.")
     return text + "\n\n" + " ".join(files)
+
+
+def _raw_code(details: Mapping[str, Any]) -> str:
+    """How the file of raw inputs is used, with one row of it."""
+    lines = []
+    for name, one in details["inputs"].items():
+        shape = one["shape"][1:]
+        if one["type"] == "string":
+            value = 'np.array([[""]], object)'
+        else:
+            numpy_type = {"float": "float32"}.get(one["type"], one["type"])
+            value = f"np.zeros((1, {', '.join(map(str, shape))}), np.{numpy_type})"
+        lines.append(f"    {json.dumps(name, ensure_ascii=False)}: {value},")
+    return (
+        "import numpy as np\nimport onnxruntime\n\n"
+        f'session = onnxruntime.InferenceSession("{FILE}")\n'
+        + "\n".join(["raw = {", *lines, "}"])
+        + f"\n{', '.join(details['outputs'])}{',' if len(details['outputs']) == 1 else ''} = session.run(None, raw)"
+    )
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

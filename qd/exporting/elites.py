@@ -23,7 +23,7 @@ from ..search.problem import Problem
 from ..space_hooks import module_graph_or_none
 from ..wording import tested
 from .architecture import Architecture
-from .folder import LICENCE, Export, appearing, check_formats, check_free, give_weights
+from .folder import LICENCE, Export, appearing, check_formats, check_free, check_raw_is_possible, give_weights
 from .formats import FORMATS
 from .weights import can_build, kept_weights, weights_again
 
@@ -40,6 +40,7 @@ def export(
     where: str | None = None,
     pareto: str | None = None,
     formats: str | None = None,
+    raw: bool = False,
     plugins: Path | str | None = None,
     licence: str = LICENCE,
 ) -> list[int]:
@@ -57,6 +58,8 @@ def export(
         pareto: metrics, such as "val_accuracy,macs": the elites that no other elite beats in all of them.
         formats: some of "safetensors,onnx,torch"; default: all, or weights alone where the evaluator trains no network
             of torch.
+        raw: whether one more file, model_raw.onnx, takes raw inputs and gives class names, or values in units of the
+            data.
         plugins: where dotted paths are looked up; default: where they were when the run began.
         licence: of the weights, for the model card.
 
@@ -72,6 +75,7 @@ def export(
     selection = Selection(best=best, id=id, cell=cell, where=where, pareto=pareto)
     to = Path(to)
     names = None if formats is None else check_formats(formats)
+    check_raw_is_possible(raw, names)
     run = open_run(folder, plugins=plugins)
     check_free(to)
     ids = choose(run, selection)
@@ -81,8 +85,8 @@ def export(
             place = temporary if selection.is_one else temporary / str(candidate)
             place.mkdir(exist_ok=True)
             one = collector.collect(candidate)
-            parity = one.write(place, names or list(FORMATS))
-            if one.network is None and names is not None:
+            parity = one.write(place, names or list(FORMATS), raw)
+            if one.network is None and (names is not None or raw):
                 raise UsageError(f"{run.folder.path}: its evaluator has no task, so there is no network to write")
             for remark in one.remarks:
                 logger.info(f"{candidate}: {remark}")

@@ -27,6 +27,8 @@ from .card import model_card
 from .formats import FORMATS, as_function
 from .load import WEIGHTS, take_weights
 from .parity import Parity, Reference
+from .raw_onnx import NAME as RAW
+from .raw_onnx import check_raw, compare_raw, write_raw
 
 LICENCE = "not stated"
 
@@ -67,27 +69,31 @@ class Export:
     plugins: Path | None = None
     licence: str = LICENCE
 
-    def write(self, folder: Path, formats: Sequence[str]) -> Parity | None:
+    def write(self, folder: Path, formats: Sequence[str], raw: bool = False) -> Parity | None:
         """Fill an empty folder, and check what was written.
 
         Args:
             folder: is there.
             formats: names of `FORMATS`; without a network only weights are written.
+            raw: whether one more ONNX file takes raw inputs; "onnx" is among the formats then.
 
         Returns:
             What was compared; None without a network.
 
         Raises:
+            UsageError: nothing is known of raw inputs, or they cannot be put into a file.
             QdError: a format cannot hold this network, or computes something else.
         """
         parity = None
         if self.network is not None:
+            if raw:
+                check_raw(self.architecture.network_task(str(folder)), self.data)
             self.architecture = replace(
                 self.architecture, formats={name: dict(FORMATS[name].details) for name in formats}
             )
             _write_json(folder / FILE, asdict(self.architecture))
             self._write_inputs(folder)
-            parity = self._write_network(folder, formats)
+            parity = self._write_network(folder, formats, raw)
         else:
             _write_json(folder / FILE, asdict(self.architecture))
             if self.weights:
@@ -120,7 +126,7 @@ class Export:
         _write_json(folder / "labels.json", list(self.data.class_names) if self.data else [])
         shutil.copyfile(standalone.__file__, folder / "load.py")
 
-    def _write_network(self, folder: Path, formats: Sequence[str]) -> Parity:
+    def _write_network(self, folder: Path, formats: Sequence[str], raw: bool) -> Parity:
         import torch
 
         from ..training.inputs import draw_inputs
@@ -134,6 +140,12 @@ class Export:
             deployed = self.deployed if form.fixed and self.deployed is not None else self.network
             form.write(deployed, example, folder)
             reference.compare(name, form.read(folder, self.plugins))
+        if raw:
+            assert self.data is not None
+            known = {**self.architecture.formats, RAW: write_raw(folder, task, self.data)}
+            self.architecture = replace(self.architecture, formats=known)
+            _write_json(folder / FILE, asdict(self.architecture))
+            reference.parity.differences[RAW] = compare_raw(folder, self.data, task, reference.outputs)
         return reference.parity
 
     def _compare_with_log(self, parity: Parity) -> None:
@@ -158,6 +170,12 @@ def check_formats(text: str) -> list[str]:
     if not names:
         raise UsageError(f"`formats`: expected some of {', '.join(FORMATS)}")
     return names
+
+
+def check_raw_is_possible(raw: bool, names: Sequence[str] | None) -> None:
+    """Refuse a file of raw inputs without the one that it is made from."""
+    if raw and names is not None and "onnx" not in names:
+        raise UsageError(f"`raw` is made from the ONNX file, and `formats` has {', '.join(names)}; add onnx to it")
 
 
 def check_free(to: Path) -> None:

@@ -58,23 +58,23 @@ class Reference:
         else:
             self._inputs, self._targets = data.examples("validation")
         self._data = data
-        self._outputs = outputs_of(network, self._inputs)
+        self.outputs = outputs_of(network, self._inputs)
         first = self._inputs[:INPUTS]
         self.parity = Parity(len(first), data is not None)
         if data is not None:
             self.parity.validation_examples = len(self._inputs)
-            self.parity.scores = dict(self._scores(self._outputs))
+            self.parity.scores = dict(self._scores(self.outputs))
 
     def compare(self, name: str, network: Network) -> None:
         """Raise `QdError` where a format's network answers otherwise."""
         single = network(self._inputs[:1])
         outputs = outputs_of(network, self._inputs)
-        if outputs.shape != self._outputs.shape or single.shape != self._outputs[:1].shape:
-            raise QdError(f"{name}: expected outputs of shape {self._outputs.shape}, got {outputs.shape}")
+        if outputs.shape != self.outputs.shape or single.shape != self.outputs[:1].shape:
+            raise QdError(f"{name}: expected outputs of shape {self.outputs.shape}, got {outputs.shape}")
         first = slice(0, INPUTS)
-        difference = float(np.abs(outputs[first] - self._outputs[first]).max())
-        difference = max(difference, float(np.abs(single - self._outputs[:1]).max()))
-        size = max(1.0, float(np.abs(self._outputs[first]).max()))
+        difference = float(np.abs(outputs[first] - self.outputs[first]).max())
+        difference = max(difference, float(np.abs(single - self.outputs[:1]).max()))
+        size = max(1.0, float(np.abs(self.outputs[first]).max()))
         self.parity.differences[name] = difference
         if not difference <= TOLERANCE * size:
             raise QdError(

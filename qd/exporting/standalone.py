@@ -4,7 +4,9 @@
 
     network = with_onnxruntime()
     scores = network(raw)  # raw: (batch, *input_shape), as the data set has it; preprocessing is applied here
+    names = predict(raw, network)  # of classes; of values these, in the units of the data
 
+Of a table, raw is a list of rows {column: value}, or {column: list of values}, a data frame among them.
 `python load.py` says which of the ways work on this machine.
 """
 
@@ -35,6 +37,8 @@ def prepare(raw):
         return np.nan_to_num((np.float32(raw) - np.float32(how["mean"])) / np.float32(how["scale"]))
     if how["kind"] == "text":
         return _encode(raw, how)
+    if how["kind"] == "table":
+        return _table(raw, how)
     raise ValueError(f"preprocessing.json: this file knows no preprocessing of kind {how['kind']!r}")
 
 
@@ -74,12 +78,28 @@ def labels():
     return _read("labels.json")
 
 
+def predict(raw, network=None):
+    """The class of each raw input, a list of names; or its values, (batch, values), in the units of the data.
+
+    `network` is what one of the ways below gave; without it, onnxruntime is tried and then torch. Needs numpy.
+    """
+    kind = _read("architecture.json", ("task",))["task"]["output"]["kind"]
+    if kind == "next_token":
+        raise ValueError("this network scores tokens that may follow: use with_onnxruntime() or with_torch()")
+    outputs = (network or _first_way())(raw)
+    if kind == "values":
+        return outputs
+    names = labels()
+    return [names[number] if names else str(number) for number in outputs.argmax(1)]
+
+
 def with_onnxruntime():
     """Needs onnxruntime and numpy: a function from an array of raw inputs to an array of outputs."""
+    import numpy as np
     import onnxruntime
 
     session = onnxruntime.InferenceSession(_file("model.onnx"), providers=["CPUExecutionProvider"])
-    return lambda raw: finish(session.run(None, {"input": prepare(raw)})[0])
+    return lambda raw: finish(np.asarray(session.run(None, {"input": prepare(raw)})[0]))
 
 
 def with_torch():
@@ -100,6 +120,75 @@ def with_qd(plugins=None):
     from qd import load
 
     return load(FOLDER, plugins)
+
+
+def _first_way():
+    try:
+        return with_onnxruntime()
+    except (ImportError, FileNotFoundError):
+        return with_torch()
+
+
+def _table(raw, how):
+    """Rows of a table as numbers: each column's side by side, in the order of `columns`."""
+    import numpy as np
+
+    names = [column["name"] for column in how["columns"]]
+    if not hasattr(raw, "keys"):
+        rows = list(raw)
+        for place, row in enumerate(rows):
+            if left := [name for name in names if name not in row]:
+                raise ValueError(f"row {place}: expected a value of {', '.join(left)} (None where it is missing)")
+        raw = {name: [row[name] for row in rows] for name in names}
+    if left := [name for name in names if name not in raw]:
+        raise ValueError(f"expected columns {', '.join(names)}; {', '.join(left)} are not there")
+    if flat := [name for name in names if isinstance(raw[name], str) or not hasattr(raw[name], "__len__")]:
+        raise ValueError(f"{flat[0]}: expected a list of values, got {raw[flat[0]]!r}; give one row as [{{...}}]")
+    numbers = {float(text) for text in how["missing"] if _is_number(text)}
+    parts = []
+    for column in how["columns"]:
+        texts = [_text(value) for value in raw[column["name"]]]
+        gone = [text in how["missing"] or (_is_number(text) and float(text) in numbers) for text in texts]
+        texts = ["" if none else text for text, none in zip(texts, gone, strict=True)]
+        apply = _number_column if column["kind"] == "number" else _category_column
+        parts.append(apply(texts, column))
+    return np.concatenate(parts, 1).astype(np.float32)
+
+
+def _number_column(texts, column):
+    import numpy as np
+
+    if odd := [text for text in texts if text and not _is_number(text)]:
+        raise ValueError(f"{column['name']}: expected numbers, got {odd[0]!r}")
+    found = np.array([float(text or "nan") for text in texts], float)
+    missing = np.isnan(found)
+    scaled = (np.where(missing, column["median"], found) - column["mean"]) / column["scale"]
+    return np.stack([scaled, missing] if column["indicator"] else [scaled], 1)
+
+
+def _category_column(texts, column):
+    import numpy as np
+
+    size = len(column["categories"]) + column["missing"] + column["other"]
+    other = size - 1 if column["other"] else -1
+    places = {"": len(column["categories"]) if column["missing"] else other}
+    places.update((text, place) for place, text in enumerate(column["categories"]))
+    return np.array([places.get(text, other) for text in texts], int)[:, None] == np.arange(size)
+
+
+def _text(value):
+    """A value as the name of a category; whole numbers are written without a point. None is a missing one."""
+    if hasattr(value, "is_integer") and not isinstance(value, int) and value.is_integer():
+        value = int(value)
+    return "" if value is None or (isinstance(value, float) and value != value) else str(value).strip()
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _file(name):

@@ -22,9 +22,10 @@ from ..runs.launch import interruptible
 from ..space_hooks import module_graph_or_none
 from ..wording import tested
 from .architecture import FILE, Architecture
-from .folder import LICENCE, Export, appearing, check_formats, check_free
+from .folder import LICENCE, Export, appearing, check_formats, check_free, check_raw_is_possible
 from .formats import FORMATS, as_function
 from .parity import outputs_of
+from .raw_onnx import check_raw
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ def train(
     epochs: int | None = None,
     device: str = "auto",
     formats: str | None = None,
+    raw: bool = False,
     plugins: Path | str | None = None,
     licence: str = LICENCE,
     progress: Progress = lambda done, of, more: None,
@@ -60,6 +62,7 @@ def train(
         epochs: default: ten times as many as in the search.
         device: "auto", "cpu", "cuda", ...
         formats: as of `export`.
+        raw: as of `export`.
         plugins: where dotted paths are looked up.
         licence: of the weights, for the model card.
         progress: called after every epoch.
@@ -79,6 +82,7 @@ def train(
 
     source, to = Path(source), Path(to).absolute()  # a plug-in may change the working directory
     names = list(FORMATS) if formats is None else check_formats(formats)
+    check_raw_is_possible(raw, names)
     architecture, folder, ancestors = _find(source, id, plugins)
     checkpoint = to.with_name(f"{to.name}.training") / CHECKPOINT
     if checkpoint.exists() and _was_made(to, architecture):  # killed between its last two steps
@@ -97,6 +101,8 @@ def train(
         options.check_task(task)
     except ValueError as error:
         raise UsageError(f"evaluator: {error}") from error
+    if raw:
+        check_raw(task, data)
     network = architecture.build(space, str(source)).to(place)
     examples = data.examples("train")
     identity = {
@@ -156,7 +162,7 @@ def train(
         deployed=space.deployed(network),
     )
     with appearing(to) as temporary:
-        one.write(temporary, names)
+        one.write(temporary, names, raw)
     shutil.rmtree(checkpoint.parent)
     return test_scores
 

@@ -131,7 +131,7 @@ class TablePreprocessing(Preprocessing):
         return {"columns": [column.plain() for column in self.columns], "missing": list(self.missing)}
 
     def named(self, raw: np.ndarray) -> dict[str, np.ndarray]:
-        """Raw inputs as the source has them: {column: (N,) float32, or object array of text}; "" is missing."""
+        """{column: (N,) float32, NaN where it is missing, or an object array of text, "" where it is missing}."""
         found = {}
         for index, column in enumerate(self.columns):
             values = raw[:, index]
