@@ -28,7 +28,12 @@ from qd.exporting.raw_onnx import check_raw, compare_raw, write_raw
 from search_spaces import Task
 from search_spaces.task import Classes, Image, NextToken, Series, Tokens, Values
 
-SMALL = {"width": 16, "activation": "relu", "layers": [{"kind": "moe", "experts": [8, 8], "top_k": 1, "residual": True}]}
+LAYER = {"kind": "moe", "experts": [8, 8], "top_k": 1, "residual": True}
+SMALL = {"width": 16, "activation": "relu", "layers": [LAYER]}
+    "width": 16,
+    "activation": "relu",
+    "layers": [{"kind": "moe", "experts": [8, 8], "top_k": 1, "residual": True}],
+}
 COLUMNS = ("age", "value", "city")
 ALONE = """
 import importlib.abc, json, sys
