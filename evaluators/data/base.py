@@ -149,7 +149,10 @@ class DataSet(ABC):
         sizes = [len(self.splits().part(part)) for part in Part]
         everything = _read(self)
         given = everything.parts is not None and bool((everything.parts != FREE).any())
-        return self.split.in_words(sizes, given, self.stratified and everything.targets.ndim == 1)
+        usual = self.usual_split
+        return self.split.in_words(
+            sizes, given, "random" if usual == "stratified" and everything.targets.ndim > 1 else usual
+        )
 
     def preprocessing(self) -> Preprocessing:
         """Fitted to the training examples alone, once for equal data sets of one process."""

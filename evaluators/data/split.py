@@ -79,16 +79,16 @@ class Split:
                 f" {self.by or 'not said'}; it goes with group, time or column"
             )
 
-    def in_words(self, sizes: Sequence[int], given: bool, stratified: bool) -> str:
+    def in_words(self, sizes: Sequence[int], given: bool, usual: Usual) -> str:
         """One sentence without a full stop.
 
         Args:
             sizes: of training, validation and test.
             given: whether the source says the part of some examples.
-            stratified: whether classes are spread evenly where this does not say.
+            usual: how, where this does not say.
         """
-        by = self.by or ("stratified" if stratified else "random")
-        how = WORDS[by].format(self.column)
+        by = self.by or usual
+        how = WORDS[by].format(self.column or f"{by}s of the data set")
         if given and by != "column":
             how += " where the data set does not say"
         train, validation, test = sizes
@@ -98,7 +98,7 @@ class Split:
 WORDS = {
     "random": "at random",
     "stratified": "at random, each class by itself",
-    "group": "at random, what has one value of {} together",
+    "group": "at random, what is equal in {} together",
     "time": "by {}, the latest for the test and those before them for validation",
     "column": "as {} says",
 }

@@ -30,10 +30,6 @@ from search_spaces.task import Classes, Image, NextToken, Series, Tokens, Values
 
 LAYER = {"kind": "moe", "experts": [8, 8], "top_k": 1, "residual": True}
 SMALL = {"width": 16, "activation": "relu", "layers": [LAYER]}
-    "width": 16,
-    "activation": "relu",
-    "layers": [{"kind": "moe", "experts": [8, 8], "top_k": 1, "residual": True}],
-}
 COLUMNS = ("age", "value", "city")
 ALONE = """
 import importlib.abc, json, sys
