@@ -96,7 +96,7 @@ def _lines(found: Inspection) -> list[tuple[str, str]]:
         scores = ", ".join(f"{name} {number(value)}" for name, value in one.scores.items())
         lines.append(("baseline", f"{one.name}: {scores} (fitted to {one.rows:,} examples)"))
     if (epoch := found.epoch) is not None:
-        part = "" if epoch.measured == 1 else f", told from {epoch.measured:.0%} of it"
+        part = "" if epoch.measured >= 1 else f", told from {epoch.measured:.0%} of it"
         alone, together = (f"{value:.2g} s" for value in (epoch.seconds, epoch.together))
         lines.append(
             (

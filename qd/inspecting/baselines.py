@@ -52,7 +52,7 @@ def baselines(data: DataSet, score: Score) -> list[Baseline]:
     """
     splits, output = data.splits(), data.task.output
     if isinstance(output, NextToken):
-        return _of_tokens(splits.train.targets, splits.validation, data)
+        return _of_tokens(data)
     width = math.prod(data.task.input_shape) if not isinstance(data.task.input, Tokens) else data.task.input.steps
     classes = output.count if isinstance(output, Classes) else 1
     rows = max(FEWEST_ROWS, min(MOST_ROWS, int(MOST_WORK / (width * classes))))
@@ -123,12 +123,12 @@ def _ridge(inputs: Any, values: np.ndarray, asked: Any) -> np.ndarray:
     return np.asarray(model.predict(asked)).reshape(asked.shape[0], -1)
 
 
-def _of_tokens(targets: np.ndarray, asked: Examples, data: DataSet) -> list[Baseline]:
+def _of_tokens(data: DataSet) -> list[Baseline]:
     """Bits of the next token by the shares of all tokens, and by those behind the token before (smoothed by them)."""
     assert isinstance(data.task.output, NextToken)
-    size = data.task.output.vocabulary
-    before = np.asarray(data.preprocessing().apply(data.splits().train.inputs[:])).ravel()
-    after, wanted = targets.ravel(), asked.targets.ravel()
+    size, train, asked = data.task.output.vocabulary, data.splits().train, data.splits().validation
+    before = np.asarray(data.preprocessing().apply(train.inputs[:])).ravel()
+    after, wanted = data.targets(train).ravel(), data.targets(asked).ravel()
     counts = np.bincount(after, minlength=size)
     shares = (counts + 1 / size) / (counts.sum() + 1)
     single = {
@@ -149,5 +149,5 @@ def _of_tokens(targets: np.ndarray, asked: Examples, data: DataSet) -> list[Base
         "val_bits_per_token": float(-np.log2(chances).mean()),
         "val_accuracy": float((likeliest[context] == wanted).mean()),
     }
-    rows = len(targets)
+    rows = len(train)
     return [Baseline("shares of tokens (unigram)", single, rows), Baseline("token before (bigram)", double, rows)]

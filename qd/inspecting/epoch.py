@@ -15,12 +15,14 @@ from ..candidates import Candidates, Status
 from ..executors.base import evaluate
 from ..training import TrainingOptions, build_seeded
 
-TOGETHER = 16
+TOGETHER = 8
 """Random networks that are timed together; the one of middling size is timed alone."""
 TRIES = 200
 LONGEST = 20.0
 """Seconds; where an epoch seems to take longer, a part of it is timed."""
 FIRST_STEPS = 5
+LEAST_STEPS = 25
+"""Where an epoch has fewer, several epochs are timed: the first of them is not like the others."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Epoch:
     Args:
         seconds: of training one network alone.
         together: seconds of each network where `TOGETHER` of them are trained at once, as a search does.
-        measured: the share of the epoch that was timed, in (0, 1].
+        measured: how much was timed, in epochs.
         parameters: of the network.
         genotype: of the network.
     """
@@ -82,7 +84,8 @@ def epoch(space: SearchSpace, evaluator: Evaluator, examples: int) -> Epoch | No
     first = _seconds(evaluator, [genotype], options, few)
     if first is None:
         return None
-    share = min(1.0, LONGEST * few / max(first, 1e-9))
+    wanted = min(max(1.0, LEAST_STEPS / steps), float(options.epochs))
+    share = min(wanted, LONGEST * few / max(first, 1e-9))
     alone = _seconds(evaluator, [genotype], options, share)
     together = _seconds(evaluator, several, options, share)
     if alone is None or together is None:
@@ -93,7 +96,7 @@ def epoch(space: SearchSpace, evaluator: Evaluator, examples: int) -> Epoch | No
 def _seconds(
     evaluator: Evaluator, genotypes: Sequence[Genotype], options: TrainingOptions, share: float
 ) -> float | None:
-    """Seconds of training each network for a share of one epoch, their mean; None where it fails."""
+    """Seconds of training each network for so many epochs, their mean; None where it fails."""
     ids = np.arange(len(genotypes), dtype=np.int64)
     fidelity = share / options.epochs
     found = evaluate(evaluator, Candidates(ids, ids, ids, 0, list(genotypes), fidelity))

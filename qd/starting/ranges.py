@@ -26,7 +26,7 @@ from ..training.device import pin_threads
 
 Goal = Literal["size", "speed", "specialisation"]
 GOALS: tuple[str, ...] = get_args(Goal)
-DRAWN = 36
+DRAWN = 24
 """Random networks."""
 EXAMPLES = 64
 """Validation examples that each of them is shown."""

@@ -91,7 +91,7 @@ def _relative(keys: Mapping[str, Any], out: Path) -> dict[str, Any]:
     for name, value in keys.items():
         if isinstance(value, str) and registry.takes_path("data", str(keys["kind"]), name):
             place = Path(os.path.realpath(value))
-            found[name] = str(place.relative_to(home)) if place.is_relative_to(home) else value
+            found[name] = str(place.relative_to(home) if place.is_relative_to(home) else place)
     return found
 
 
