@@ -62,6 +62,11 @@ def test_a_recipe_runs(
     assert len(run.archive) > 1
 
 
+def test_a_data_set_takes_under_forty_lines() -> None:
+    [plug_in] = [text for name, text in FILE.findall(RECIPES["data set"]) if name == "springs.py"]
+    assert len(plug_in.splitlines()) < 40
+
+
 def test_the_command_says_what_its_recipe_promises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qd_command: Callable[..., Any], finished: Path
 ) -> None:
