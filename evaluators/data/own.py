@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +24,8 @@ from .split import FREE, PART_WORDS, Part, Split
 logger = logging.getLogger(__name__)
 
 FITTED = 100_000
-"""Examples that the preprocessing is fitted to, at most; where there are more, every so-manieth."""
+NUMBERS = 2**26
+"""Examples, and numbers in them, that the preprocessing is fitted to, at most; of more, every so-manieth example."""
 
 
 class Found(NamedTuple):
@@ -104,7 +106,7 @@ def standardised(inputs: Inputs, channels: int, outputs: Scaling | None = None) 
         channels: the axis of the channels or features.
         outputs: of values.
     """
-    step = max(1, len(inputs) // FITTED)
+    step = max(1, len(inputs) // FITTED, math.prod(inputs.shape) // NUMBERS)
     counts, sums, squares, origin = 0, 0.0, 0.0, None
     for block in blocks(inputs, step):
         flat = np.moveaxis(block, channels, -1).reshape(-1, block.shape[channels]).astype(np.float64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -44,17 +45,43 @@ class StoredRows:
         return self.size[0] if self.rows is None else len(self.rows)
 
     def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
-        """Read rows: (m, ...), a copy."""
-        chosen = rows if self.rows is None else self.rows[rows]
-        # mapped anew each time: pages of a mapping that is kept count as memory of this process once they were read
-        whole = np.memmap(self.path, self.dtype, "r", self.offset, self.size)
-        found = np.array(whole[chosen])
+        """Read rows: (m, ...), a copy.
+
+        They are read and not mapped: of a mapping, pages around each row would count as memory of this process, and
+        a file that somebody cuts off would end it.
+
+        Args:
+            rows: a slice, or (m,) whole numbers of at least 0.
+
+        Raises:
+            ValueError: the file has become shorter.
+        """
+        if self.rows is not None:
+            chosen = self.rows[rows]
+        else:
+            chosen = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else rows
+        width = math.prod(self.size[1:]) * self.dtype.itemsize
+        content = np.empty((len(chosen), width), np.uint8)
+        starts = np.flatnonzero(np.diff(chosen, prepend=-2) != 1)  # of rows that follow one another in the file
+        with self.path.open("rb", buffering=0) as file:
+            for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(chosen)], strict=True):
+                file.seek(self.offset + int(chosen[start]) * width)
+                _fill(file, content[start:end].reshape(-1).data, self.path)
+        found = content.view(self.dtype).reshape(len(chosen), *self.size[1:])
         return found if self.axes is None else np.ascontiguousarray(found.transpose(self.axes))
 
     def take(self, rows: np.ndarray) -> StoredRows:
         """Some of the rows, which are not read."""
         chosen = rows if self.rows is None else self.rows[rows]
         return replace(self, rows=chosen)
+
+
+def _fill(file: FileIO, wanted: memoryview, path: Path) -> None:
+    while wanted:
+        read = file.readinto(wanted)
+        if not read:
+            raise ValueError(f"data: {path}: the file has become shorter since it was looked at")
+        wanted = wanted[read:]
 
 
 Inputs = np.ndarray | StoredRows

@@ -129,6 +129,22 @@ def test_arrays_say_parts_groups_and_times(tmp_path: Path):
     )
 
 
+def test_stored_rows_are_read_as_they_are_asked_for(tmp_path: Path):
+    (tmp_path / "rows").write_bytes(b"head" + NUMBERS.tobytes())
+    stored = StoredRows(tmp_path / "rows", 4, NUMBERS.dtype, NUMBERS.shape)
+    some = stored.take(np.array([5, 6, 7, 1, 59]))
+    assert some.shape == (5, 4) and some.nbytes == 80
+    np.testing.assert_array_equal(some[1:4], NUMBERS[[6, 7, 1]])
+    np.testing.assert_array_equal(stored[10::7], NUMBERS[10::7])
+    np.testing.assert_array_equal(some.take(np.array([4, 0]))[:], NUMBERS[[59, 5]])
+    assert stored[np.empty(0, np.int64)].shape == (0, 4)
+    turned = StoredRows(tmp_path / "rows", 4, NUMBERS.dtype, (20, 3, 4), axes=(0, 2, 1))
+    np.testing.assert_array_equal(turned[2:4], NUMBERS.reshape(20, 3, 4)[2:4].transpose(0, 2, 1))
+    (tmp_path / "rows").write_bytes(b"head" + NUMBERS[:30].tobytes())
+    with pytest.raises(ValueError, match="the file has become shorter"):
+        stored[20:40]
+
+
 def hostile(folder: Path) -> Path:
     class Evil:
         def __reduce__(self):
