@@ -34,6 +34,7 @@ from search_spaces.conv_blocks import ConvBlocks
 from search_spaces.grouped_mlp import GroupedMLP
 from search_spaces.sparse_moe import SparseMoE
 
+from .examples import BreastCancer, Sines
 from .figures import Figure
 
 ROUNDS = 4
@@ -44,7 +45,10 @@ ACCURACY_CANDIDATES = 100
 
 @dataclass(frozen=True)
 class Mix:
-    """A space on a data set, and what is to be reached: (c) / (a), and the share of the peak."""
+    """A space on a data set, and what is to be reached: (c) / (a), and the share of the peak.
+
+    "table" is `sparse_moe` on vectors, "series" `grouped_mlp` on series; the others are named by their space.
+    """
 
     name: str
     space: SearchSpace
@@ -53,16 +57,18 @@ class Mix:
     share: float | None
 
 
-def figures() -> list[Figure]:
-    """Figures of all mixes."""
+def figures(names: Sequence[str] = ()) -> list[Figure]:
+    """Figures of the mixes of these names; of all where there are none."""
     pin_threads()
     mixes = [
         Mix("grouped_mlp", GroupedMLP(), Supervised(training=TrainingOptions(epochs=10, batch_size=50)), 8, 0.25),
         Mix("sparse_moe", SparseMoE(), _fashion(epochs=2, batch_size=128, learning_rate=0.006), 4, 0.25),
         Mix("conv_blocks", ConvBlocks(), _fashion(epochs=1, batch_size=128, learning_rate=0.003), 2, None),
+        Mix("table", SparseMoE(), Supervised(BreastCancer(), TrainingOptions(epochs=20, batch_size=32)), 4, None),
+        Mix("series", GroupedMLP(), Supervised(Sines(), TrainingOptions(epochs=8, batch_size=64)), 8, None),
     ]
     found: list[Figure] = []
-    for mix in mixes:
+    for mix in [mix for mix in mixes if not names or mix.name in names]:
         found += (measured := _measure(mix))
         print(*measured, sep="\n", file=sys.stderr, flush=True)  # it takes a quarter of an hour: say what there is
     return found
