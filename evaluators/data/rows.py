@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from io import FileIO
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ class StoredRows:
         content = np.empty((len(chosen), width), np.uint8)
         starts = np.flatnonzero(np.diff(chosen, prepend=-2) != 1)  # of rows that follow one another in the file
         with self.path.open("rb", buffering=0) as file:
-            for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(chosen)], strict=True):
+            for start, end in pairwise([*starts.tolist(), len(chosen)]):
                 file.seek(self.offset + int(chosen[start]) * width)
                 _fill(file, content[start:end].reshape(-1).data, self.path)
         found = content.view(self.dtype).reshape(len(chosen), *self.size[1:])
