@@ -217,7 +217,11 @@ def go_on(
             with before.decoding():  # before anything is touched: no search can go on from what is damaged
                 rest = interrupted(before) if before.accepted_only else unfinished(before, told=learns)
                 elites = before.fold(parts.archive).elites
-                elites.set_genotypes(parts.space.genes.column(elites.genotypes(np.arange(len(elites)))))
+                archived = elites.genotypes(np.arange(len(elites)))
+                for genotypes in (archived, *rest.genotypes):
+                    if len(genotypes):
+                        parts.space.genes.accept(genotypes)
+                elites.set_genotypes(parts.space.genes.column(archived))
                 suspects = Suspects.after(last_session(before), rest.first_batch, config.search.order == "id")
                 search = _make_search(parts, used, log, before.folder, rest, suspects)
             before.folder.complete(config.dump(), environment.describe(before.folder.place))

@@ -100,6 +100,8 @@ class _Work:
         asked = {(row.candidate, row.repeat): (row, told) for *values, told in rows for row in [EvaluationRow(*values)]}
         self.chunk, self.seed = run.config.search.chunk, run.config.search.seed
         self.genotypes = run.genotypes(chosen)
+        with run.decoding():
+            genes.accept(list(self.genotypes.values()))
         self.tell = run.query("SELECT COALESCE(MAX(id), 0) FROM tells")[0][0]
         self.new: list[EvaluationRow] = []
         self.rows: list[EvaluationRow] = []

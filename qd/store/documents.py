@@ -1,0 +1,120 @@
+"""What the JSON in a log's columns is: whoever reads it out of a log may take it for that.
+
+Of genotypes the space's genes say what they may be (`Gene.accept`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field, FiniteFloat, TypeAdapter, ValidationError
+
+from ..errors import shown
+
+Whole = Annotated[int, Field(ge=0, lt=1 << 53)]
+Id = Annotated[int, Field(ge=1, lt=1 << 53)]
+Size = Annotated[int, Field(ge=1, lt=1 << 31)]
+Share = Annotated[tuple[str, Whole], BeforeValidator(lambda pair: tuple(pair) if isinstance(pair, list) else pair)]
+"""A name, and how many rows are of it."""
+
+
+class _Archive(BaseModel):
+    fixed: bool
+    cells: Whole
+    recorded: dict[str, Any]
+
+
+class _Task(BaseModel):
+    input_shape: list[Size]
+    outputs: Size
+    loss: str
+
+
+class _Contents(BaseModel):
+    space: dict[str, Any]
+    evaluator: dict[str, Any]
+
+
+class _Process(BaseModel):
+    pid: Whole = 0
+    host: str = ""
+    changed: dict[str, Any] = {}
+    versions: dict[str, str] = {}
+    in_process: bool = False
+    suspects: dict[str, Any] = {}
+    evaluating: Id | None = None
+    failure: str = ""
+
+
+class _Emitter(BaseModel):
+    state: dict[str, Any]
+    rng: dict[str, Any]
+
+
+class _State(BaseModel):
+    proposals: Whole
+    evaluations_asked: Whole
+    batches: Whole
+    tells: Whole
+    row_of_duplicates: Whole
+    seconds: Annotated[FiniteFloat, Field(ge=0, le=1e12)]
+    rng: dict[str, Any]
+    emitters: dict[str, _Emitter]
+
+
+class _FullState(_State):
+    promoted: list[Id]
+    imported: Whole
+    again: list[Id]
+
+
+class _AcceptedState(_State):
+    counts: dict[str, Whole]
+    outside: Whole
+
+
+class _Batch(BaseModel):
+    first: Id
+    session: Id
+    shares: list[Share]
+    parents: list[list[Id]]
+    operators: list[Share]
+    genotypes: list[Any] | None
+
+
+ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
+META: dict[str, TypeAdapter[Any]] = {
+    "archive": TypeAdapter(_Archive),
+    "centroids": TypeAdapter(list[list[FiniteFloat]] | None),
+    "contents": TypeAdapter(_Contents | None),
+    "digests": TypeAdapter(dict[str, str] | None),
+    "ending": TypeAdapter(str | None),
+    "genes": TypeAdapter(str),
+    "places_as_given": TypeAdapter(dict[str, str]),
+    "plugin_folder": TypeAdapter(str | None),
+    "task": TypeAdapter(_Task | None),
+    "verified": TypeAdapter(dict[str, Any]),
+    "version": TypeAdapter(str),
+}
+"""{name: what its value in `meta` is}; of others, anything. The run file has models of its own."""
+PARENTS: TypeAdapter[list[int]] = TypeAdapter(list[Id])
+BINS: TypeAdapter[list[int]] = TypeAdapter(list[Size])
+PENDING: TypeAdapter[Any] = TypeAdapter(_Batch)
+PROCESS: TypeAdapter[Any] = TypeAdapter(_Process)
+STATES: dict[str, TypeAdapter[Any]] = {"all": TypeAdapter(_FullState), "accepted": TypeAdapter(_AcceptedState)}
+"""{what the log keeps: what its `state` is}."""
+
+
+def checked(value: Any, kind: TypeAdapter[Any]) -> Any:
+    """The same value, which was decoded from JSON.
+
+    Raises:
+        ValueError: it is of another kind.
+    """
+    try:
+        kind.validate_python(value, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{place}{': ' if place else ''}{first['msg']}, got {shown(first['input'])}") from None
+    return value
