@@ -183,7 +183,7 @@ def parts_of(architecture: Architecture, folder: Path | None) -> tuple[SearchSpa
         folder: of plug-ins.
 
     Raises:
-        UsageError: they are unknown, or the evaluator gives no data to train with.
+        UsageError: they are unknown, or the evaluator has another task, or gives no data to train with.
     """
     space = architecture.find_space(folder, "space")
     kind = architecture.evaluator["kind"]
@@ -195,6 +195,12 @@ def parts_of(architecture: Architecture, folder: Path | None) -> tuple[SearchSpa
         evaluator.bind(space)
     except ValueError as error:
         raise UsageError(f"evaluator: {error}") from error
+    task = architecture.network_task("task")
+    if task != evaluator.task:
+        raise UsageError(
+            f"task: the architecture is for {task}, and its evaluator {kind} has {evaluator.task}; one of them was"
+            " changed since it was found"
+        )
     data = evaluator.task_data()
     if data is None or data.options is None:
         raise UsageError(f"evaluator: {kind} gives no data and options to train with (its task_data() says None)")
