@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, FiniteFloat, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from ..errors import shown
 
+LATER = ConfigDict(defer_build=True)
+"""Most commands need few of these, and to build all takes a while."""
 Whole = Annotated[int, Field(ge=0, lt=1 << 53)]
 Id = Annotated[int, Field(ge=1, lt=1 << 53)]
 Size = Annotated[int, Field(ge=1, lt=1 << 31)]
@@ -18,24 +20,28 @@ Share = Annotated[tuple[str, Whole], BeforeValidator(lambda pair: tuple(pair) if
 """A name, and how many rows are of it."""
 
 
-class _Archive(BaseModel):
+class _Document(BaseModel):
+    model_config = LATER
+
+
+class _Archive(_Document):
     fixed: bool
     cells: Whole
     recorded: dict[str, Any]
 
 
-class _Task(BaseModel):
+class _Task(_Document):
     input_shape: list[Size]
     outputs: Size
     loss: str
 
 
-class _Contents(BaseModel):
+class _Contents(_Document):
     space: dict[str, Any]
     evaluator: dict[str, Any]
 
 
-class _Process(BaseModel):
+class _Process(_Document):
     pid: Whole = 0
     host: str = ""
     changed: dict[str, Any] = {}
@@ -46,12 +52,12 @@ class _Process(BaseModel):
     failure: str = ""
 
 
-class _Emitter(BaseModel):
+class _Emitter(_Document):
     state: dict[str, Any]
     rng: dict[str, Any]
 
 
-class _State(BaseModel):
+class _State(_Document):
     proposals: Whole
     evaluations_asked: Whole
     batches: Whole
@@ -73,7 +79,7 @@ class _AcceptedState(_State):
     outside: Whole
 
 
-class _Batch(BaseModel):
+class _Batch(_Document):
     first: Id
     session: Id
     shares: list[Share]
@@ -82,23 +88,23 @@ class _Batch(BaseModel):
     genotypes: list[Any] | None
 
 
-ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
+ANYTHING: TypeAdapter[Any] = TypeAdapter(Any, config=LATER)
 META: dict[str, TypeAdapter[Any]] = {
     "archive": TypeAdapter(_Archive),
-    "centroids": TypeAdapter(list[list[FiniteFloat]] | None),
-    "contents": TypeAdapter(_Contents | None),
-    "digests": TypeAdapter(dict[str, str] | None),
-    "ending": TypeAdapter(str | None),
-    "genes": TypeAdapter(str),
-    "places_as_given": TypeAdapter(dict[str, str]),
-    "plugin_folder": TypeAdapter(str | None),
-    "task": TypeAdapter(_Task | None),
-    "verified": TypeAdapter(dict[str, Any]),
-    "version": TypeAdapter(str),
+    "centroids": TypeAdapter(list[list[FiniteFloat]] | None, config=LATER),
+    "contents": TypeAdapter(_Contents | None, config=LATER),
+    "digests": TypeAdapter(dict[str, str] | None, config=LATER),
+    "ending": TypeAdapter(str | None, config=LATER),
+    "genes": TypeAdapter(str, config=LATER),
+    "places_as_given": TypeAdapter(dict[str, str], config=LATER),
+    "plugin_folder": TypeAdapter(str | None, config=LATER),
+    "task": TypeAdapter(_Task | None, config=LATER),
+    "verified": TypeAdapter(dict[str, Any], config=LATER),
+    "version": TypeAdapter(str, config=LATER),
 }
 """{name: what its value in `meta` is}; of others, anything. The run file has models of its own."""
-PARENTS: TypeAdapter[list[int]] = TypeAdapter(list[Id])
-BINS: TypeAdapter[list[int]] = TypeAdapter(list[Size])
+PARENTS: TypeAdapter[list[int]] = TypeAdapter(list[Id], config=LATER)
+BINS: TypeAdapter[list[int]] = TypeAdapter(list[Size], config=LATER)
 PENDING: TypeAdapter[Any] = TypeAdapter(_Batch)
 PROCESS: TypeAdapter[Any] = TypeAdapter(_Process)
 STATES: dict[str, TypeAdapter[Any]] = {"all": TypeAdapter(_FullState), "accepted": TypeAdapter(_AcceptedState)}
