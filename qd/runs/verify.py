@@ -20,7 +20,8 @@ from ..search.loop import FULL_FIDELITY
 from ..search.rows import candidates_of
 from ..search.seeds import candidate_seed, shared_seed
 from ..store.log import EvaluationRow, Log
-from .launch import interruptible, make_executor, prepare_again, staying_here
+from .launch import make_executor, prepare_again, staying_here
+from .signals import interruptible
 
 logger = logging.getLogger(__name__)
 
