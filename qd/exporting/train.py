@@ -18,12 +18,12 @@ from ..analysis.run import open_run
 from ..analysis.selection import Selection, choose
 from ..errors import UsageError
 from ..registry import Registry
-from ..runs.launch import interruptible
+from ..runs.signals import interruptible
 from ..space_hooks import module_graph_or_none
 from ..wording import tested
 from .architecture import FILE, Architecture
 from .folder import LICENCE, Export, appearing, check_formats, check_free
-from .formats import FORMATS, as_function
+from .formats import FORMATS
 from .parity import outputs_of
 
 logger = logging.getLogger(__name__)
@@ -108,10 +108,15 @@ def train(
 
     latest: dict[str, float] = {}
 
+    @torch.no_grad()
+    def outputs(inputs: Any) -> Any:
+        here = next(network.parameters()).device
+        return network(torch.from_numpy(inputs).to(here)).numpy(force=True)
+
     def scores(part: Any) -> dict[str, float]:
         network.eval()
         inputs, targets = data.examples(part)
-        return dict(data.score(outputs_of(as_function(network), inputs), targets))
+        return dict(data.score(outputs_of(outputs, inputs), targets))
 
     def judged() -> float:
         latest.update(scores("validation"))
