@@ -200,13 +200,13 @@ def parts_of(architecture: Architecture, folder: Path | None) -> tuple[SearchSpa
         evaluator.bind(space)
     except ValueError as error:
         raise UsageError(f"evaluator: {error}") from error
+    data = evaluator.task_data()
+    if data is None or data.options is None:
+        raise UsageError(f"evaluator: {kind} gives no data and options to train with (its task_data() says None)")
     task = architecture.network_task("task")
     if task != evaluator.task:
         raise UsageError(
             f"task: the architecture is for {task}, and its evaluator {kind} has {evaluator.task}; one of them was"
             " changed since it was found"
         )
-    data = evaluator.task_data()
-    if data is None or data.options is None:
-        raise UsageError(f"evaluator: {kind} gives no data and options to train with (its task_data() says None)")
     return space, evaluator, data
