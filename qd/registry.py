@@ -291,6 +291,11 @@ def names(room: str) -> list[str]:
     return sorted({*own_names(room), *(point.name for point in _entry_points(room))})
 
 
+def installed_names(room: str) -> list[str]:
+    """Kinds of a room that installed packages bring, sorted; our own of the same name come first."""
+    return sorted({point.name for point in _entry_points(room) if not is_own(room, point.name)})
+
+
 def source_digest(cls: type) -> str:
     """SHA-256 of the file that defines a class: whether a stranger's code has changed since."""
     try:

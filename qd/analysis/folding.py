@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..archives import Archive, RecordedArchive, make_archive, make_axis, make_objective
-from ..errors import UsageError
+from ..errors import LONGEST_REASON, UsageError, clipped
 from ..registry import Registry, is_at_hand, plugin_folder
+from ..store.opening import damaged
 from ..store.reader import LogReader
 
 AnyArchive = TypeVar("AnyArchive", bound=Archive)
@@ -44,7 +45,10 @@ class FoldedLog(LogReader):
     def empty_archive(self) -> Archive:
         """The archive as it was before the first tell."""
         if is_at_hand("archives", self.config.archive.kind, self.plugins):
-            return make_archive(self.config.archive, self.metrics, Registry(self.plugins), self.recorded)
+            try:
+                return make_archive(self.config.archive, self.metrics, Registry(self.plugins), self.recorded)
+            except UsageError as error:
+                raise UsageError(f"{self.folder.path}: {clipped(error, LONGEST_REASON)}") from error
         return self._recorded_archive()
 
     @property
@@ -85,6 +89,8 @@ class FoldedLog(LogReader):
 
     def _recorded_archive(self) -> RecordedArchive:
         config, known = self.config.archive, self.meta("archive")
+        if known is None:
+            raise damaged(self.folder.log, f"it does not say what its archive, {config.kind}, was made with")
         archive = RecordedArchive(
             make_objective(config.objective, self.metrics, "archive.objective"),
             [make_axis(axis, self.metrics, "archive.measures") for axis in config.measures],

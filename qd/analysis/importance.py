@@ -174,7 +174,7 @@ def _table(run: Run, metric: str) -> tuple[np.ndarray, Sequence[Column], np.ndar
         )
     if values.min() == values.max():
         raise UsageError(f"{run.folder.path}: {metric} is {values[0]:g} for every candidate; nothing decides it")
-    genotypes = [run.parse(text) for text, _ in told]
+    genotypes = [run.genotype(text) for text, _ in told]
     values = np.ldexp(values, -int(np.frexp(np.abs(values).max())[1]))  # shares stay what they are, squares are numbers
     encoding = Encoding(infer_genes(genotypes), totals=False)
     return encoding.encode(genotypes), encoding.columns, values

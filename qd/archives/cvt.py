@@ -79,7 +79,10 @@ class CVTArchive(CellArchive):
 
     def restore(self, recorded: Mapping[str, Any]) -> None:
         if "centroids" in recorded:
-            self.centroids = np.array(recorded["centroids"])
+            centroids = np.array(recorded["centroids"], dtype=np.float64)
+            if centroids.shape != (self.cells, len(self.axes)) or not np.isfinite(centroids).all():
+                raise ValueError(f"expected {self.cells} centroids of {len(self.axes)} finite numbers")
+            self.centroids = centroids
 
     def middles(self) -> np.ndarray:
         return self.centroids[self.elites.cells]

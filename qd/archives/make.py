@@ -8,7 +8,7 @@ from typing import Any
 from search_spaces import Metric
 
 from ..config import LARGEST, ArchiveConfig, AxisConfig, ObjectiveConfig
-from ..errors import UsageError, suggest
+from ..errors import UsageError, clipped, suggest
 from ..registry import Registry
 from .axes import Axis, Objective
 from .base import Archive
@@ -31,7 +31,8 @@ def make_archive(
         where: the section's key, for messages.
 
     Raises:
-        UsageError: a metric that nobody reports, an objective without a finite range, or a key that does not fit.
+        UsageError: a metric that nobody reports, an objective without a finite range, a key that does not fit, or
+            what was recorded is of another archive.
     """
     objective = make_objective(config.objective, metrics, f"{where}.objective")
     axes = [make_axis(axis, metrics, f"{where}.measures[{index}]") for index, axis in enumerate(config.measures)]
@@ -45,7 +46,13 @@ def make_archive(
         axes=axes,
         outside=config.outside,
     )
-    archive.restore(recorded or {})
+    try:
+        archive.restore(recorded or {})
+    except Exception as error:  # of a kind of anybody's
+        raise UsageError(
+            f"{where}: {config.kind} cannot take up what the log of the run has of it"
+            f" ({type(error).__name__}: {clipped(error)}); the log is damaged, or this kind has changed since"
+        ) from error
     return archive
 
 

@@ -7,6 +7,8 @@ import importlib.metadata
 import inspect
 import pkgutil
 import sys
+from collections.abc import Iterator, Mapping
+from types import ModuleType
 from typing import Any
 
 import typer
@@ -23,19 +25,86 @@ GROUP = "qd.commands"
 """Entry points of installed packages that are commands, too: a function as typer takes it, or a `typer.Typer`."""
 
 
+class Own(Mapping[str, Any]):
+    """{name: command} of what the files of this folder define; a file is imported when its command is asked for.
+
+    A file defines a command by a function of its own name, or several by a `typer.Typer` called `app`.
+    """
+
+    def __init__(self) -> None:
+        files = {info.name.strip("_").replace("_", "-"): info.name for info in pkgutil.iter_modules(__path__)}
+        self._files = {name: files[name] for name in [*FIRST, *sorted(files.keys() - {*FIRST})]}
+        self._made: dict[str, Any] = {}
+
+    def definition(self, name: str) -> tuple[ModuleType, Any] | None:
+        """The file's module, and the function or the `typer.Typer` in it; None where the file defines no command."""
+        if name not in self._files:
+            return None
+        module = importlib.import_module(f"{__name__}.{self._files[name]}")
+        if isinstance(group := getattr(module, "app", None), typer.Typer):
+            return module, group
+        function = getattr(module, self._files[name], None)
+        its_own = inspect.isfunction(function) and function.__module__ == module.__name__
+        return (module, function) if its_own else None
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            found = self.definition(name)
+            if found is None:
+                raise KeyError(name)
+            module, defined = found
+            if isinstance(defined, typer.Typer):
+                command: Any = typer.main.get_group(defined)
+                command.name = name
+            else:
+                command = _single(name, defined, cls=getattr(module, "CLASS", Command))
+            self._made[name] = command
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._files if self.definition(name))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 class Commands(TyperGroup):
     """The commands of this folder, and those of installed packages, which are looked up when one is asked for."""
 
+    commands: Any
+    _listing = False
+
     def list_commands(self, ctx: Any) -> list[str]:
         """Names for the help: ours first."""
-        own = super().list_commands(ctx)
+        own = list(self.commands)
         return own + sorted(importlib.metadata.entry_points(group=GROUP).names - {*own})
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Ours, or the one that an installed package brings."""
-        own = super().get_command(ctx, cmd_name)
-        found = () if own else importlib.metadata.entry_points(group=GROUP, name=cmd_name)
-        return next((_installed(point) for point in found), own)
+        """Ours, or the one that an installed package brings; while the help is written, ours without any options."""
+        found = self.commands.definition(cmd_name)
+        if found is None:
+            points = importlib.metadata.entry_points(group=GROUP, name=cmd_name)
+            return next((_installed(point) for point in points), None)
+        if self._listing:
+            _, defined = found
+            about = defined.info.help if isinstance(defined, typer.Typer) else inspect.getdoc(defined)
+            return TyperCommand(cmd_name, help=about)
+        return self.commands[cmd_name]
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help: what each command says of itself. To build the options of all takes as long as the rest."""
+        self._listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._listing = False
+
+
+def _single(name: str, function: Any, **settings: Any) -> Any:
+    """The command that a function is."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+    app.command(name, **settings)(function)
+    return typer.main.get_command(app)
 
 
 def _installed(point: importlib.metadata.EntryPoint) -> Any:
@@ -51,35 +120,16 @@ def _installed(point: importlib.metadata.EntryPoint) -> Any:
             """Cannot be imported: call it to see why."""
             raise QdError(reason)
 
-    if not isinstance(found, typer.Typer):
-        single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
-        single.command(point.name, context_settings=settings)(found)
-        found = single
-    return typer.main.get_command(found)
+    if isinstance(found, typer.Typer):
+        return typer.main.get_command(found)
+    return _single(point.name, found, context_settings=settings)
 
 
-def _add_own(app: typer.Typer) -> None:
-    """Add what the files of this folder define: a function of the file's own name, or an `app` with several."""
-    names = {info.name.strip("_").replace("_", "-"): info.name for info in pkgutil.iter_modules(__path__)}
-    for name in [*FIRST, *sorted(names.keys() - {*FIRST})]:
-        module = importlib.import_module(f"{__name__}.{names[name]}")
-        function = getattr(module, names[name], None)
-        if isinstance(group := getattr(module, "app", None), typer.Typer):
-            app.add_typer(group, name=name)
-        elif inspect.isfunction(function) and function.__module__ == module.__name__:
-            app.command(name, cls=getattr(module, "CLASS", Command))(function)
-
-
-app = typer.Typer(
-    cls=Commands,
-    name="qd",
-    help="Quality-diversity search for modular neural networks: launch a search, inspect its map, export the best.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-)
-_add_own(app)
+def application() -> Commands:
+    """`qd` as a whole."""
+    about = "Quality-diversity search for modular neural networks: launch a search, inspect its map, export the best."
+    own: Any = Own()
+    return Commands(name="qd", commands=own, help=about, no_args_is_help=True, rich_markup_mode="markdown")
 
 
 def commands() -> dict[str, TyperCommand]:
@@ -95,9 +145,7 @@ def commands() -> dict[str, TyperCommand]:
                 found[before + name] = command
         return found
 
-    whole = typer.main.get_command(app)
-    assert isinstance(whole, TyperGroup)
-    return within(whole, "")
+    return within(application(), "")
 
 
 def main() -> None:
@@ -105,7 +153,7 @@ def main() -> None:
     with lasting_streams():
         try:
             with notes_of_the_library():
-                app()
+                application()()
         except QdError as error:
             note(f"qd: {error}")
             sys.exit(error.exit_status)

@@ -22,13 +22,13 @@ Name = Annotated[str, Field(max_length=200)]
 class Model(BaseModel):
     """Strict, frozen, refuses unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class Component(BaseModel):
     """Something found by name or dotted path; the keys beside `kind` are its constructor's arguments."""
 
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, defer_build=True)
 
     kind: Name
 

@@ -18,7 +18,7 @@ from ..analysis.run import open_run
 from ..analysis.selection import Selection, choose
 from ..errors import UsageError
 from ..registry import Registry
-from ..runs.launch import interruptible
+from ..runs.signals import interruptible
 from ..space_hooks import module_graph_or_none
 from ..wording import tested
 from .architecture import FILE, Architecture
@@ -197,7 +197,7 @@ def parts_of(architecture: Architecture, folder: Path | None) -> tuple[SearchSpa
         folder: of plug-ins.
 
     Raises:
-        UsageError: they are unknown, or the evaluator gives no data to train with.
+        UsageError: they are unknown, or the evaluator has another task, or gives no data to train with.
     """
     space = architecture.find_space(folder, "space")
     kind = architecture.evaluator["kind"]
@@ -212,4 +212,10 @@ def parts_of(architecture: Architecture, folder: Path | None) -> tuple[SearchSpa
     data = evaluator.task_data()
     if data is None or data.options is None:
         raise UsageError(f"evaluator: {kind} gives no data and options to train with (its task_data() says None)")
+    task = architecture.network_task("task")
+    if task != evaluator.task:
+        raise UsageError(
+            f"task: the architecture is for {task}, and its evaluator {kind} has {evaluator.task}; one of them was"
+            " changed since it was found"
+        )
     return space, evaluator, data

@@ -17,6 +17,7 @@ from matplotlib.patches import Patch
 from ..analysis.run import Run
 from ..analysis.spread import pooled_deviation, verified
 from ..archives import Archive, Axis, Objective, widened
+from ..config import LARGEST
 from ..errors import UsageError
 from .base import Plot
 from .cells import grid_of, middles, outlines, values_of
@@ -71,6 +72,7 @@ def map_of(run: Run, archive: Archive) -> Figure:
     figure = new_figure(7.4, 5.6 if len(archive.axes) == 2 else 3.2)
     axes = figure.add_subplot()
     heatmap(archive, axes, run.folder.name)
+    _show_left_out(run, archive, axes)
     _show_noise(run, archive, axes)
     return figure
 
@@ -179,6 +181,16 @@ def colour_bar(figure: Figure, axes: Sequence[Axes], limits: tuple[float, float]
     """One bar for several maps that share their colours."""
     mappable = ScalarMappable(Normalize(*limits), colours_of(objective))
     figure.colorbar(mappable, ax=axes, pad=0.02).set_label(objective_label(objective))
+
+
+def _show_left_out(run: Run, archive: Archive, axes: Axes) -> None:
+    """Say that values are so large that they count as none, where some are."""
+    metric = archive.objective.metric
+    low, high = run.range_of(metric) or (0.0, 0.0)
+    if max(-low, high) > LARGEST:
+        axes.set_title(
+            f"{axes.get_title(loc='left')}\n{metric} beyond ±{LARGEST:g} is left out", loc="left", fontsize=10
+        )
 
 
 def _show_noise(run: Run, archive: Archive, axes: Axes) -> None:

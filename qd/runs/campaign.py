@@ -26,6 +26,7 @@ from ..registry import Registry
 from ..search.loop import Ending, Loop
 from ..store.folder import RunFolder
 from . import launch
+from .signals import interruptible
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def _in_processes(
     with (
         _one_thread_each(),
         ProcessPoolExecutor(processes, context, _begin, (news, stop, os.getpid())) as pool,
-        launch.interruptible() as interrupted,
+        interruptible() as interrupted,
     ):
         futures: dict[Future, str] = {pool.submit(_work, job): job.name for job in jobs}
         waiting = set(futures)

@@ -14,7 +14,8 @@ from typing import Any
 from evaluators.data.places import places
 
 from .. import environment
-from ..errors import QdError
+from ..errors import QdError, UsageError
+from ..registry import ROOMS, Registry, installed_names
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Problem:
     """Something that is wrong.
 
     Args:
-        about: versions, gpus, data or cluster.
+        about: versions, gpus, data, plug-ins or cluster.
         message: what was expected, what was found, what to do.
     """
 
@@ -74,6 +75,7 @@ def doctor(address: str | None = None) -> Diagnosis:
     gpus = _gpus(problems)
     found = places()
     problems += [Problem("data", f"{name}: {place}") for name, place in found.items() if isinstance(place, ValueError)]
+    problems += [Problem("plug-ins", message) for message in _broken_plugins()]
     free = round(free_bytes(torch.device("cpu")) / 2**30, 1)
     machine = {**environment.machine(), "usable_cores": usable_cores(), "free_memory_gib": free}
     run = {"executor": "inline", "workers": 1, "device": "cuda" if gpus else "cpu"}
@@ -119,6 +121,24 @@ def _unmet_requirements() -> list[str]:
                 f"expected {requirement}, found {version}: scripts/setup installs what belongs together"
                 f" (or: pip install '{requirement}')"
             )
+    return messages
+
+
+def _broken_plugins() -> list[str]:
+    """What installed packages bring that cannot be imported, or does not keep the contract of its room."""
+    messages = []
+    for room, about in ROOMS.items():
+        for name in installed_names(room):
+            try:
+                found = Registry().find(room, name, f"qd.{room}")
+            except UsageError as error:
+                messages.append(str(error))
+                continue
+            if missing := sorted(getattr(found, "__abstractmethods__", ())):
+                messages.append(
+                    f"qd.{room}: {name} ({found.__module__}:{found.__name__}) does not define {', '.join(missing)},"
+                    f" which every {about.contract.__name__} has"
+                )
     return messages
 
 

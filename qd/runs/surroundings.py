@@ -14,6 +14,7 @@ from ..config import from_log, parse
 from ..errors import UsageError
 from ..plain_data import read_text
 from ..search.problem import Problem
+from ..store.resume import last_session
 
 logger = logging.getLogger(__name__)
 
@@ -135,9 +136,7 @@ def _difference(was: Any, now: Any) -> str:
 
 def _mention_versions(before: Run) -> None:
     """Other versions are allowed: results may differ in their last digits."""
-    rows = before.query("SELECT process FROM sessions ORDER BY id DESC LIMIT 1")
-    was = before.parse(rows[0][0]).get("versions") if rows else None
-    now = environment.versions()
-    changed = [f"{name} {old} → {now.get(name, 'none')}" for name, old in (was or {}).items() if now.get(name) != old]
+    was, now = last_session(before).process.get("versions", {}), environment.versions()
+    changed = [f"{name} {old} → {now.get(name, 'none')}" for name, old in was.items() if now.get(name) != old]
     if changed:
         logger.info(f"other versions than before: {', '.join(changed)}; new results may differ in their last digits")

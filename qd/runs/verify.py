@@ -20,7 +20,8 @@ from ..search.loop import FULL_FIDELITY
 from ..search.rows import candidates_of
 from ..search.seeds import candidate_seed, shared_seed
 from ..store.log import EvaluationRow, Log
-from .launch import interruptible, make_executor, prepare_again, staying_here
+from .launch import make_executor, prepare_again, staying_here
+from .signals import interruptible
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +101,8 @@ class _Work:
         asked = {(row.candidate, row.repeat): (row, told) for *values, told in rows for row in [EvaluationRow(*values)]}
         self.chunk, self.seed = run.config.search.chunk, run.config.search.seed
         self.genotypes = run.genotypes(chosen)
+        with run.decoding():
+            genes.accept(list(self.genotypes.values()))
         self.tell = run.query("SELECT COALESCE(MAX(id), 0) FROM tells")[0][0]
         self.new: list[EvaluationRow] = []
         self.rows: list[EvaluationRow] = []

@@ -55,6 +55,9 @@ class ColumnarSearch(Loop):
             self.counts.update(counts_of(interrupted.state))
             self.archive.outside = interrupted.state["outside"]
             self._pending = {batch.number: batch for batch in interrupted.pending}
+            names = {one.name for one in self._emitters}
+            if unknown := {name for batch in interrupted.pending for name, _ in batch.shares} - names:
+                raise ValueError(f"{min(unknown)!r} proposed a part of a batch, and is none of the emitters")
             if self.counts[Status.OK]:
                 self._first_errors = None
 

@@ -70,8 +70,13 @@ class Reevaluations:
             state: the queue.
             answered: every candidate that is ok.
             asked: (candidate, whether it was told) of every reevaluation.
+
+        Raises:
+            ValueError: who is to be evaluated again never was.
         """
         self.answered(answered)
+        if unknown := {*state, *(candidate for candidate, _ in asked)} - self._answered.keys():
+            raise ValueError(f"candidate {min(unknown)} is to be evaluated again, and was not ok before")
         self._queue.extend(state)
         self._open.update(state)
         for candidate, told in asked:

@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 from safetensors.numpy import load_file, save
@@ -213,17 +213,33 @@ def free_folders(results: Path, stem: str) -> Iterator[RunFolder]:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write to a temporary name beside the file, then rename: a reader sees all of it or nothing.
 
-    Where the path is a link, the file that it names is written, and the link stays.
+    Where the path is a link, the file that it names is written, and the link stays. Of several that write to one path,
+    one waits for the other.
     """
     path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        with _opened_alone(temporary) as file:
+            file.truncate(0)  # what a killed writer left
+            file.write(content)
+            file.flush()
+            temporary.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def _opened_alone(path: Path) -> BinaryIO:
+    """Open a file to write to, locked, which is still there under its name."""
+    while True:
+        file = path.open("ab")
+        with contextlib.suppress(OSError):  # a filesystem without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        file.close()  # who had it has renamed it meanwhile
 
 
 def on_network(path: Path) -> str | None:

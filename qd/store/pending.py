@@ -12,12 +12,14 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic import TypeAdapter
 from safetensors.numpy import load, save
 
 from search_spaces import Genotypes
 
 from ..candidates import Status
 from ..errors import QdError
+from .documents import PENDING, checked
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,19 @@ def pack_batch(batch: Batch) -> PendingRow:
 
 
 def unpack_batch(row: PendingRow) -> Batch:
-    """The batch that was packed."""
-    value = json.loads(row.value)
-    if sum(size for _, size in value["operators"]) != len(value["parents"]):
-        raise ValueError(f"the operators of batch {row.batch} are not those of its candidates")
+    """The batch that was packed.
+
+    Raises:
+        ValueError: none was; whatever JSON and safetensors make of nonsense is raised too.
+    """
+    value = checked(json.loads(row.value), PENDING)
+    genotypes = value["genotypes"] if row.arrays is None else load(row.arrays)["genotypes"]
+    size = len(value["parents"])
+    for name in ("shares", "operators"):
+        if sum(rows for _, rows in value[name]) != size:
+            raise ValueError(f"the {name} of batch {row.batch} are not those of its {size} candidates")
+    if genotypes is None or len(genotypes) != size:
+        raise ValueError(f"batch {row.batch} has not {size} genotypes, as it has candidates")
     return Batch(
         row.batch,
         value["first"],
@@ -86,7 +97,7 @@ def unpack_batch(row: PendingRow) -> Batch:
         [(name, size) for name, size in value["shares"]],
         [tuple(parents) for parents in value["parents"]],
         [name for name, size in value["operators"] for _ in range(size)],
-        value["genotypes"] if row.arrays is None else load(row.arrays)["genotypes"],
+        genotypes,
     )
 
 
@@ -117,9 +128,13 @@ def _number(value: Any) -> Any:
     raise TypeError(f"got {value!r}")
 
 
-def unpack_state(value: str, arrays: bytes | None) -> dict[str, Any]:
-    """The state that was packed."""
-    state = json.loads(value)
+def unpack_state(value: str, arrays: bytes | None, kind: TypeAdapter[Any]) -> dict[str, Any]:
+    """The state that was packed, of a kind of `documents.STATES`.
+
+    Raises:
+        ValueError: it is none; whatever JSON and safetensors make of nonsense is raised too.
+    """
+    state = checked(json.loads(value), kind)
     for path, array in (load(arrays) if arrays else {}).items():
         name, _, key = path.partition("/")
         state["emitters"][name]["state"][key] = array

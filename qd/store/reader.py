@@ -9,12 +9,12 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, Field, FiniteFloat, TypeAdapter
+from pydantic import TypeAdapter
 
-from search_spaces import Metric, Task
+from search_spaces import Genotype, Metric, Task
 
 from ..candidates import Status
 from ..config import RunFile, from_log
@@ -22,6 +22,7 @@ from ..errors import QdError, UsageError, shown, suggest
 from ..plain_data import parse_json
 from ..plain_data.bounds import DEEPEST
 from ..wording import printable
+from .documents import ANYTHING, BINS, META, PARENTS, STATES, checked
 from .folder import RunFolder
 from .graphs import unpack_graph
 from .opening import damaged, open_log, unreadable
@@ -120,15 +121,24 @@ class LogReader:
             except Exception as error:  # whatever JSON, zlib, numpy, networkx and safetensors make of nonsense
                 raise damaged(self.folder.log, f"{type(error).__name__}: {error}") from error
 
-    def parse(self, text: str) -> Any:
-        """Decode JSON of the log.
+    def genotype(self, text: str) -> Genotype:
+        """Decode a genotype; what it may be, the space's genes alone can say.
 
         Raises:
-            UsageError: it is none, so the log is damaged.
+            UsageError: it is no JSON, so the log is damaged.
         """
         with self.decoding():
             # of few brackets nothing can be deep, and most genotypes are of few: bounds take five times as long
             return json.loads(text) if text.count("[") + text.count("{") < DEEPEST else parse_json(text, infinite=True)
+
+    def document(self, text: str, kind: TypeAdapter[Any]) -> Any:
+        """Decode what `documents` describes.
+
+        Raises:
+            UsageError: it is something else, so the log is damaged.
+        """
+        with self.decoding():
+            return checked(parse_json(text, infinite=True), kind)
 
     def parents(self, text: str) -> tuple[int, ...]:
         """Decode the parents of a candidate.
@@ -137,7 +147,7 @@ class LogReader:
             UsageError: they are no ids, so the log is damaged.
         """
         with self.decoding():
-            return tuple(_IDS.validate_json(text))
+            return tuple(PARENTS.validate_json(text, strict=True))
 
     def status(self, value: int) -> Status:
         """Decode a status of the log.
@@ -151,11 +161,7 @@ class LogReader:
     def meta(self, name: str) -> Any:
         """One of the things fixed when the run was made; None where the log does not have it."""
         rows = self.query("SELECT value FROM meta WHERE name = ?", [name])
-        with self.decoding():
-            value = parse_json(rows[0][0], infinite=True) if rows else None
-            if rows and name in _META:
-                _META[name].validate_python(value)
-        return value
+        return self.document(rows[0][0], META.get(name, ANYTHING)) if rows else None
 
     @cached_property
     def task(self) -> Task | None:
@@ -215,7 +221,7 @@ class LogReader:
         """What the search logged of itself at its last tell; None where it was killed before its first proposal."""
         rows = self.query("SELECT value, arrays FROM state")
         with self.decoding():
-            return unpack_state(*rows[0]) if rows else None
+            return unpack_state(rows[0][0], rows[0][1], STATES[self.config.log.keep]) if rows else None
 
     @property
     def counts(self) -> dict[Status, int]:
@@ -269,7 +275,7 @@ class LogReader:
                 "operator": operator,
                 "parents": list(self.parents(parents)),
                 "readable": readable,
-                "genotype": self.parse(genotype),
+                "genotype": self.genotype(genotype),
                 **dict(zip(self.metrics, values, strict=True)),
             }
             for evaluation, emitter, operator, parents, readable, genotype, *values in rows
@@ -334,7 +340,7 @@ class LogReader:
         up_to = self.last_tell if up_to is None else up_to
         rows, measures = self.query(statement, [after, up_to]), len(self.config.archive.measures)
         with self.decoding():
-            found = [(tell, _BINS.validate_json(bins)) for tell, bins in rows]
+            found = [(tell, BINS.validate_json(bins, strict=True)) for tell, bins in rows]
             if any(len(bins) != measures for _, bins in found):
                 raise ValueError(f"expected bins of {measures} measures in `refinements`")
         return found
@@ -345,7 +351,7 @@ class LogReader:
             "SELECT id, genotype FROM candidates WHERE id IN (SELECT value FROM json_each(?))",
             [json.dumps([int(id) for id in candidates])],
         )
-        found = {id: self.parse(text) for id, text in rows}
+        found = {id: self.genotype(text) for id, text in rows}
         with self.folder.as_given():
             for candidate in candidates:
                 if candidate not in found:
@@ -357,36 +363,6 @@ class LogReader:
         rows = self.query("SELECT graph FROM graphs WHERE candidate = ?", [candidate])
         with self.decoding():
             return unpack_graph(rows[0][0]) if rows else None
-
-
-_IDS = TypeAdapter(list[Annotated[int, Field(strict=True, ge=1, lt=1 << 53)]])
-_BINS = TypeAdapter(list[Annotated[int, Field(strict=True, ge=1, lt=1 << 31)]])
-
-
-class _Archive(BaseModel):
-    fixed: bool
-    cells: Annotated[int, Field(ge=0, lt=1 << 53)]
-    recorded: dict[str, Any]
-
-
-def _task(data: dict[str, Any] | None) -> dict[str, Any] | None:
-    if data is not None:
-        Task.from_plain(data)  # refuses what is none
-    return data
-
-
-_META: dict[str, TypeAdapter[Any]] = {
-    "archive": TypeAdapter(_Archive),
-    "centroids": TypeAdapter(list[list[FiniteFloat]] | None),
-    "digests": TypeAdapter(dict[str, str] | None),
-    "ending": TypeAdapter(str | None),
-    "genes": TypeAdapter(str),
-    "plugin_folder": TypeAdapter(str | None),
-    "task": TypeAdapter(Annotated[dict[str, Any] | None, AfterValidator(_task)]),
-    "verified": TypeAdapter(dict[str, Any]),
-    "version": TypeAdapter(str),
-}
-"""What each of the things fixed when a run was made is; of others, anything."""
 
 
 def columns(metrics: Iterable[str]) -> str:

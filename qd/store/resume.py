@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from search_spaces import Genotype
+from search_spaces import Genotype, Genotypes
 
 from ..candidates import Results, Status
+from .documents import PROCESS
 from .log import CandidateRow, EvaluationRow
 from .pending import Batch, PendingRow, unpack_batch
 from .reader import LogReader, columns
@@ -61,6 +62,12 @@ class Unfinished:
     """Where an emitter learns from it; else None."""
 
     @property
+    def genotypes(self) -> list[Genotypes]:
+        """Of all that may be evaluated from now on."""
+        proposals = [*(one for _, one in self.in_flight), *self.promoted, *self.waiting, *self.answered]
+        return [[one.genotype for one in proposals]]
+
+    @property
     def first_batch(self) -> list[int]:
         """The evaluations under way that were sent together before all others."""
         rows = [row for row, _ in self.in_flight]
@@ -76,6 +83,11 @@ class Interrupted(NamedTuple):
     """The last one; 0 where none began."""
     pending: list[Batch]
     """Asked and not told, in their order."""
+
+    @property
+    def genotypes(self) -> list[Genotypes]:
+        """Of all that may be evaluated from now on."""
+        return [batch.genotypes for batch in self.pending]
 
     @property
     def first_batch(self) -> list[int]:
@@ -99,13 +111,13 @@ class LastSession:
 def last_session(run: LogReader) -> LastSession:
     """Read who wrote last."""
     rows = run.query("SELECT process FROM sessions ORDER BY id DESC LIMIT 1")
-    noted = run.parse(rows[0][0]) if rows else {}
-    return LastSession(noted if isinstance(noted, dict) else {}, run.meta("ending") is None)
+    return LastSession(run.document(rows[0][0], PROCESS) if rows else {}, run.meta("ending") is None)
 
 
 def unfinished(run: LogReader, told: bool = False) -> Unfinished:
     """Read the state of a run; `told` says whether all that was told is wanted as well."""
     state = run.state()
+    _check_counters(run, state)
     known: dict[tuple[bytes, float], int] = {}
     fidelities: dict[int, float] = {}
     asked = run.query(
@@ -151,7 +163,7 @@ def unfinished(run: LogReader, told: bool = False) -> Unfinished:
         known=known,
         counts={run.status(status): count for status, count in counts},
         duplicates=len(duplicates),
-        answered=[Proposal(row, run.parse(row.genotype), 1.0) for row in _candidates(run, ok)]
+        answered=[Proposal(row, run.genotype(row.genotype), 1.0) for row in _candidates(run, ok)]
         if run.reevaluates
         else [],
         reevaluations=[(candidate, bool(known)) for candidate, known in again],
@@ -164,8 +176,24 @@ def interrupted(run: LogReader) -> Interrupted:
     rows = run.query("SELECT * FROM pending ORDER BY batch")
     with run.decoding():
         pending = [unpack_batch(PendingRow(*row)) for row in rows]
+    state = run.state()
+    _check_counters(run, state)
     session = run.query("SELECT COALESCE(MAX(id), 0) FROM sessions")[0][0]
-    return Interrupted(run.state(), session, pending)
+    return Interrupted(state, session, pending)
+
+
+def _check_counters(run: LogReader, state: Mapping[str, Any] | None) -> None:
+    """Refuse a state that would number what comes next as rows that are there."""
+    names = ("proposals", "evaluations_asked", "batches", "tells")
+    used = run.query(
+        "SELECT (SELECT MAX(id) FROM candidates), MAX(id), MAX(batch) + 1, (SELECT MAX(id) FROM tells)"
+        " FROM evaluations WHERE purpose IN ('search', 'reevaluation')"
+    )[0]
+    with run.decoding():
+        for name, least in zip(names, used, strict=True):
+            count = state[name] if state else 0
+            if count < (least or 0):
+                raise ValueError(f"its state counts {count} {name.replace('_', ' ')}, its rows {least}")
 
 
 def _told(run: LogReader) -> ToldBefore:
@@ -182,7 +210,7 @@ def _told(run: LogReader) -> ToldBefore:
         {name: np.array(column, dtype=np.float64) for name, column in zip(names, values, strict=True)},
         np.zeros(len(rows)),
     )
-    return ToldBefore(results, np.array(candidates, dtype=np.int64), [run.parse(text) for text in genotypes])
+    return ToldBefore(results, np.array(candidates, dtype=np.int64), [run.genotype(text) for text in genotypes])
 
 
 def _in_flight(run: LogReader) -> list[tuple[EvaluationRow, Proposal]]:
@@ -192,7 +220,7 @@ def _in_flight(run: LogReader) -> list[tuple[EvaluationRow, Proposal]]:
     )
     rows = [EvaluationRow(*row) for row in run.query(open_rows.format("*") + " ORDER BY id")]
     candidates = {row.id: row for row in _candidates(run, f"id IN ({open_rows.format('candidate')})")}
-    genotypes = {id: run.parse(row.genotype) for id, row in candidates.items()}
+    genotypes = {id: run.genotype(row.genotype) for id, row in candidates.items()}
     return [(row, Proposal(candidates[row.candidate], genotypes[row.candidate], row.fidelity)) for row in rows]
 
 
@@ -203,7 +231,7 @@ def _duplicates(run: LogReader, fidelities: dict[int, float]) -> dict[int, Propo
     for row in rows:
         assert row.twin is not None
         fidelities[row.id] = fidelities[row.twin]
-        found[row.id] = Proposal(row, run.parse(row.genotype), fidelities[row.id])
+        found[row.id] = Proposal(row, run.genotype(row.genotype), fidelities[row.id])
     return found
 
 

@@ -72,7 +72,7 @@ def run_file(bench: Bench, place: Path, rng: random.Random, marker: Path, found:
     """A damaged run file: a search that ends, or a refusal and no folder."""
     data = RUN_FILES[rng.choice(("small", "small", "vectors", "networks", "stream"))]
     if rng.random() < 0.6:
-        text = yaml.safe_dump(damaged_tree(dict(data), rng, marker), allow_unicode=True).encode(errors="replace")
+        text = _yaml(damaged_tree(dict(data), rng, marker)).encode(errors="replace")
     else:
         text = damaged_text(yaml.safe_dump(dict(data)), rng, marker, yaml=True)
     (place / "run.yaml").write_bytes(text)
@@ -87,7 +87,7 @@ def override(bench: Bench, place: Path, rng: random.Random, marker: Path, found:
     words = []
     for _ in range(rng.choice((1, 1, 2))):
         value = odd_value(rng, marker)
-        text = rng.choice([yaml.safe_dump(value, default_flow_style=True).removesuffix("\n...\n").strip(), str(value)])
+        text = rng.choice([_yaml(value, one_line=True).removesuffix("\n...\n").strip(), str(value)])
         words.append(rng.choice(KEYS) + rng.choice(("=", "=", "=", "", "==")) + text.replace("\x00", "")[:30_000])
     words = [word.encode(errors="surrogateescape").decode(errors="replace") for word in words]
     outcome = give(
@@ -243,6 +243,13 @@ def _all_but_lock(folder: Path) -> dict[str, str]:
 
 def _copy(file: Path, place: Path) -> Path:
     return Path(shutil.copyfile(file, place / "into.yaml"))
+
+
+def _yaml(tree: Any, one_line: bool = False) -> str:
+    try:
+        return yaml.safe_dump(tree, allow_unicode=not one_line, default_flow_style=one_line)
+    except RecursionError:  # deeper than this writer goes
+        return str(tree)
 
 
 def _json(tree: Any) -> str:

@@ -17,8 +17,15 @@ from typing import Any
 from bench import Bench, files_of, tables_of
 from children import Outcome, command
 
+from qd.candidates import Status
+from qd.search.suspects import DEATHS_ALONE
+
 KILLS = 8
 """At most so many in one case, before it may end."""
+OF_EVERY_ONE = ("evaluations", "results", "tells")
+"""Tables with a row for every evaluation or batch, whatever came of it."""
+STATUS = 2
+"""Its place in a row of results, as `tables_of` has it."""
 TRIES = 4
 """A case whose command still fails after so many undisturbed calls is lost."""
 
@@ -68,6 +75,10 @@ class Victim(ABC):
     @abstractmethod
     def left(self, place: Path) -> Any:
         """What it left, to be compared."""
+
+    def comparable(self, left: Any, kills: int) -> tuple[Any, Any]:
+        """What is compared after so many kills: of the undisturbed command, and of what was left."""
+        return self.whole, left
 
     def prepare(self, place: Path) -> None:
         """Lay down what the command works on."""
@@ -127,7 +138,7 @@ class Victim(ABC):
         except Exception as error:
             found.note("lost", f"nothing to compare: {error!r}\n" + "\n".join(said))
             return
-        kind, difference = differences(self.whole, left)
+        kind, difference = differences(*self.comparable(left, found.tried))
         if difference:
             found.note(kind, f"{difference}\n" + "\n".join(said))
 
@@ -155,6 +166,9 @@ def differences(whole: Any, left: Any) -> tuple[str, str]:
 class Search(Victim):
     """`qd run`, then `qd resume`."""
 
+    deaths = DEATHS_ALONE
+    """Of processes until an evaluation is given up."""
+
     def __init__(self, bench: Bench, file: str, rollback: bool = False) -> None:
         super().__init__(bench)
         self.file, self.rollback = bench.file(file), rollback
@@ -167,7 +181,7 @@ class Search(Victim):
 
     def words(self, place: Path) -> Sequence[Any]:
         folder = place / "run"
-        began = folder.exists() and any(folder.iterdir())
+        began = (folder / "log.sqlite").exists()  # killed before that, it begins again
         return ["resume", folder] if began else ["run", self.file, "--out", folder]
 
     def left(self, place: Path) -> Any:
@@ -178,9 +192,19 @@ class Search(Victim):
     def looked_at(self, place: Path) -> Path | None:
         return place / "run"
 
+    def comparable(self, left: Any, kills: int) -> tuple[Any, Any]:
+        """Who went down with several processes is given up as lost, and the search is another one from there on."""
+        given_up = [row for row in left["results"] if row[STATUS] == Status.LOST]
+        if not given_up or kills < self.deaths * len(given_up):
+            return self.whole, left
+        whole, left = ({name: [row[:1] for row in one[name]] for name in OF_EVERY_ONE} for one in (self.whole, left))
+        return whole, left
+
 
 class Cluster(Search):
     """A search whose workers are killed, and sometimes its driver."""
+
+    deaths = 3
 
     def attempt(self, place: Path, rng: random.Random) -> Found:
         found = Found()
@@ -210,11 +234,18 @@ class Cluster(Search):
 
     def left(self, place: Path) -> Any:
         left = super().left(place)
-        # which worker answered is not the search's business; one that died thrice with an evaluation loses it
+        # which worker answered is not the search's business
         left["results"] = [
             tuple(value for value in row if not str(value).startswith("worker")) for row in left["results"]
         ]
         return left
+
+    def comparable(self, left: Any, kills: int) -> tuple[Any, Any]:
+        """Weights that nobody had fetched are lost with their worker; those that are there are right."""
+        whole, left = super().comparable(left, kills)
+        if kills and "weights" in whole:
+            whole = {**whole, "weights": {name: whole["weights"].get(name) for name in left["weights"]}}
+        return whole, left
 
 
 def _workers_below(place: Path) -> list[int]:
@@ -223,9 +254,10 @@ def _workers_below(place: Path) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                if entry.joinpath("cmdline").read_bytes().startswith(b"ray::") and (
-                    entry.joinpath("cwd").resolve() == place.resolve()
-                ):
+                title = entry.joinpath("cmdline").read_bytes()
+                # an agent that dies takes the cluster down, and with it the driver, before either can say a word
+                is_worker = title.startswith(b"ray::") and not title.startswith((b"ray::Dashboard", b"ray::RuntimeEnv"))
+                if is_worker and entry.joinpath("cwd").resolve() == place.resolve():
                     found.append(int(entry.name))
     return found
 

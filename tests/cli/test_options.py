@@ -47,6 +47,19 @@ def test_the_library_and_the_command_line_each_speak_their_language(finished, qd
     assert not Path("exported").exists()
 
 
+@pytest.mark.parametrize("ending", ["exit(3)", "raise SystemExit", "import sys; sys.exit('bye')"])
+def test_no_code_that_a_command_calls_ends_it(workbench, qd_command, ending):
+    """What a search evaluates costs a candidate; everything else that is called comes through here."""
+    (workbench.folder / "leaving.py").write_text(
+        f"from qd.plots.base import Plot\n\ndef draw(run):\n    {ending}\n\n\n"
+        "class Leaving(Plot):\n    about = 'nothing'\n    draw = staticmethod(draw)\n"
+    )
+    qd.run(workbench.write(budget={"evaluations": 8}), out="run")
+    answer = qd_command("plot", "leaving:Leaving", "run", "--plugins", workbench.folder, "--out", "x.png")
+    assert answer.status == 1
+    assert re.search(r"qd: .*leaving\.py, line 4: exit\(.*\) was called while .*plot ran", answer.err)
+
+
 def test_no_message_of_the_library_names_an_option():
     """But those of programs of their own (`ray start --head`), and whole commands for a person to type."""
     root = Path(qd.__file__).parent

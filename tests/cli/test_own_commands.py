@@ -65,6 +65,13 @@ def test_a_command_that_cannot_be_imported_says_so(qd_command):
     assert "Cannot be imported" in qd_command("--help").out
 
 
+def test_a_near_miss_is_told_with_the_name(qd_command):
+    answer = qd_command("elitse")
+    assert answer.status == 2
+    assert "No such command 'elitse'" in answer.err
+    assert "'elites'" in answer.err
+
+
 def test_every_public_function_named_as_its_file_is_a_command(qd_command):
     out = qd_command("--help").out
     files = [info.name for info in pkgutil.iter_modules(qd.cli.__path__)]

@@ -55,6 +55,11 @@ def test_looking_loads_no_library_that_computes(words: list[str], finished: Path
     assert loaded(words[0], finished, *words[1:]) & HEAVY == set()
 
 
+def test_a_command_loads_no_other(finished: Path) -> None:
+    code = TELL_LOADED.replace(' if "." not in name', "")
+    assert {"qd.cli.show", "qd.cli.run", "qd.cli.serve"} & loaded("show", finished, code=code) == {"qd.cli.show"}
+
+
 def test_a_table_is_searched_without_what_networks_need(workbench: Any) -> None:
     file = workbench.write(budget={"evaluations": 40})
     unneeded = HEAVY - {"networkx", "matplotlib"}  # its module graphs, and the map at the end

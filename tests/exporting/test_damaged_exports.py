@@ -108,6 +108,14 @@ def test_what_is_wrong_in_an_architecture_is_named(exported: Path, changes: dict
 
 
 @pytest.mark.parametrize("kind", ["module_library"], indirect=True)
+def test_another_task_than_that_of_its_evaluator_is_refused(exported: Path, tmp_path: Path) -> None:
+    change(exported, task={"input_shape": [1, 8, 8, 8], "outputs": 10, "loss": "cross_entropy"})
+    for act in (lambda: qd.train(exported, tmp_path / "to"), lambda: qd.library.build([exported], tmp_path / "to")):
+        with pytest.raises(UsageError, match=r"task: the architecture is for .*8, 8, 8.*evaluator .* has .*1, 8, 8"):
+            act()
+    assert not list(tmp_path.glob("to*"))
+
+
 def test_a_network_that_this_machine_cannot_hold_is_not_built(exported: Path) -> None:
     genotype = {name: {"kind": "new"} for name in ("conv1", "conv2", "dense", "head")}
     genotype |= {

@@ -64,6 +64,12 @@ def test_it_is_the_plain_loop_on_all_training_data(best):
     assert_equal(tensors("final"), {name: tensor.numpy() for name, tensor in network.state_dict().items()})
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_it_is_scored_where_it_is_trained(best):
+    scores = train(best, "final", epochs=1, device="cuda", formats=ALONE)
+    assert scores.keys() == {"test_accuracy", "test_loss"}
+
+
 def test_it_exports_what_it_trained_and_scores_the_test_split_once(best, digits_run, qd_command):
     before = json.loads((best / "metrics.json").read_text())["measured"]["val_accuracy"]
     answer = qd_command("train", best, "--epochs", 8, "--to", "final", "--licence", "MIT")

@@ -90,6 +90,29 @@ def test_packages_that_are_too_old_or_missing_are_told(
     assert {problem["about"] for problem in found["problems"]} == {"versions"}
 
 
+def test_installed_plugins_that_break_their_contract_are_told(
+    qd_command: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_plugins.py").write_text(
+        "from evaluators import Evaluator\n\n\nclass Half(Evaluator):\n    metrics = {}\n\n\nclass Other:\n    pass\n"
+    )
+    install(tmp_path, "broken", "1.0")
+    (tmp_path / "broken-1.0.dist-info/entry_points.txt").write_text(
+        "[qd.evaluators]\nhalf = broken_plugins:Half\nother = broken_plugins:Other\n"
+        "[qd.spaces]\ngone = broken_plugins:Gone\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken_plugins", raising=False)
+    answer = qd_command("doctor", "--json")
+    problems = json.loads(answer.out)["problems"]
+    assert answer.status == 1
+    assert {problem["about"] for problem in problems} == {"plug-ins"}
+    gone, half, other = [problem["message"] for problem in problems]
+    assert "importing broken_plugins:Gone, which is installed as 'gone'" in gone
+    assert half == "qd.evaluators: half (broken_plugins:Half) does not define evaluate, which every Evaluator has"
+    assert "other is no Evaluator: derive it from" in other
+
+
 def test_a_card_that_torch_cannot_use_is_told(
     qd_command: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
