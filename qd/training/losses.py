@@ -30,9 +30,9 @@ class Objective:
     weights: Tensor | None = None
 
     @classmethod
-    def of(cls, loss: Loss, options: TrainingOptions, targets: Tensor, dtype: torch.dtype) -> Objective:
-        """What the options make of a task's loss; `targets` are all to train on, `dtype` is that of the networks."""
-        weights = None if options.class_weights == "none" else balanced_weights(targets).to(dtype)
+    def of(cls, loss: Loss, options: TrainingOptions, targets: Tensor) -> Objective:
+        """What the options make of a task's loss; `targets` are all to train on."""
+        weights = None if options.class_weights == "none" else balanced_weights(targets)
         return cls(loss, options.label_smoothing, weights)
 
     def alone(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -63,7 +63,8 @@ class Objective:
     def _weights(self, outputs: Tensor) -> Tensor | None:
         if self.weights is None:
             return None
-        return nn.functional.pad(self.weights, (0, outputs.shape[-1] - len(self.weights)))
+        weights = self.weights.to(torch.promote_types(outputs.dtype, torch.float32))
+        return nn.functional.pad(weights, (0, outputs.shape[-1] - len(weights)))
 
 
 def balanced_weights(targets: Tensor) -> Tensor:

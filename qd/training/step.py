@@ -104,7 +104,7 @@ def step_of_network(
         shared_seed: orders the minibatches, and of augmentation.
         optimiser: default: the one that the options name.
     """
-    objective = Objective.of(loss, options, targets, inputs.dtype)
+    objective = Objective.of(loss, options, targets)
 
     def total(x: Tensor, wanted: Tensor) -> Tensor:
         value = objective.alone(network(x), wanted)
@@ -140,7 +140,7 @@ def step_of_stack(
         shared_seed: orders the minibatches, and of augmentation.
     """
     first, owned = options[0], stack.owned()
-    objective = Objective.of(loss, first, targets, inputs.dtype)
+    objective = Objective.of(loss, first, targets)
 
     def total(x: Tensor, wanted: Tensor) -> Tensor:
         value = objective.stacked(stack(x), wanted).sum()

@@ -94,6 +94,20 @@ def test_options_equal_what_a_person_would_write(change):
     assert difference(trained, expected) < 1e-12 < 1e-3 < difference(trained, without)
 
 
+def test_class_weights_of_texts():
+    inputs, targets = torch.randint(10, (60, 5), generator=torch.Generator().manual_seed(0)), torch.arange(60) // 40
+    layers = lambda: nn.Sequential(nn.Embedding(10, 4), nn.Flatten(), nn.Linear(20, 2))  # noqa: E731
+    trained, expected = build_seeded(layers, 0), build_seeded(layers, 0)
+    options = TrainingOptions(2, 60, "sgd", 0.1, schedule="constant", class_weights="balanced")
+    train_alone(trained, inputs, targets, options, "cross_entropy", shared_seed=4)
+    optimiser = torch.optim.SGD(expected.parameters(), 0.1, momentum=0.9)
+    for _ in range(2):
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(expected(inputs), targets, torch.tensor([0.75, 1.5])).backward()
+        optimiser.step()
+    assert difference(trained, expected) < 1e-6
+
+
 def test_augmented_minibatches_are_what_is_trained_on():
     inputs, targets = torch.randn(64, 4, 3, dtype=torch.float64), torch.arange(64) % 3
     trained, expected = (build_seeded(lambda: nn.Sequential(nn.Flatten(), nn.Linear(12, 3)), 0).double() for _ in "ab")
