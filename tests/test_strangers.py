@@ -274,7 +274,7 @@ def test_workers_find_a_strangers_data_set(workbench, images, log_tables) -> Non
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("digitz", r"evaluator\.data\.kind: unknown ImageData 'digitz'; did you mean 'digits'"),
+        ("digitz", r"evaluator\.data\.kind: unknown DataSet 'digitz'; did you mean 'digits'"),
         ({"kind": "digits", "folder": "x"}, r"evaluator\.data\.folder: belongs to kind: fashion_mnist, mnist"),
         ({"kind": "stripes_of_mine:Stripes", "noize": 3}, r"evaluator\.data\.noize: unknown key; did you mean 'noise'"),
         ({"kind": "stripes_of_mine:Stripes", "noise": 101}, r"evaluator\.data: noise: expected 0 to 100, got 101"),
@@ -285,7 +285,7 @@ def test_workers_find_a_strangers_data_set(workbench, images, log_tables) -> Non
 )
 def test_a_data_set_that_cannot_be_used_is_explained(workbench, images, data, message) -> None:
     (workbench.folder / "unnamed.py").write_text(
-        "from evaluators.data import ImageData\n\n\nclass Unnamed(ImageData):\n    def load(self):\n        ...\n"
+        "from dataclasses import dataclass\nfrom evaluators.data import LabelledImages, Split\n\n\n@dataclass(frozen=True)\nclass Unnamed(LabelledImages):\n    image_shape = (1, 6, 6)\n    examples = 4\n    split: Split = Split()\n\n    def load(self):\n        ...\n"
     )
     images["evaluator"]["data"] = data
     with pytest.raises(UsageError, match=message):
@@ -294,11 +294,11 @@ def test_a_data_set_that_cannot_be_used_is_explained(workbench, images, data, me
 
 def test_a_task_of_a_stream_may_have_a_strangers_data_set(workbench, images) -> None:
     tasks = [{"data": {"kind": "stripes_of_mine:Stripes", "noise": 9}, "inverted": True}, {"data": "digits"}]
-    sizes = {"train_examples": 60, "validation_examples": 40, "test_examples": 30, "epochs": 1}
+    sizes = {"train_examples": 60, "validation_examples": 40, "test_examples": 30, "training": {"epochs": 1}}
     images["evaluator"] = {"kind": "task_stream", "tasks": tasks, **sizes}
     run = qd.run(workbench.write(**images), out="run")
     assert run.summary()["evaluations"]["ok"] == 8
-    assert run.meta("task")["outputs"] == 2
+    assert run.task is not None and run.task.outputs == 2
     images["evaluator"]["tasks"][0]["noize"] = 0.5
     with pytest.raises(UsageError, match=r"evaluator\.tasks\[0\]\.noize: unknown key; did you mean 'noise'"):
         qd.run(workbench.write(**images), out="other")

@@ -55,7 +55,7 @@ STREAM: dict[str, Any] = {
         "train_examples": 60,
         "validation_examples": 40,
         "test_examples": 100,
-        "epochs": 1,
+        "training": {"epochs": 1},
     },
     "archive": {
         "objective": "val_accuracy",

@@ -14,8 +14,9 @@ import onnx
 import pytest
 import torch
 
+from evaluators.preprocessing import Standardise
 from evaluators.retina import patterns
-from evaluators.task_data import Examples, Preprocessing, TaskData
+from evaluators.task_data import Examples, TaskData
 from qd.exporting import load
 from qd.exporting.architecture import Architecture
 from qd.exporting.folder import Export
@@ -62,7 +63,7 @@ def data_of(task: Task, rng: np.random.Generator) -> TaskData:
         return TaskData(
             "patterns", lambda part: patterns(), lambda outputs, targets: {"accuracy": float((outputs > 0).mean())}
         )
-    how = Preprocessing(rng.uniform(0, 16, task.input_shape).astype(np.float32), 5.3)
+    how = Standardise(rng.uniform(0, 16, task.input_shape).astype(np.float32), np.array(5.3))
     raw = rng.integers(0, 17, (300, *task.input_shape), dtype=np.uint8)
     labels = rng.integers(0, task.outputs, 300)
     return TaskData(
@@ -84,7 +85,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Exported]
         genotype = {"sparse_moe": MIXTURES, "conv_blocks": MERGED}.get(name) or space.genes.sample(rng)
         data = data_of(task, rng)
         architecture = Architecture(
-            {"kind": name}, genotype, vars(task), {"kind": "none"}, space.genes.readable(genotype), "run", 7, 3, 4
+            {"kind": name}, genotype, task.plain(), {"kind": "none"}, space.genes.readable(genotype), "run", 7, 3, 4
         )
         network = architecture.build(space, "test").eval()
         folder = tmp_path_factory.mktemp(name)
@@ -95,7 +96,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Exported]
         one.write(folder, list(FORMATS))
         inputs = data.examples("validation").inputs[:256]
         raw = inputs
-        if data.preprocessing is not None:
+        if isinstance(data.preprocessing, Standardise):
             raw = np.round(inputs * np.float32(data.preprocessing.scale) + data.preprocessing.mean).astype(np.uint8)
         found[name] = Exported(folder, raw, as_function(network)(inputs))
     return found

@@ -98,7 +98,9 @@ def test_it_exports_what_it_trained_and_scores_the_test_split_once(best, digits_
 
 def test_the_best_epoch_is_kept_and_said_also_where_the_training_was_interrupted(best, logged):
     data = json.loads((best / "architecture.json").read_text())
-    data["evaluator"].update(learning_rate=0.1, schedule="constant")  # it jumps about, and ends below its best
+    data["evaluator"]["training"].update(
+        learning_rate=0.1, schedule="constant"
+    )  # it jumps about, and ends below its best
     (best / "architecture.json").write_text(json.dumps(data))
     accuracies: list[float] = []
 

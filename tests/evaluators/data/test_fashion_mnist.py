@@ -1,12 +1,13 @@
 import gzip
 import hashlib
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from evaluators.data import fashion_mnist, fashion_mnist_download, split
+from evaluators.data import Part, Split, fashion_mnist, fashion_mnist_download
 from evaluators.data.fashion_mnist import FILES, FashionMNIST, cache_folder, find
 
 
@@ -55,11 +56,11 @@ def test_the_published_test_split_stays_the_test_split(tmp_path):
     data = FashionMNIST(str(tmp_path))
     # nobody knows what these images are, nor under which licence
     assert (data.name, data.licence, data.class_names) == (tmp_path.name, "not stated", tuple("0123456789"))
-    parts = split(data, 0, 1000, 500)
-    assert [len(part.labels) for part in parts] == [1000, 500, 10_000]
-    assert parts.test.images[:, 0, 1, 1].all()
-    assert not parts.train.images[:, 0, 1, 1].any() and not parts.validation.images[:, 0, 1, 1].any()
-    np.testing.assert_array_equal(parts.test.labels, labels[60_000:])
+    parts = replace(data, split=Split(train=1000, validation=500)).splits()
+    assert [len(parts.part(part)) for part in Part] == [1000, 500, 10_000]
+    assert parts.test.inputs[:, 0, 1, 1].all()
+    assert not parts.train.inputs[:, 0, 1, 1].any() and not parts.validation.inputs[:, 0, 1, 1].any()
+    np.testing.assert_array_equal(parts.test.targets, labels[60_000:])
 
 
 @pytest.mark.skipif(not cache_folder().is_dir(), reason="Fashion-MNIST is not here")
