@@ -271,6 +271,21 @@ def test_workers_find_a_strangers_data_set(workbench, images, log_tables) -> Non
     assert log_tables(there.folder.path)["insertions"] == log_tables(here.folder.path)["insertions"]
 
 
+UNNAMED = """
+from dataclasses import dataclass
+from evaluators.data import LabelledImages, Split
+
+@dataclass(frozen=True)
+class Unnamed(LabelledImages):
+    image_shape = (1, 6, 6)
+    examples = 4
+    split: Split = Split()
+
+    def load(self):
+        ...
+"""
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -284,9 +299,7 @@ def test_workers_find_a_strangers_data_set(workbench, images, log_tables) -> Non
     ],
 )
 def test_a_data_set_that_cannot_be_used_is_explained(workbench, images, data, message) -> None:
-    (workbench.folder / "unnamed.py").write_text(
-        "from dataclasses import dataclass\nfrom evaluators.data import LabelledImages, Split\n\n\n@dataclass(frozen=True)\nclass Unnamed(LabelledImages):\n    image_shape = (1, 6, 6)\n    examples = 4\n    split: Split = Split()\n\n    def load(self):\n        ...\n"
-    )
+    (workbench.folder / "unnamed.py").write_text(UNNAMED)
     images["evaluator"]["data"] = data
     with pytest.raises(UsageError, match=message):
         qd.run(workbench.write(**images), out="run")
