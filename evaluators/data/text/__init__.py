@@ -114,6 +114,10 @@ class Text(DataSet):
     def describe(self) -> list[str]:
         return list(self._loaded.lines)
 
+    def shown(self, raw: np.ndarray) -> list[str]:
+        tokens, between = self._loaded.tokens, "" if self.tokens == "characters" else " "
+        return [between.join(tokens[code] for code in row.tolist() if code >= 0) for row in raw]
+
     def place(self) -> Path:
         path = Path(self.path).expanduser()
         if not path.exists():
