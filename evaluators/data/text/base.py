@@ -67,7 +67,7 @@ class TextData(DataSet):
     def _loaded(self) -> Loaded:
         """What was read; once for all splits in one process."""
         split = self.split
-        return _load(replace(self, split=Split(split.by if split.column else None, split.column)))
+        return _load(replace(self, split=Split(split.by if split.column else None, split.column)))  # pyright: ignore[reportArgumentType]
 
     @property
     def class_names(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
