@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from ..inspecting.epoch import Epoch
 from ..training import TrainingOptions
 
-STEPS = 1500
-"""Minibatches that a candidate is trained for, where time allows."""
+STEPS, FEWEST_STEPS = 1500, 250
+"""Minibatches that a candidate is trained for: where time allows, and at least, however few candidates that leaves."""
 MOST_EPOCHS, FEWEST_EPOCHS = 40, 2
 CANDIDATES = 500
 """That a search should try."""
@@ -58,7 +58,8 @@ def plan(examples: int, epoch: Epoch | None, options: TrainingOptions, seconds: 
     steps = max(1, examples // size)
     step_seconds = 0.001 if epoch is None else epoch.together / max(1, examples // options.batch_size)
     affordable = seconds / CANDIDATES / step_seconds  # minibatches of a candidate
-    wanted = min(STEPS, max(affordable, 1))
+    affordable = max(affordable, FEWEST_STEPS)
+    wanted = min(STEPS, affordable)
     epochs = round(min(MOST_EPOCHS, max(FEWEST_EPOCHS, wanted / steps)))
     train = None
     if epochs * steps > 2 * affordable and affordable < STEPS:
