@@ -15,6 +15,8 @@ CANDIDATES = 500
 BATCHES = ((500, 16), (2000, 32), (10_000, 64))
 """(examples below, batch size)."""
 LARGEST_BATCH = 128
+LEAST_CHUNK = 12
+"""Candidates that are trained together: fewer gain little."""
 
 
 @dataclass(frozen=True)
@@ -68,5 +70,5 @@ def plan(examples: int, epoch: Epoch | None, options: TrainingOptions, seconds: 
         steps = steps if train is None else max(1, train // size)
     candidates = max(1, int(seconds / (epochs * steps * step_seconds)))
     bins = min(20, max(6, round((candidates / 4) ** 0.5)))
-    initial, chunk = min(60, max(12, candidates // 6)), min(48, max(4, candidates // 12))
+    initial, chunk = min(60, max(12, candidates // 6)), min(48, max(LEAST_CHUNK, candidates // 12))
     return Plan(epochs, size, train, candidates, bins, initial, chunk)
