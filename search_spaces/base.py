@@ -68,15 +68,15 @@ class Stack(Protocol):
         ...
 
     def owned(self) -> Sequence[Owned]:
-        """Every trained parameter, with the network that each of its rows belongs to."""
+        """Every trained parameter, with the network that each of its rows belongs to: learning rates and clipping."""
         ...
 
     def load(self, network: int, state: Mapping[str, torch.Tensor]) -> None:
-        """Take the parameters of one network from the `state_dict` of what `build` returns."""
+        """Take the parameters of one network from the `state_dict` of what `build` returns; at any time."""
         ...
 
     def unstack(self, network: int) -> dict[str, torch.Tensor]:
-        """The parameters of one network, as a `state_dict` that `build`'s module loads."""
+        """Copies of the parameters of one network, as a `state_dict` that `build`'s module loads; at any time."""
         ...
 
     # Optional: `after_step(step, steps)`, called after each optimiser step, counted from 0, as it is on every module of

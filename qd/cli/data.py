@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SHOWN = 8
 """Classes that are listed, the largest and the smallest."""
+MOST_LINES = 40
+"""That a kind says of its source, such as columns; JSON has them all."""
 
 
 def data(
@@ -85,7 +87,9 @@ def _lines(found: Inspection) -> list[tuple[str, str]]:
         lines.append(
             ("inputs", f"{low} to {high}, mean {mean}; {ranges['constant']:,} of {ranges['numbers']:,} constant")
         )
-    lines += [("source" if index == 0 else "", line) for index, line in enumerate(facts["described"])]
+    said = facts["described"]
+    said = said[:MOST_LINES] + ([f"and {len(said) - MOST_LINES:,} more"] if len(said) > MOST_LINES else [])
+    lines += [("source" if index == 0 else "", line) for index, line in enumerate(said)]
     missing = sorted(facts["missing"].items(), key=lambda one: -one[1])
     listed = ", ".join(f"{name} {count:,}" for name, count in missing[:SHOWN])
     more = f" and {len(missing) - SHOWN} more columns" if len(missing) > SHOWN else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +14,8 @@ from .formats import Network
 
 INPUTS = 256
 BATCH = 1000
+NUMBERS = 2**24
+"""At most so many are given out at once."""
 TOLERANCE = 1e-4
 """Largest difference of an output, where outputs are at most 1 in size; in proportion to the largest one beyond."""
 SCORES = 1e-4
@@ -58,17 +59,17 @@ class Reference:
         else:
             self._inputs, self._targets = data.examples("validation")
         self._data = data
-        self.outputs = outputs_of(network, self._inputs)
+        self.outputs, scores = answers_of(network, self._inputs, self._targets, data)
         first = self._inputs[:INPUTS]
         self.parity = Parity(len(first), data is not None)
         if data is not None:
             self.parity.validation_examples = len(self._inputs)
-            self.parity.scores = dict(self._scores(self.outputs))
+            self.parity.scores = scores
 
     def compare(self, name: str, network: Network) -> None:
         """Raise `QdError` where a format's network answers otherwise."""
         single = network(self._inputs[:1])
-        outputs = outputs_of(network, self._inputs)
+        outputs, theirs = answers_of(network, self._inputs, self._targets, self._data)
         if outputs.shape != self.outputs.shape or single.shape != self.outputs[:1].shape:
             raise QdError(f"{name}: expected outputs of shape {self.outputs.shape}, got {outputs.shape}")
         first = slice(0, INPUTS)
@@ -82,7 +83,7 @@ class Reference:
                 f" {TOLERANCE * size:.2g}; nothing was exported"
             )
         if self._targets is not None:
-            ours, theirs = self.parity.scores, self._scores(outputs)
+            ours = self.parity.scores
             main = next(iter(ours))
             if not np.isclose(theirs[main], ours[main], rtol=SCORES, atol=SCORES):
                 raise QdError(
@@ -90,11 +91,29 @@ class Reference:
                     f" network {ours[main]:.6g}; nothing was exported"
                 )
 
-    def _scores(self, outputs: np.ndarray) -> Mapping[str, float]:
-        assert self._data is not None and self._targets is not None
-        return self._data.score(outputs, self._targets)
 
+def answers_of(
+    network: Network, inputs: np.ndarray | Prepared, targets: np.ndarray | None, data: TaskData | None
+) -> tuple[np.ndarray, dict[str, float]]:
+    """Run a network on any number of inputs, some at once.
 
-def outputs_of(network: Network, inputs: np.ndarray | Prepared) -> np.ndarray:
-    """Run a network on any number of inputs, at most 1000 at once."""
-    return np.concatenate([network(inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH)])
+    Returns:
+        Its outputs, of next tokens those of the first `INPUTS` examples alone, as all would not fit into memory; and
+        its scores, empty without data.
+    """
+    single = network(inputs[:1])
+    step = max(1, min(BATCH, NUMBERS // single.size))
+    batches = [slice(start, start + step) for start in range(0, len(inputs), step)]
+    judge = getattr(data.score, "judge", None) if data is not None and targets is not None else None
+    if single.ndim < 3 or judge is None:
+        outputs = np.concatenate([network(inputs[rows]) for rows in batches])
+        return outputs, dict(data.score(outputs, targets)) if data is not None and targets is not None else {}
+    import torch
+
+    first, judged, kept = [], [], 0
+    for rows in batches:
+        outputs = network(inputs[rows])
+        judged.append(judge(torch.from_numpy(outputs), torch.from_numpy(targets[rows])))  # pyright: ignore[reportOptionalSubscript]
+        first.append(outputs[: INPUTS - kept])
+        kept += len(first[-1])
+    return np.concatenate(first), data.score.of(judged)  # pyright: ignore

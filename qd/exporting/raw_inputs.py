@@ -8,6 +8,8 @@ from typing import Any
 SHOWN = 12
 """Categories of a column that are listed."""
 
+TOKENS = {"characters": "characters", "words": "words in small letters and punctuation marks"}
+
 
 def describe_inputs(plain: Mapping[str, Any], shape: Sequence[int]) -> str:
     """Return Markdown.
@@ -18,6 +20,12 @@ def describe_inputs(plain: Mapping[str, Any], shape: Sequence[int]) -> str:
     """
     if plain["kind"] == "table":
         return _table(plain)
+    if plain["kind"] == "text":
+        return (
+            f"Text, of which the {plain['keep']} {plain['steps']:,} tokens count. It is cut into"
+            f" {TOKENS.get(plain['tokens'], 'tokens as preprocessing.json says')}; training texts had"
+            f" {len(plain['vocabulary']):,} different ones, and others are one."
+        )
     size = f"(batch, {', '.join(map(str, shape))})"
     if plain["kind"] == "standardise":
         return (

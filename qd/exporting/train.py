@@ -24,7 +24,7 @@ from ..wording import tested
 from .architecture import FILE, Architecture
 from .folder import LICENCE, Export, appearing, check_formats, check_free, check_raw_is_possible
 from .formats import FORMATS, as_function
-from .parity import outputs_of
+from .parity import answers_of
 from .raw_onnx import check_raw
 
 logger = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ def train(
     def scores(part: Any) -> dict[str, float]:
         network.eval()
         inputs, targets = data.examples(part)
-        return dict(data.score(outputs_of(as_function(network), inputs), targets))
+        return answers_of(as_function(network), inputs, targets, data)[1]
 
     def judged() -> float:
         latest.update(scores("validation"))

@@ -79,11 +79,8 @@ def open_kind(
     chosen = {"kind": space} if isinstance(space, str) else dict(space)
     try:
         with registry.at_hand():
-            found.check()
+            evaluator = registry.find("evaluators", EVALUATOR, "evaluator")(data=found)  # which checks it
             networks = registry.build("spaces", chosen.pop("kind"), chosen, "space")
-            evaluator = registry.construct(
-                registry.find("evaluators", EVALUATOR, "evaluator"), {}, "evaluator", data=found
-            )
             evaluator.bind(networks)
     except ValueError as error:
         raise UsageError(clipped(error, LONGEST_REASON)) from error

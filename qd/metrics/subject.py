@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ..training.inputs import Inputs
+
+BATCH, NUMBERS = 1000, 2**24
+"""At most so many examples go through a network at once, and so many numbers come out."""
 
 
 class Subject:
@@ -87,4 +91,5 @@ class Subject:
     def _predicted(self) -> tuple[Tensor, dict[str, np.ndarray]]:
         from .routing import predict  # torch, which the genotype does not need
 
-        return predict(self.network, self.inputs, keep=self._keep)
+        size = math.prod(self.task.output_shape) if self.task else 1
+        return predict(self.network, self.inputs, max(1, min(BATCH, NUMBERS // size)), self._keep)

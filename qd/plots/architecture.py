@@ -11,6 +11,7 @@ from itertools import pairwise
 import networkx
 
 from search_spaces import Task
+from search_spaces.task import Tokens
 
 from ..analysis.folding import FoldedLog
 from ..analysis.module_graph import module_graph
@@ -110,7 +111,8 @@ def compute_shares(graph: networkx.DiGraph, task: Task | None) -> dict[str, floa
 
     What depends on the task's sizes is left out where the task is not known, so then there are no shares either.
     """
-    inputs = math.prod(task.input_shape) if task else None
+    # tokens are looked up, not multiplied
+    inputs = (0 if isinstance(task.input, Tokens) else math.prod(task.input_shape)) if task else None
     outputs = task.outputs if task else None
     macs: dict[str, float] = {}
     for name, data in graph.nodes(data=True):

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from ..inspecting.epoch import Epoch
 from ..training import TrainingOptions
 
-STEPS = 1500
-"""Minibatches that a candidate is trained for, where time allows."""
+STEPS, FEWEST_STEPS = 1500, 250
+"""Minibatches that a candidate is trained for: where time allows, and at least, however few candidates that leaves."""
 MOST_EPOCHS, FEWEST_EPOCHS = 40, 2
 CANDIDATES = 500
 """That a search should try."""
 BATCHES = ((500, 16), (2000, 32), (10_000, 64))
 """(examples below, batch size)."""
 LARGEST_BATCH = 128
+LEAST_CHUNK = 12
+"""Candidates that are trained together: fewer gain little."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def plan(examples: int, epoch: Epoch | None, options: TrainingOptions, seconds: 
     steps = max(1, examples // size)
     step_seconds = 0.001 if epoch is None else epoch.together / max(1, examples // options.batch_size)
     affordable = seconds / CANDIDATES / step_seconds  # minibatches of a candidate
-    wanted = min(STEPS, max(affordable, 1))
+    affordable = max(affordable, FEWEST_STEPS)
+    wanted = min(STEPS, affordable)
     epochs = round(min(MOST_EPOCHS, max(FEWEST_EPOCHS, wanted / steps)))
     train = None
     if epochs * steps > 2 * affordable and affordable < STEPS:
@@ -67,5 +70,5 @@ def plan(examples: int, epoch: Epoch | None, options: TrainingOptions, seconds: 
         steps = steps if train is None else max(1, train // size)
     candidates = max(1, int(seconds / (epochs * steps * step_seconds)))
     bins = min(20, max(6, round((candidates / 4) ** 0.5)))
-    initial, chunk = min(60, max(12, candidates // 6)), min(48, max(4, candidates // 12))
+    initial, chunk = min(60, max(12, candidates // 6)), min(48, max(LEAST_CHUNK, candidates // 12))
     return Plan(epochs, size, train, candidates, bins, initial, chunk)

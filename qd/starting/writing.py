@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +73,22 @@ def init(
     text = _text(_relative(full, out), opened, space, axes, chosen, minutes * 60, took)
     folder = Path(plugins).absolute() if plugins else out.resolve().parent
     parsed = settled(None, parse(text, str(out)), Registry(folder), out.resolve().parent)
-    prepare(check(parsed, str(out)), str(out), folder)  # what is written passes the door
+    with _said_once():
+        prepare(check(parsed, str(out)), str(out), folder)  # what is written passes the door
     write_atomically(out, text.encode())
     return out
+
+
+@contextlib.contextmanager
+def _said_once() -> Iterator[None]:
+    """Data that are opened again say nothing."""
+    logger = logging.getLogger("qd")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def check_out(out: Path) -> None:

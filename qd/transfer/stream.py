@@ -21,7 +21,7 @@ from ..errors import UsageError
 from ..exporting.architecture import Architecture
 from ..exporting.folder import give_weights
 from ..exporting.formats import as_function
-from ..exporting.parity import outputs_of
+from ..exporting.parity import answers_of
 from ..exporting.weights import kept_weights, weights_again
 from ..plain_data import read_json, typed
 from ..registry import Registry
@@ -220,7 +220,7 @@ def test_accuracy(folder: Path, candidate: int) -> float:
     data = parts.evaluator.task_data()
     assert data is not None
     inputs, targets = data.examples("test")
-    return next(iter(data.score(outputs_of(as_function(network), inputs), targets).values()))
+    return next(iter(answers_of(as_function(network), inputs, targets, data)[1].values()))
 
 
 def _read(out: Path) -> list[TaskResult]:

@@ -17,6 +17,8 @@ from qd.analysis.selection import undominated
 from qd.errors import QdError, UsageError
 from qd.exporting import export, load
 from qd.exporting.formats import FORMATS, Safetensors
+from search_spaces import Task
+from search_spaces.task import Values, Vector
 
 NETWORKS = '''
 import numpy as np
@@ -112,7 +114,7 @@ def test_an_exported_network_computes_what_was_evaluated(run, workbench, qd_comm
     ]
     data = json.loads(Path("home/architecture.json").read_text())
     assert data["genotype"] == best["genotype"]
-    assert data["task"] == {"input_shape": [3], "outputs": 2, "loss": "mean_squared_error"}
+    assert data["task"] == Task(Vector(3), Values(2)).plain()
     metrics = json.loads(Path("home/metrics.json").read_text())
     assert metrics["measured"] == {"score": best["score"], "width": best["width"]}
     assert metrics["verified"] is None

@@ -20,6 +20,7 @@ from qd.errors import UsageError
 from qd.inspecting.baselines import baselines
 from qd.inspecting.facts import facts
 from qd.inspecting.sheet import sheet
+from qd.registry import Registry
 from qd.testing.toys.stripes import Stripes
 from search_spaces import Task
 from search_spaces.task import Classes, NextToken, Series, Tokens, Values, Vector
@@ -230,6 +231,18 @@ def test_bad_input_is_refused_as_a_search_would(
     assert answer.status == 2
     assert says in answer.err
     assert not list(tmp_path.iterdir()), "nothing was created"
+
+
+def test_rows_and_texts_are_shown_as_they_stand_in_their_files(tmp_path: Path) -> None:
+    rows = [f"{size},{'' if size == 3 else 'north'},{size % 2 == 0}" for size in range(30)]
+    (tmp_path / "homes.csv").write_text("\n".join(["size,street,sold", *rows, "9.5,south,True", "8.5,south,True"]))
+    homes = Registry().build("data", "table", {"path": str(tmp_path / "homes.csv"), "target": "sold"}, "data")
+    assert homes.shown(homes.read().inputs[3:5]) == [{"size": 3, "street": None}, {"size": 4, "street": "north"}]
+    (tmp_path / "play.txt").write_text("To be, or not to be. " * 20)
+    for tokens, shown in (("words", "to be , or"), ("characters", "To b")):
+        keys = {"path": str(tmp_path / "play.txt"), "tokens": tokens, "steps": 4}
+        play = Registry().build("data", "text", keys, "data")
+        assert play.shown(play.read().inputs[:1]) == [shown]
 
 
 def test_an_evaluator_without_data_is_refused(tmp_path: Path) -> None:

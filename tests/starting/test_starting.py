@@ -61,11 +61,28 @@ def arrays(folder: Path) -> list[str]:
     return ["--data", "mine.npz", "--minutes", "0.5", "--out", "other.yaml", "--set", "split.test=0.3"]
 
 
+def series(folder: Path) -> list[str]:
+    """Slow and fast waves, as the archives of UCR have them."""
+    lines = ["@univariate true", "@equalLength true", "@classLabel true slow fast", "@data"]
+    for index in range(60):
+        wave = np.sin(np.arange(16) * (1 + index % 2) / 2) + RNG.normal(0, 0.1, 16)
+        lines.append(",".join(f"{value:.3f}" for value in wave) + f":{('slow', 'fast')[index % 2]}")
+    (folder / "waves.ts").write_text("\n".join(lines) + "\n")
+    return ["--data", "waves.ts", "--goal", "specialisation"]
+
+
+def text(folder: Path) -> list[str]:
+    (folder / "play.txt").write_text("To be, or not to be: that is the question. " * 60)
+    return ["--data", "play.txt", "--set", "steps=8"]
+
+
 def by_name(folder: Path) -> list[str]:
     return ["--data", "digits", "--set", "split.train=200"]
 
 
-@pytest.mark.parametrize("lay_out", [table, classes_of_table, images, arrays, by_name], ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    "lay_out", [table, classes_of_table, images, arrays, series, text, by_name], ids=lambda one: one.__name__
+)
 def test_what_it_writes_runs(
     lay_out: Callable[[Path], list[str]], tmp_path: Path, qd_command: Callable[..., Any], monkeypatch: Any
 ) -> None:
@@ -75,16 +92,16 @@ def test_what_it_writes_runs(
     assert answer.status == 0, answer.err
     [file] = tmp_path.glob("*.yaml")
     assert f"next: qd run {file.name}" in answer.err
-    text = file.read_text()
-    assert all(len(line) <= 160 for line in text.splitlines())
-    written = yaml.safe_load(text)
+    written_text = file.read_text()
+    assert all(len(line) <= 160 for line in written_text.splitlines())
+    written = yaml.safe_load(written_text)
     assert written["budget"]["seconds"] == (30 if "--minutes" in words else 300)
     run = qd.run(file, budget={"evaluations": 6, "seconds": 60}, search={"chunk": 6}, archive={"outside": "drop"})
     assert len(run.elites()) >= 1, "ranges hold random networks"
     again = qd_command("init", *words)
     assert again.status == 2
     assert "nothing is overwritten" in again.err
-    assert file.read_text() == text
+    assert file.read_text() == written_text
 
 
 @pytest.mark.parametrize(

@@ -34,11 +34,13 @@ class RawColumn:
         name: of the column.
         codes: (N,) int32, which of `values` each row has; -1: it is missing.
         values: the distinct ones, in order of appearance: text, or what Parquet has.
+        numbers: `values` as float64, (values,); NaN where one is no number.
     """
 
     name: str
     codes: np.ndarray
     values: tuple[Any, ...]
+    numbers: np.ndarray
 
     @property
     def missing(self) -> int:
@@ -49,11 +51,6 @@ class RawColumn:
     def texts(self) -> tuple[str, ...]:
         """`values` as text."""
         return tuple(as_text(value) for value in self.values)
-
-    @cached_property
-    def numbers(self) -> np.ndarray:
-        """`values` as float64; NaN where one is no number."""
-        return np.array([as_number(value) for value in self.values], np.float64)
 
     def rows(self, of_values: np.ndarray) -> np.ndarray:
         """For each row what its value has in an array of floats, (N,); NaN where it is missing."""
@@ -111,16 +108,41 @@ def read_columns(
 
 
 def _column(name: str, column: Any, missing: Collection[str]) -> RawColumn:
-    encoded = column.combine_chunks().dictionary_encode()
-    indices = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    numbers = {number for text in missing if not math.isnan(number := as_number(text))}
-    places: dict[Any, int] = {}
-    codes = []
-    for value in encoded.dictionary.to_pylist():
-        value = value.strip() if isinstance(value, str) else value
-        nothing = as_text(value) in missing or as_number(value) in numbers
-        codes.append(-1 if nothing else places.setdefault(value, len(places)))
-    return RawColumn(name, np.array([*codes, -1], np.int32)[indices], tuple(places))
+    import pyarrow
+    from pyarrow import compute, types
+
+    array = column.combine_chunks()
+    if types.is_null(array.type):
+        return RawColumn(name, np.full(len(array), -1, np.int32), (), np.empty(0))
+    texts = types.is_string(array.type) or types.is_large_string(array.type)
+    encoded = (compute.utf8_trim_whitespace(array) if texts else array).dictionary_encode()  # pyright: ignore
+    values = encoded.dictionary.to_pylist()
+    numbers = _numbers(encoded.dictionary, values)
+    gone = np.isin(numbers, [number for text in missing if not math.isnan(number := as_number(text))])
+    if texts:
+        gone |= compute.is_in(encoded.dictionary, pyarrow.array(missing, encoded.dictionary.type)).to_numpy(  # pyright: ignore
+            zero_copy_only=False
+        )
+    elif types.is_floating(array.type):
+        gone |= np.isnan(numbers)
+    kept = np.flatnonzero(~gone)
+    places = np.full(len(values) + 1, -1, np.int32)
+    places[kept] = np.arange(len(kept))
+    indices = encoded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
+    return RawColumn(name, places[indices], tuple(values[place] for place in kept.tolist()), numbers[kept])
+
+
+def _numbers(dictionary: Any, values: Sequence[Any]) -> np.ndarray:
+    """Distinct values as float64; NaN where one is no number."""
+    import pyarrow
+    from pyarrow import types
+
+    if types.is_boolean(dictionary.type) or types.is_temporal(dictionary.type):
+        return np.full(len(values), np.nan)
+    try:
+        return dictionary.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False).copy()
+    except pyarrow.ArrowException:
+        return np.array([as_number(value) for value in values], np.float64)
 
 
 def _read_parquet(path: Path, leave_out: Collection[str]) -> tuple[list[str], dict[str, Any]]:

@@ -29,6 +29,7 @@ class Texts:
         names: N, of their files; empty where they come from one.
         parts: N, what was said of the part of each; None: nothing.
         column: N entries of the column that the split names; None: it names none.
+        asked: what labels are called, for messages.
     """
 
     texts: list[str]
@@ -36,6 +37,7 @@ class Texts:
     names: tuple[str, ...] = ()
     parts: np.ndarray | None = None
     column: list[str] | None = None
+    asked: str = "classes"
 
 
 def read_texts(path: Path, text: str, target: str | None, split_column: str | None, encoding: str) -> Texts:
@@ -125,7 +127,7 @@ def _read_table(path: Path, text: str, target: str | None, split_column: str | N
             raise ValueError(f"data.{key}: {path} has no column {name!r}{suggest(name, columns)}")
     labels = ["" if value is None else str(value) for value in rows[target]]
     column = None if split_column is None else [str(value) for value in rows[split_column]]
-    return Texts(["" if value is None else str(value) for value in rows[text]], labels, column=column)
+    return Texts(["" if value is None else str(value) for value in rows[text]], labels, column=column, asked=target)
 
 
 def _read_csv(path: Path, encoding: str) -> tuple[list[str], dict[str, list[str]]]:

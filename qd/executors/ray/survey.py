@@ -71,7 +71,7 @@ def disagreements(reports: list[Report]) -> Iterator[str]:
         if missing:
             yield (
                 f"{report.node.host} lacks data that this machine has: {', '.join(missing)}. Put it there in the same"
-                " way (fashion_mnist: python -m evaluators.data.fashion_mnist)"
+                " way (python -m evaluators.data.NAME fetches what is known by name)"
             )
         if report.node.resources.get("GPU") and report.versions.get("torch", "").endswith("+cpu"):
             yield f"{report.node.host} offers GPUs, and its torch is a CPU build: scripts/setup --gpu there"
