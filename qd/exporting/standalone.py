@@ -60,7 +60,7 @@ def _tokens(text, how):
         return list(text)
     if how["tokens"] == "words":
         return re.findall(r"\w+|[^\w\s]", text.lower())
-    from tokenizers import Tokenizer
+    from tokenizers import Tokenizer  # pyright: ignore[reportMissingImports]
 
     return Tokenizer.from_str(how["tokenizer"]).encode(text, add_special_tokens=False).tokens
 

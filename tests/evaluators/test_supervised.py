@@ -101,7 +101,7 @@ def test_weights_are_the_trained_networks(results):
     for row, (id, weights) in enumerate(results.weights.items()):
         assert id == results.evaluation_ids[row]
         assert all(array.dtype == np.float32 for array in weights.values())
-        network = SparseMoE().build(GENOTYPES[row], judge.task)
+        network = SparseMoE().build(GENOTYPES[row], judge.data.task)
         network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
         with torch.no_grad():
             accuracy = (network.eval()(inputs).argmax(1) == labels).double().mean()

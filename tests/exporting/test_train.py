@@ -50,7 +50,7 @@ def test_it_is_the_plain_loop_on_all_training_data(best):
     evaluator = Supervised(Digits(Split(train=400)))
     inputs, labels = evaluator.task_data().examples("train")
     assert len(inputs) == 1151  # all that is neither for validation nor for the test
-    network = build_seeded(lambda: SparseMoE().build(data["genotype"], evaluator.task), data["seed"])
+    network = build_seeded(lambda: SparseMoE().build(data["genotype"], evaluator.data.task), data["seed"])
     options = TrainingOptions(3, 100, "adam", 0.005, 0.0, "cosine")
     train_alone(
         network,

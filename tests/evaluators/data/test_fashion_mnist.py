@@ -58,8 +58,8 @@ def test_the_published_test_split_stays_the_test_split(tmp_path):
     assert (data.name, data.licence, data.class_names) == (tmp_path.name, "not stated", tuple("0123456789"))
     parts = replace(data, split=Split(train=1000, validation=500)).splits()
     assert [len(parts.part(part)) for part in Part] == [1000, 500, 10_000]
-    assert parts.test.inputs[:, 0, 1, 1].all()
-    assert not parts.train.inputs[:, 0, 1, 1].any() and not parts.validation.inputs[:, 0, 1, 1].any()
+    assert parts.test.inputs[:][:, 0, 1, 1].all()
+    assert not parts.train.inputs[:][:, 0, 1, 1].any() and not parts.validation.inputs[:][:, 0, 1, 1].any()
     np.testing.assert_array_equal(parts.test.targets, labels[60_000:])
 
 
