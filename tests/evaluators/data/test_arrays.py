@@ -221,7 +221,7 @@ HOLES = np.where(np.arange(14).reshape(1, 7, 2) == 6, np.nan, RNG.normal(size=(6
     ],
 )
 def test_what_cannot_be_searched_on_is_refused(tmp_path: Path, given: Any, keys, message):
-    path = given(tmp_path) if callable(given) else save(tmp_path, **given)
+    path: Any = given(tmp_path) if callable(given) else save(tmp_path, **given)
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(ValueError, match=message):
         Arrays(path, **keys).check()
