@@ -103,16 +103,39 @@ def with_onnxruntime():
 
 
 def with_torch():
-    """Needs torch and numpy: a function from an array of raw inputs to an array of outputs."""
+    """Needs torch: a function from a tensor of raw inputs to one of outputs; with numpy of what `prepare` takes."""
     import torch
 
     module = torch.export.load(_file("model.pt2")).module()
 
     @torch.no_grad()
     def network(raw):
+        if isinstance(raw, torch.Tensor):
+            return _finish_tensor(module(_prepare_tensor(raw)))
         return finish(module(torch.from_numpy(prepare(raw))).numpy())
 
     return network
+
+
+def _prepare_tensor(raw):
+    import torch
+
+    how = preprocessing()
+    if how["kind"] == "standardise":
+        mean, scale = (torch.tensor(how[name], dtype=torch.float32) for name in ("mean", "scale"))
+        return torch.nan_to_num((raw.to(torch.float32) - mean) / scale)
+    if how["kind"] == "as_it_is":
+        return raw if raw.dtype == torch.int64 else raw.to(torch.float32)
+    raise TypeError(f"expected what preprocessing of kind {how['kind']} takes (see `prepare`), got a tensor")
+
+
+def _finish_tensor(outputs):
+    import torch
+
+    scaling = preprocessing()["outputs"]
+    if scaling is None:
+        return outputs
+    return outputs * torch.tensor(scaling["scale"]) + torch.tensor(scaling["mean"])
 
 
 def with_qd(plugins=None):

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 WORDS: dict[str, list[str]] = {
     "data": ["FOLDER"],
+    "init": ["--data", "FOLDER"],
     "plot": ["heatmap", "FOLDER", "--out", "x.png"],
     "map": ["FOLDER", "--out", "x.png"],
     "export": ["FOLDER", "--best", "--to", "x"],

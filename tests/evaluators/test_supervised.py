@@ -118,6 +118,9 @@ def test_only_verification_looks_at_the_test_split(results, monkeypatch):
     real = Digits.splits
 
     class Untouchable:
+        def __len__(self):
+            return 359
+
         def __getattribute__(self, name):
             raise AssertionError(f"the test split was touched: {name}")
 

@@ -41,7 +41,7 @@ class TestModuleLibrary(SpaceConformance):
 
     @pytest.fixture(params=[(1, 8, 8), (3, 14, 9), (2, 2, 3)], ids=str)
     def task(self, request):
-        return Task(request.param, Classes(5))
+        return Task(Image(*request.param), Classes(5))
 
 
 class TestWithoutALibrary(SpaceConformance):

@@ -113,7 +113,7 @@ class TwoLines(SearchSpace):
 
 class TooWide(Perceptron):
     def build(self, genotype, task):
-        return super().build({**genotype, "hidden": 4}, Task(task.input_shape, task.outputs + 1))
+        return super().build({**genotype, "hidden": 4}, Task(task.input, Classes(task.outputs + 1)))
 
 
 class OwnRandomness(Perceptron):

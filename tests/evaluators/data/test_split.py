@@ -63,7 +63,7 @@ def test_groups_stay_together():
     parts = rows(Split("group", "person"), groups=groups, classes=None)
     people = [set(groups[part]) for part in parts]
     assert not (people[0] & people[1] or people[0] & people[2] or people[1] & people[2])
-    assert list(map(len, parts)) == [65, 15, 20]
+    assert list(map(len, parts)) == [60, 20, 20]
 
 
 def test_the_latest_are_for_the_test():

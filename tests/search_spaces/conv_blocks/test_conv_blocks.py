@@ -27,7 +27,7 @@ class TestConvBlocks(SpaceConformance):
 
     @pytest.fixture(params=[(1, 28, 28), (3, 9, 6), (2, 2, 3)], ids=str)
     def task(self, request):
-        return Task(request.param, Classes(10))
+        return Task(Image(*request.param), Classes(10))
 
 
 def test_parameters_follow_the_genotype():

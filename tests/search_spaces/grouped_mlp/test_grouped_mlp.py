@@ -12,7 +12,7 @@ from search_spaces import Task
 from search_spaces.genes import to_json
 from search_spaces.grouped_mlp import GroupedMLP, layers_of, modularity, sparsity
 from search_spaces.shelf.grouped import GroupedNetwork, GroupSpec
-from search_spaces.task import Classes, Image
+from search_spaces.task import Classes, Image, Vector
 
 TASK = Task(Image(1, 4, 4), Classes(3))
 GENOTYPE = {
@@ -36,7 +36,7 @@ class TestGroupedMLP(SpaceConformance):
     def space(self):
         return GroupedMLP()
 
-    @pytest.fixture(params=[(1, 8, 8), (3,)], ids=["images", "fewer inputs than slices"])
+    @pytest.fixture(params=[Image(1, 8, 8), Vector(3)], ids=["images", "fewer inputs than slices"])
     def task(self, request):
         return Task(request.param, Classes(10))
 
