@@ -112,7 +112,8 @@ def _logistic(inputs: Any, classes: np.ndarray, asked: Any, count: int) -> np.nd
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = LogisticRegression(max_iter=ITERATIONS).fit(inputs, classes)
-    found[:, model.classes_] = model.predict_log_proba(asked)
+    with np.errstate(divide="ignore"):  # a probability of 0, whose logarithm is bounded below
+        found[:, model.classes_] = model.predict_log_proba(asked)
     return np.maximum(found, -30.0)
 
 
