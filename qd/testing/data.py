@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from evaluators.data import DataSet, Examples, Part
+from evaluators.data import DataSet, Examples, LabelledImages, Part
 from search_spaces import Task
 from search_spaces.task import Classes, NextToken, Tokens, Values
 
@@ -57,6 +57,15 @@ class DataConformance:
             targets = data.targets(everything)  # tokens as the vocabulary numbers them
             assert targets.min() >= 0
             assert targets.max() < data.task.outputs, "a target is beyond the classes or the vocabulary"
+
+    def test_images_are_those_that_are_declared(self, data: DataSet, everything: Examples) -> None:
+        if not isinstance(data, LabelledImages):
+            pytest.skip("it is no set of labelled images")
+        images = everything.inputs[:]
+        assert images.shape == (data.examples, *data.image_shape)
+        assert images.dtype == np.uint8, f"images are uint8, got {images.dtype}"
+        assert images.max() <= data.brightest, f"pixels go up to {data.brightest}, as `brightest` says"
+        assert 0 <= data.published_test < data.examples
 
     def test_preprocessing_gives_what_the_task_says(self, data: DataSet, everything: Examples) -> None:
         inputs = data.preprocessing().apply(everything.inputs[:8])

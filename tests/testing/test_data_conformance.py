@@ -51,6 +51,16 @@ class OneName(Stripes):
     class_names = ("upright", "upright")
 
 
+class Dark(Stripes):
+    brightest = 100
+
+
+class Floats(Stripes):
+    def load(self):
+        images, labels = super().load()
+        return images / np.float32(255), labels
+
+
 class CountsFromOne(Stripes):
     def load(self):
         images, labels = super().load()
@@ -86,6 +96,9 @@ class Shuffles(Stripes):
     ("data", "test"),
     [
         (OneName, "declares_what_it_holds"),
+        (Dark, "images_are_those_that_are_declared"),
+        (Floats, "images_are_those_that_are_declared"),
+        (Fewer, "images_are_those_that_are_declared"),
         (CountsFromOne, "holds_what_it_declares"),
         (Fewer, "holds_what_it_declares"),
         (OneClass, "every_class_has_an_example"),
@@ -99,5 +112,6 @@ def test_a_broken_data_set_is_noticed(data: type[Stripes], test: str) -> None:
     made = data()
     given = {"data": made, "everything": made.read()}
     method = getattr(DataConformance(), f"test_{test}")
-    with pytest.raises(AssertionError, match=r"assert|two classes|a target is beyond|Arrays are not equal"):
+    said = r"assert|two classes|a target is beyond|images are|pixels go|Arrays are not equal"
+    with pytest.raises(AssertionError, match=said):
         method(**{name: given[name] for name in inspect.signature(method).parameters})

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from qd.errors import clipped
 
 from ..split import FREE, PART_WORDS, Part, Split
+from ..targets import MOST_CLASSES, TargetKind
 from .reading import RawColumn
 
-TargetKind = Literal["classes", "values"]
 FEW = 20
 """Distinct whole numbers that are taken for classes, at most, and a fifth of the rows."""
-MOST_CLASSES = 1000
 
 
 @dataclass(frozen=True, eq=False)
