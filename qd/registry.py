@@ -19,10 +19,8 @@ import importlib.util
 import inspect
 import logging
 import pkgutil
-import sys
-import traceback
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -30,10 +28,9 @@ from types import ModuleType, NoneType, UnionType
 from typing import Any
 
 from .errors import LONGEST_REASON, UsageError, clipped, shown, suggest
-from .interrupts import Interrupted, told_apart
 from .plain_data import typed
 from .plugins import PluginFolder
-from .precision import single_precision
+from .strangers import importing, not_ending
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +58,7 @@ class Room:
 
 ROOMS = {
     "spaces": Room("search_spaces.base:SearchSpace", ("search_spaces",)),
+    "modules": Room("search_spaces.shelf.base:ShelfModule", ("search_spaces.shelf",)),
     "evaluators": Room("evaluators.base:Evaluator", ("evaluators",)),
     "data": Room("evaluators.data.base:DataSet", ("evaluators.data",), frozenset({"idx_images"})),
     "emitters": Room("qd.emitters.base:Emitter", ("qd.emitters", "qd.emitters.baselines")),
@@ -198,7 +196,8 @@ class Registry:
 
         An argument that is annotated with a room's contract is a kind of that room: a name, a dotted path, or a mapping
         with `kind` and the arguments of its own. One that is annotated with a dataclass is a mapping of its fields. So
-        are such arguments of the items of a `tuple[Item, ...]`. Either may be optional, `Item | None`.
+        is each item of a `tuple[Contract, ...]`, and such arguments of the items of a `tuple[Item, ...]`. All of them
+        may be optional, `Item | None`.
 
         Args:
             cls: what to build.
@@ -238,6 +237,10 @@ class Registry:
             return self._component(room, value, where)
         if is_dataclass(annotation) and isinstance(annotation, type):
             return self.construct(annotation, _checked(value, dict[str, Any], where), where, ())
+        room = _room_of(_item_of(annotation))
+        if room is not None:
+            listed = _checked(value, list[str | dict[str, Any]], where)
+            return tuple(self._component(room, one, f"{where}[{index}]") for index, one in enumerate(listed))
         item = _item_with_kinds(annotation)
         if item is None:
             return _checked(value, annotation, where)
@@ -267,6 +270,16 @@ def plugin_folder(plugins: Path | str | None) -> Path | None:
 def is_plugin(kind: str) -> bool:
     """Whether `kind` is a dotted path, and so a stranger's code in a folder."""
     return ":" in kind
+
+
+def names_plugin(value: Any) -> bool:
+    """Whether a kind, or anything in the arguments of one, is a dotted path to a stranger's class."""
+    if isinstance(value, str):
+        name, colon, class_name = value.partition(":")
+        return bool(colon) and all(part.isidentifier() for part in [*name.split("."), class_name])
+    if isinstance(value, Mapping):
+        return any(map(names_plugin, value.values()))
+    return isinstance(value, list | tuple) and any(map(names_plugin, value))
 
 
 def is_own(room: str, kind: str) -> bool:
@@ -353,7 +366,7 @@ def _find_installed(room: str, kind: str, where: str) -> type[Any]:
     if len({point.value for point in points}) > 1:
         given = ", ".join(f"{point.value} of {point.dist.name if point.dist else '?'}" for point in points)
         raise UsageError(f"{where}.kind: {kind!r} is the name of several installed kinds: {given}; uninstall one")
-    with _importing(f"{where}.kind: importing {points[0].value}, which is installed as {kind!r},", points[0].value):
+    with importing(f"{where}.kind: importing {points[0].value}, which is installed as {kind!r},", points[0].value):
         found = points[0].load()
     if not inspect.isclass(found):
         raise UsageError(f"{where}.kind: {points[0].value}, which is installed as {kind!r}, is no class")
@@ -373,7 +386,7 @@ def _load(plugins: PluginFolder, name: str, where: str) -> ModuleType:
             f"{where}.kind: there is another module named {name.partition('.')[0]!r} ({owner});"
             f" give {path.relative_to(plugins.path)} another name"
         )
-    with _importing(f"{where}.kind: importing {path}", str(path), plugins.path):
+    with importing(f"{where}.kind: importing {path}", str(path), plugins.path):
         return plugins.load(name)
 
 
@@ -392,9 +405,14 @@ def _without_none(annotation: Any) -> tuple[Any, bool]:
     return (others[0], True) if len(others) == 1 and len(parts) == 2 else (annotation, False)
 
 
+def _item_of(annotation: Any) -> Any:
+    """The annotation of the items of a `tuple[Item, ...]`."""
+    return next(iter(typing.get_args(annotation)), None) if typing.get_origin(annotation) is tuple else None
+
+
 def _item_with_kinds(annotation: Any) -> type[Any] | None:
     """The class of the items of a `tuple[Item, ...]`, where an argument of theirs is a kind of a room."""
-    inner = next(iter(typing.get_args(annotation)), None) if typing.get_origin(annotation) is tuple else None
+    inner = _item_of(annotation)
     if not inspect.isclass(inner) or not any(map(_room_of, _own_hints(inner).values())):
         return None
     return inner
@@ -446,47 +464,3 @@ def _checked(value: Any, annotation: Any, where: str) -> Any:
         return typed(value, annotation, where)
     except ValueError as error:
         raise UsageError(str(error)) from None
-
-
-@contextlib.contextmanager
-def _importing(what: str, program: str, folder: Path | None = None) -> Iterator[None]:
-    """Import a stranger's code as a program without options: our command line is none of its business.
-
-    Args:
-        what: is done, for messages.
-        program: its name in `sys.argv`.
-        folder: whose lines messages name.
-    """
-    arguments, sys.argv = sys.argv, [program]
-    try:
-        with not_ending(what):
-            yield
-    except (UsageError, Interrupted):
-        raise
-    except Exception as error:
-        lines = [one for one in traceback.extract_tb(error.__traceback__) if folder in Path(one.filename).parents]
-        at = f" ({Path(lines[-1].filename).name}, line {lines[-1].lineno})" if lines else ""
-        raise UsageError(f"{what} failed: {type(error).__name__}: {error}{at}") from error
-    finally:
-        sys.argv = arguments
-
-
-@contextlib.contextmanager
-def not_ending(what: str) -> Iterator[None]:
-    """Run a stranger's code, which may raise any `Exception`, and may not end the process.
-
-    What it sets as torch's default type of numbers does not outlive it.
-
-    Raises:
-        UsageError: it tried to.
-    """
-    try:
-        with told_apart(), single_precision():
-            yield
-    except (Exception, Interrupted):
-        raise
-    except BaseException as error:
-        raise UsageError(
-            f"{what} would have ended the process ({type(error).__name__}: {error}). A plug-in is used as a module and"
-            ' has no command line: put what reads options, runs or exits under `if __name__ == "__main__":`'
-        ) from error

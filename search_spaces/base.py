@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from .genes import Gene, Genotype, Invalid, to_json
 from .task import Task
@@ -146,8 +146,9 @@ class SearchSpace:
         """What the genotype says about its own training: `learning_rate`, `weight_decay`, `epochs`, or none of them."""
         return {}
 
-    graph_needs_files: ClassVar[bool] = False
-    """Whether `module_graph` reads more than the genotype and the space's arguments, such as a library in a folder.
+    graph_needs_files: bool = False
+    """Whether `module_graph` reads more than the genotype and the space's arguments: a library in a folder, or the
+    modules of a stranger.
 
     Graphs of `qd`'s own spaces that need none are not logged: whoever looks at a candidate makes its graph again.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..module_graph import checked_graph
-from ..registry import Registry, is_own
+from ..registry import Registry, is_own, names_plugin
 from .folding import FoldedLog
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 def module_graph(run: FoldedLog, candidate: int) -> networkx.DiGraph | None:
     """The module graph of a candidate, where its space has one.
 
-    Of a space of our own it is made from the genotype; of a stranger's, whose code is not run for looking, the log
-    keeps those of elites.
+    Of a space of our own it is made from the genotype; of a stranger's, or with a stranger's modules, whose code is not
+    run for looking, the log keeps those of elites.
 
     Raises:
         UsageError: there is no such candidate, or the log has graphs and none of this one.
@@ -34,7 +34,7 @@ def module_graph(run: FoldedLog, candidate: int) -> networkx.DiGraph | None:
             return None
     run.readable(candidate)  # raises where there is no such candidate
     kind = run.config.space.kind
-    if is_own("spaces", kind):
+    if is_own("spaces", kind) and not names_plugin(run.config.space.arguments):
         registry = Registry()
         if not registry.find("spaces", kind, "space").graph_needs_files:
             space = registry.build("spaces", kind, run.config.space.arguments, "space")

@@ -18,7 +18,7 @@ from ..config import Component, moved
 from ..environment import __version__
 from ..errors import LONGEST_REASON, QdError, UsageError, clipped, shown
 from ..plain_data import read_json, typed
-from ..registry import Registry, is_own, is_plugin
+from ..registry import Registry, is_own, names_plugin
 
 FORMAT = 1
 FILE = "architecture.json"
@@ -110,8 +110,8 @@ class Architecture:
 
     @property
     def is_plugin(self) -> bool:
-        """Whether a stranger's space builds it."""
-        return is_plugin(self.space["kind"])
+        """Whether a stranger's space builds it, or one with modules of a stranger's."""
+        return names_plugin(self.space)
 
     def find_space(self, folder: Path | None, where: str) -> SearchSpace:
         """The space that builds it.

@@ -50,7 +50,8 @@ def predict(
 ) -> tuple[Tensor, dict[str, np.ndarray]]:
     """Run a network on `inputs`, and watch its routers.
 
-    The network should be in evaluation mode.
+    The network should be in evaluation mode. Modules that have a method `observe` are left with what they observed, on
+    average over all inputs, as `observed`: {metric: float}; see `search_spaces.shelf.base.ShelfModule`.
 
     Args:
         network: (B, *shape) to (B, *output_shape).
@@ -67,12 +68,16 @@ def predict(
     for name, module in routed_modules(network).items():
         gates[name] = []
         hooks.append(module.register_forward_hook(_recorder(module, gates[name])))
+    observers = [_Observer(module) for module in network.modules() if hasattr(type(module), "observe")]
+    hooks += [one.module.register_forward_pre_hook(one) for one in observers]
     try:
         batches = [slice(start, start + batch_size) for start in range(0, len(inputs), batch_size)]
         outputs = torch.cat([keep(network(inputs[rows]), rows) for rows in batches])
     finally:
         for hook in hooks:
             hook.remove()
+    for one in observers:
+        one.module.observed = one.means()
     return outputs, {name: np.concatenate(parts) for name, parts in gates.items()}
 
 
@@ -81,6 +86,24 @@ def _recorder(module: RoutedModule, parts: list[np.ndarray]) -> Callable[..., No
         parts.append(module.route(arguments[0]).double().numpy(force=True))
 
     return record
+
+
+class _Observer:
+    """Collects what a module observes, batch by batch."""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+        self._sums: dict[str, float] = {}
+        self._examples = 0
+
+    def __call__(self, _module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        examples = len(arguments[0])
+        self._examples += examples
+        for name, value in self.module.observe(*arguments).items():
+            self._sums[name] = self._sums.get(name, 0.0) + examples * float(value)
+
+    def means(self) -> dict[str, float]:
+        return {name: total / max(1, self._examples) for name, total in self._sums.items()}
 
 
 def use_of_experts(gates_BE: np.ndarray) -> np.ndarray:

@@ -12,7 +12,8 @@ from search_spaces import SearchSpace, Task
 from ..config import RunFile
 from ..errors import LONGEST_REASON, UsageError, clipped
 from ..metrics.base import MetricError, NetworkMetric
-from ..registry import Registry, not_ending
+from ..registry import Registry
+from ..strangers import not_ending
 from .measured import Measured
 
 

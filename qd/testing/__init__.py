@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .evaluators import EvaluatorConformance
     from .executors import ExecutorConformance
     from .metrics import MetricConformance
+    from .modules import ModuleConformance
     from .plots import PlotConformance
     from .spaces import SpaceConformance
     from .stacks import StackConformance
@@ -36,6 +37,7 @@ __all__ = [
     "EvaluatorConformance",
     "ExecutorConformance",
     "MetricConformance",
+    "ModuleConformance",
     "PlotConformance",
     "SpaceConformance",
     "StackConformance",
@@ -48,6 +50,7 @@ _HOMES = {
     "EvaluatorConformance": "evaluators",
     "ExecutorConformance": "executors",
     "MetricConformance": "metrics",
+    "ModuleConformance": "modules",
     "PlotConformance": "plots",
     "SpaceConformance": "spaces",
     "StackConformance": "stacks",

@@ -1,0 +1,141 @@
+"""Claims of papers, one file each, and what a test of one is."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from qd.environment import cpu_name
+from qd.training.device import pin_threads
+
+HERE = Path(__file__).parent
+Numbers = dict[str, float]
+"""What an arm gives for a seed, by name."""
+Found = Mapping[str, Sequence[Numbers]]
+"""{arm: numbers of each seed}."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A file of this folder has one, as `CLAIM`.
+
+    Args:
+        system: name and paper.
+        claim: what is claimed, in one sentence.
+        test: what is done here: data, sizes, budget, and what differs between the arms; and what differs from the paper.
+        arms: {name: seed → numbers}; every arm gives the same names. Budgets are equal. Empty: `verdict` says why it
+            cannot be tested here.
+        verdict: what was found → "holds", "does not hold", "undecided" or "cannot be tested here", and one sentence that
+            says why, with numbers.
+        seeds: of each arm.
+        digits: of the numbers in the table.
+    """
+
+    system: str
+    claim: str
+    test: str
+    arms: Mapping[str, Callable[[int], Numbers]]
+    verdict: Callable[[Found], tuple[str, str]]
+    seeds: int = 5
+    digits: int = 3
+
+
+def names() -> list[str]:
+    """All claims."""
+    return sorted(module.name for module in pkgutil.iter_modules([str(HERE)]))
+
+
+def find(name: str) -> Claim:
+    """The claim of a file."""
+    return importlib.import_module(f"{__name__}.{name}").CLAIM
+
+
+def test(name: str, seeds: int | None = None) -> dict[str, object]:
+    """Run every arm for every seed, seed by seed, and keep what was found where the seeds are the claim's own."""
+    claim = find(name)
+    pin_threads()
+    found: dict[str, list[Numbers]] = {arm: [] for arm in claim.arms}
+    started = time.perf_counter()
+    for seed in range(seeds or claim.seeds):
+        for arm, measure in claim.arms.items():
+            found[arm].append({key: float(value) for key, value in measure(seed).items()})
+            print(f"{name}, seed {seed}, {arm}: {found[arm][-1]}", file=sys.stderr, flush=True)
+    minutes = (time.perf_counter() - started) / 60
+    word, why = claim.verdict(found)
+    kept = {"machine": f"one core of {cpu_name()}, {platform.system()}", "minutes": round(minutes, 1)}
+    result = {"verdict": word, "why": why, **kept, "found": found}
+    if seeds in (None, claim.seeds):
+        (HERE / "results").mkdir(exist_ok=True)
+        _file(name).write_text(json.dumps(result, indent=1) + "\n")
+    return result
+
+
+def section(name: str, result: Mapping[str, object]) -> str:
+    """What the page says of a claim."""
+    claim = find(name)
+    found: Found = result["found"]  # type: ignore[assignment]
+    lines = [f"## {claim.system}", "", f"**Claim.** {claim.claim}", "", f"**Test.** {claim.test}", ""]
+    if found:
+        columns = list(next(iter(found.values()))[0])
+        lines += [f"| arm | {' | '.join(columns)} |", f"|---{'|---' * len(columns)}|"]
+        lines += [
+            f"| {arm} | {' | '.join(_spread([row[key] for row in rows], claim.digits) for key in columns)} |"
+            for arm, rows in found.items()
+        ]
+        seeds = len(next(iter(found.values())))
+        lines += ["", f"Mean ± standard deviation over {seeds} seeds; {result['minutes']} minutes on {result['machine']}:"
+                  f" `python scripts/claims.py {name}`.", ""]  # fmt: skip
+    return "\n".join([*lines, f"**Verdict: {result['verdict']}.** {result['why']}", ""])
+
+
+def page() -> str:
+    """docs/claims.md."""
+    found = {name: json.loads(_file(name).read_text()) for name in names() if _file(name).exists()}
+    lines = [
+        "# Claims",
+        "",
+        "What papers say of modules that are on the shelf, tested small: minutes on one core, several seeds, equal budgets"
+        " in all arms. A verdict is about this test, at this size; it is no verdict on the paper.",
+        "",
+        "| system | verdict |",
+        "|---|---|",
+        *(f"| [{find(name).system}](#{_anchor(find(name).system)}) | {one['verdict']} |" for name, one in found.items()),
+        "",
+        *(section(name, one) for name, one in found.items()),
+    ]
+    return "\n".join(lines)
+
+
+def difference(found: Found, arm: str, other: str, key: str) -> tuple[float, float]:
+    """Mean difference of an arm and another, seed by seed, and its standard error."""
+    pairs = [a[key] - b[key] for a, b in zip(found[arm], found[other], strict=True)]
+    spread = statistics.stdev(pairs) if len(pairs) > 1 else float("inf")
+    return statistics.mean(pairs), spread / len(pairs) ** 0.5
+
+
+def mean(found: Found, arm: str, key: str) -> float:
+    """Of an arm over all seeds."""
+    return statistics.mean(row[key] for row in found[arm])
+
+
+def _file(name: str) -> Path:
+    return HERE / "results" / f"{name}.json"
+
+
+def _spread(values: Sequence[float], digits: int) -> str:
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    shown = digits if max(map(abs, values)) < 100 else 0
+    return f"{statistics.mean(values):,.{shown}f} ± {deviation:,.{shown}f}"
+
+
+def _anchor(title: str) -> str:
+    kept = "".join(letter for letter in title.lower() if letter.isalnum() or letter in " -")
+    return kept.replace(" ", "-")
