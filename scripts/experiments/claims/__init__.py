@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
-import platform
 import statistics
 import sys
 import time
@@ -13,8 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qd.environment import cpu_name
+import numpy as np
+
+from evaluators.data import DataSet
+from evaluators.supervised import Supervised
+from qd.candidates import Candidates
+from qd.environment import machine
+from qd.training import TrainingOptions
 from qd.training.device import pin_threads
+from search_spaces import Genotype, SearchSpace
 
 HERE = Path(__file__).parent
 Numbers = dict[str, float]
@@ -30,11 +36,11 @@ class Claim:
     Args:
         system: name and paper.
         claim: what is claimed, in one sentence.
-        test: what is done here: data, sizes, budget, and what differs between the arms; and what differs from the paper.
+        test: what is done here: data, sizes, budget, what differs between the arms, and what differs from the paper.
         arms: {name: seed → numbers}; every arm gives the same names. Budgets are equal. Empty: `verdict` says why it
             cannot be tested here.
-        verdict: what was found → "holds", "does not hold", "undecided" or "cannot be tested here", and one sentence that
-            says why, with numbers.
+        verdict: what was found → "holds", "does not hold", "undecided" or "cannot be tested here", and one sentence
+            that says why, with numbers.
         seeds: of each arm.
         digits: of the numbers in the table.
     """
@@ -70,7 +76,7 @@ def test(name: str, seeds: int | None = None) -> dict[str, object]:
             print(f"{name}, seed {seed}, {arm}: {found[arm][-1]}", file=sys.stderr, flush=True)
     minutes = (time.perf_counter() - started) / 60
     word, why = claim.verdict(found)
-    kept = {"machine": f"one core of {cpu_name()}, {platform.system()}", "minutes": round(minutes, 1)}
+    kept = {"machine": f"one core of {machine()['processor']}", "minutes": round(minutes, 1)}
     result = {"verdict": word, "why": why, **kept, "found": found}
     if seeds in (None, claim.seeds):
         (HERE / "results").mkdir(exist_ok=True)
@@ -91,8 +97,8 @@ def section(name: str, result: Mapping[str, object]) -> str:
             for arm, rows in found.items()
         ]
         seeds = len(next(iter(found.values())))
-        lines += ["", f"Mean ± standard deviation over {seeds} seeds; {result['minutes']} minutes on {result['machine']}:"
-                  f" `python scripts/claims.py {name}`.", ""]  # fmt: skip
+        where = f"{result['minutes']} minutes on {result['machine']}"
+        lines += ["", f"Mean ± standard deviation, {seeds} seeds; {where}: `python scripts/claims.py {name}`.", ""]
     return "\n".join([*lines, f"**Verdict: {result['verdict']}.** {result['why']}", ""])
 
 
@@ -102,12 +108,12 @@ def page() -> str:
     lines = [
         "# Claims",
         "",
-        "What papers say of modules that are on the shelf, tested small: minutes on one core, several seeds, equal budgets"
-        " in all arms. A verdict is about this test, at this size; it is no verdict on the paper.",
+        "What papers say of modules that are on the shelf, tested small: minutes on one core, several seeds, equal"
+        " budgets in all arms. A verdict is about this test, at this size; it is no verdict on the paper.",
         "",
         "| system | verdict |",
         "|---|---|",
-        *(f"| [{find(name).system}](#{_anchor(find(name).system)}) | {one['verdict']} |" for name, one in found.items()),
+        *(f"| {_link(find(name).system)} | {one['verdict']} |" for name, one in found.items()),
         "",
         *(section(name, one) for name, one in found.items()),
     ]
@@ -119,6 +125,21 @@ def difference(found: Found, arm: str, other: str, key: str) -> tuple[float, flo
     pairs = [a[key] - b[key] for a, b in zip(found[arm], found[other], strict=True)]
     spread = statistics.stdev(pairs) if len(pairs) > 1 else float("inf")
     return statistics.mean(pairs), spread / len(pairs) ** 0.5
+
+
+def trained(
+    space: SearchSpace, genotypes: Sequence[Genotype], data: DataSet, training: TrainingOptions, seed: int
+) -> list[Numbers]:
+    """Train a network for each genotype and measure it on the validation split, as a search would."""
+    evaluator = Supervised(data, training)
+    evaluator.bind(space)
+    numbers = np.arange(len(genotypes))
+    seeds = 1_000_000 * seed + numbers
+    results = evaluator.evaluate(Candidates(numbers, numbers, seeds, seed, list(genotypes)))
+    rows = {int(one): row for row, one in enumerate(results.evaluation_ids)}
+    return [
+        {name: float(column[rows[one]]) for name, column in results.metrics.items()} for one in range(len(genotypes))
+    ]
 
 
 def mean(found: Found, arm: str, key: str) -> float:
@@ -136,6 +157,6 @@ def _spread(values: Sequence[float], digits: int) -> str:
     return f"{statistics.mean(values):,.{shown}f} ± {deviation:,.{shown}f}"
 
 
-def _anchor(title: str) -> str:
+def _link(title: str) -> str:
     kept = "".join(letter for letter in title.lower() if letter.isalnum() or letter in " -")
-    return kept.replace(" ", "-")
+    return f"[{title}](#{kept.replace(' ', '-')})"
