@@ -13,7 +13,7 @@ from qd.metrics.joined import JoinedMetrics
 from qd.metrics.macs import MACs
 from qd.metrics.parameters import Parameters
 from qd.metrics.specialisation import Specialisation
-from qd.training import StackSize, Trained, TrainingOptions, train_population
+from qd.training import Planner, StackSize, Trained, TrainingOptions, train_population
 from qd.training.device import pin_threads
 from qd.training.memory import MOST
 from search_spaces import Invalid, SearchSpace
@@ -64,6 +64,7 @@ class Supervised(Trainer):
         if stack_megabytes is not None and stack_megabytes < 1:
             raise ValueError(f"stack_megabytes: expected at least 1, got {stack_megabytes}")
         self.stack_size = StackSize(stack, stack_megabytes * 2**20 if stack_megabytes else None)
+        self._planner = Planner()
         data.check()
         self.data = data
         task = data.task
@@ -104,6 +105,7 @@ class Supervised(Trainer):
             candidates.fidelity,
             self.stack_size,
             self.stopping_examples,
+            None if self.reproducible else self._planner,
         )
         return Results.join(self._row(candidates.take([row]), result) for row, result in enumerate(trained))
 

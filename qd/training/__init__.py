@@ -5,12 +5,14 @@ from .augmentation import Augmentation
 from .batches import minibatches
 from .memory import StackSize
 from .options import TrainingOptions
+from .planner import Planner
 from .population import Trained, train_population, train_stack
 from .stopping import EarlyStopping
 
 __all__ = [
     "Augmentation",
     "EarlyStopping",
+    "Planner",
     "StackSize",
     "Trained",
     "TrainingOptions",

@@ -22,6 +22,7 @@ from .alone import build_seeded, train_alone
 from .inputs import Inputs
 from .memory import StackSize
 from .options import TrainingOptions
+from .planner import Planner
 from .step import step_of_stack
 from .vmapped import Unstackable, VmapStack, structure
 from .watch import Examples, Watch
@@ -49,6 +50,7 @@ def train_population(
     fidelity: float = 1.0,
     size: StackSize | None = None,
     validation: Examples | None = None,
+    planner: Planner | None = None,
 ) -> list[Trained | Invalid]:
     """Build and train a network for each genotype.
 
@@ -64,6 +66,7 @@ def train_population(
         fidelity: share of the epochs, in (0, 1].
         size: how many networks a stack may hold.
         validation: inputs and targets that `early_stopping` judges by; None: it is not among the options.
+        planner: decides whether a stack pays; None: whatever can be stacked is.
 
     Returns:
         N networks in the order of the genotypes; what `build` raised in place of one that it refused as `Invalid`.
@@ -73,7 +76,7 @@ def train_population(
         _Job(genotype, int(seed), options.with_overrides(space.training_options(genotype)))
         for genotype, seed in zip(genotypes, seeds, strict=True)
     ]
-    training = _Training(space, task, inputs, targets, validation, shared_seed, fidelity, size)
+    training = _Training(space, task, inputs, targets, validation, shared_seed, fidelity, size, planner)
     groups: dict[Hashable, list[int]] = {}
     trained: dict[int, Trained | Invalid] = {}
     for index, job in enumerate(jobs):
@@ -111,6 +114,7 @@ class _Training:
     shared_seed: int
     fidelity: float
     size: StackSize
+    planner: Planner | None
 
     def group(self, jobs: Sequence[_Job]) -> list[Trained]:
         """Train networks that may be stacked, in stacks as large as memory allows."""
@@ -132,6 +136,8 @@ class _Training:
             stack = self._stack(jobs)
         except Unstackable:
             return [self._alone(job) for job in jobs]
+        if self.planner is not None and not self._pays(self.planner, stack, jobs):
+            return [self._alone(job) for job in jobs]
         train_stack(
             stack,
             self.inputs,
@@ -146,6 +152,19 @@ class _Training:
             job.network.load_state_dict(stack.unstack(index))
         seconds = (time.perf_counter() - started) / len(jobs)
         return [Trained(job.network, seconds, len(jobs)) for job in jobs]
+
+    def _pays(self, planner: Planner, stack: Stack, jobs: Sequence[_Job]) -> bool:
+        options = [job.options for job in jobs]
+        return planner.pays(
+            (type(self.space), _signature(self.space, jobs[0])),
+            stack,
+            [job.network for job in jobs],
+            self.inputs,
+            self.targets,
+            options,
+            self.task.loss,
+            options[0].steps(len(self.inputs), self.fidelity),
+        )
 
     def _stack(self, jobs: Sequence[_Job]) -> Stack:
         if self.space.stack_signature(jobs[0].genotype) is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,16 +66,18 @@ class TrainingStep:
         for module in self.changing:
             module.after_step(step, self.steps)
 
+    def batches(self) -> Iterable[Tensor]:
+        """The (B,) int64 rows of every step."""
+        return minibatches(len(self.inputs), self.options.batch_size, self.steps, self.shared_seed, self.inputs.device)
+
     def all(self, epoch_ended: Callable[[], bool] | None = None) -> None:
         """Take all steps.
 
         Args:
             epoch_ended: called after every epoch, and after the last step; where it is True, no step follows.
         """
-        examples, batch_size = len(self.inputs), self.options.batch_size
-        of_epoch = self.options.steps_of_epoch(examples)
-        batches = minibatches(examples, batch_size, self.steps, self.shared_seed, self.inputs.device)
-        for step, rows in enumerate(batches):
+        of_epoch = self.options.steps_of_epoch(len(self.inputs))
+        for step, rows in enumerate(self.batches()):
             self(step, rows)
             whole = (step + 1) % of_epoch == 0 or step + 1 == self.steps
             if whole and epoch_ended is not None and epoch_ended():

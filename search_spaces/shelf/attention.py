@@ -5,14 +5,15 @@ Axes: B examples, H heads, T steps, C units of a head, W width.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ..genes import Choice, Genotype, Struct
-from .base import Port, ShelfModule
+from .base import ModuleStack, Port, ShelfModule
 from .shares import ATTENTION
+from .stack import StackOfModules, groups_of, normalised
 
 
 class Attention(ShelfModule):
@@ -30,6 +31,9 @@ class Attention(ShelfModule):
     def build(self, genes: Genotype, port: Port) -> nn.Module:
         return SoftmaxAttention(port, genes["heads"], genes["rotary"])
 
+    def stack(self, genes: Sequence[Genotype], port: Port) -> ModuleStack:
+        return StackedAttention([SoftmaxAttention(port, one["heads"], one["rotary"]) for one in genes])
+
 
 class SoftmaxAttention(nn.Module):
     """(B, T, W) to itself."""
@@ -39,23 +43,57 @@ class SoftmaxAttention(nn.Module):
         self.norm = nn.LayerNorm(port.width)
         self.queries_keys_values = nn.Linear(port.width, 3 * port.width, bias=False)
         self.out = nn.Linear(port.width, port.width, bias=False)
-        self.turn = Rotary(port.size[0], port.width // heads) if rotary else nn.Identity()
-        self.heads, self.causal = heads, port.causal
+        self.mix = Mixing(port, heads, rotary)
 
     def forward(self, x_BTW: Tensor) -> Tensor:
-        q_BHTC, k_BHTC, v_BHTC = (
-            part.unflatten(-1, (self.heads, -1)).transpose(-3, -2)
-            for part in self.queries_keys_values(self.norm(x_BTW)).chunk(3, -1)
-        )
-        scores_BHTT = self.turn(q_BHTC) @ self.turn(k_BHTC).mT / math.sqrt(q_BHTC.shape[-1])
-        if self.causal:
-            scores_BHTT = scores_BHTT.masked_fill(later(scores_BHTT), -torch.inf)
-        mixed_BHTC = scores_BHTT.softmax(-1) @ v_BHTC
-        return x_BTW + self.out(mixed_BHTC.transpose(-3, -2).flatten(-2))
+        return x_BTW + self.out(self.mix(self.queries_keys_values(self.norm(x_BTW))))
 
     def observe(self, x_BTW: Tensor) -> dict[str, Tensor]:
         """Every step attends."""
         return {"attention_share": x_BTW.new_ones(())}
+
+
+class StackedAttention(StackOfModules):
+    """N of one port: the linear maps of all are one product, and attention is called once for each kind.
+
+    Args:
+        modules: N.
+    """
+
+    def __init__(self, modules: Sequence[SoftmaxAttention]) -> None:
+        super().__init__(modules[0], len(modules))
+        self.kinds = groups_of([(one.mix.heads, isinstance(one.mix.turn, Rotary)) for one in modules])
+        self.mixing = nn.ModuleList(modules[rows[0]].mix for rows in self.kinds)
+        order = [row for rows in self.kinds for row in rows]
+        self.back = sorted(range(len(order)), key=order.__getitem__)
+
+    def forward(self, x_NBTW: Tensor) -> Tensor:
+        normal = normalised(x_NBTW, self["norm.weight"], self["norm.bias"])
+        parts_NBTV = (normal.flatten(1, 2) @ self["queries_keys_values.weight"].mT).unflatten(1, x_NBTW.shape[1:3])
+        mixed = [
+            mixing(parts_NBTV[rows].flatten(0, 1)).unflatten(0, (len(rows), -1))
+            for mixing, rows in zip(self.mixing, self.kinds, strict=True)
+        ]
+        mixed_NBTW = mixed[0] if len(mixed) == 1 else torch.cat(mixed)[self.back]
+        return x_NBTW + (mixed_NBTW.flatten(1, 2) @ self["out.weight"].mT).unflatten(1, x_NBTW.shape[1:3])
+
+
+class Mixing(nn.Module):
+    """Attention between the linear maps, without parameters: queries, keys and values (B, T, 3 W) to (B, T, W)."""
+
+    def __init__(self, port: Port, heads: int, rotary: bool) -> None:
+        super().__init__()
+        self.turn = Rotary(port.size[0], port.width // heads) if rotary else nn.Identity()
+        self.heads, self.causal = heads, port.causal
+
+    def forward(self, parts_BTV: Tensor) -> Tensor:
+        q_BHTC, k_BHTC, v_BHTC = (
+            part.unflatten(-1, (self.heads, -1)).transpose(-3, -2) for part in parts_BTV.chunk(3, -1)
+        )
+        mixed_BHTC = nn.functional.scaled_dot_product_attention(
+            self.turn(q_BHTC), self.turn(k_BHTC), v_BHTC, is_causal=self.causal
+        )
+        return mixed_BHTC.transpose(-3, -2).flatten(-2)
 
 
 def later(scores: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch.func import functional_call, vmap
 
 from ..base import Owned
 from .base import ModuleStack
+from .stack import StackOfModules
 
 TOLERANCE = 1e-4
 """Largest difference of outputs together and alone, as a share of the largest output."""
@@ -106,17 +107,14 @@ class Vmapped(Together):
     def __init__(self, template: nn.Module, size: int) -> None:
         super().__init__()
         self._one = [template]  # in a list: its parameters are none of this module's
-        self.names = [name for name, _ in template.named_parameters()]
-        self.stacked = nn.ParameterList(
-            nn.Parameter(parameter.detach().new_zeros(size, *parameter.shape)) for parameter in template.parameters()
-        )
+        self.rows = StackOfModules(template, size)
         self._with_losses = [module for module in template.modules() if hasattr(module, "auxiliary_loss")]
         self._losses: Tensor | None = None
 
     def forward(self, xs: Sequence[Tensor] | None, *shared: Tensor) -> list[Tensor]:
         own = [] if xs is None else [torch.stack(list(xs))]
         axes = (0, *[0] * len(own), *[None] * len(shared))
-        outputs, losses = vmap(self._call, in_dims=axes)(tuple(self.stacked), *own, *shared)
+        outputs, losses = vmap(self._call, in_dims=axes)(tuple(self.rows.stacked), *own, *shared)
         self._losses = losses if self.training and self._with_losses else None
         return list(outputs.unbind())
 
@@ -124,10 +122,10 @@ class Vmapped(Together):
         return self._losses
 
     def owned(self) -> list[Owned]:
-        return [(tensor, range(len(tensor))) for tensor in self.stacked]
+        return self.rows.owned()
 
     def named(self, part: int) -> dict[str, Tensor]:
-        return {name: tensor[part] for name, tensor in zip(self.names, self.stacked, strict=True)}
+        return self.rows.named(part)
 
     def train(self, mode: bool = True) -> Vmapped:
         self._one[0].train(mode)
@@ -138,7 +136,7 @@ class Vmapped(Together):
         return super()._apply(fn, recurse)
 
     def _call(self, parameters: tuple[Tensor, ...], *given: Tensor) -> tuple[Tensor, Tensor]:
-        output = functional_call(self._one[0], dict(zip(self.names, parameters, strict=True)), given)
+        output = functional_call(self._one[0], dict(zip(self.rows.names, parameters, strict=True)), given)
         losses = [module.auxiliary_loss for module in self._with_losses]
         found = [loss for loss in losses if isinstance(loss, Tensor)]
         return output, torch.stack(found).sum() if found else output.new_zeros(())
