@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .reporting.page import report
     from .runs.doctor import doctor
     from .runs.launch import resume, run
-    from .runs.listing import evaluators, spaces
+    from .runs.listing import evaluators, modules, spaces
     from .runs.open_search import open_search
     from .runs.verify import verify
     from .starting.writing import init
@@ -55,6 +55,7 @@ __all__ = [
     "library",
     "load",
     "map",
+    "modules",
     "open_run",
     "open_search",
     "plot",
@@ -84,6 +85,7 @@ _HOMES = {
     "library": ".transfer.libraries",
     "load": ".exporting.load",
     "map": ".plots.drawing",
+    "modules": ".runs.listing",
     "open_run": ".analysis.run",
     "open_search": ".runs.open_search",
     "plot": ".plots.drawing",

@@ -72,6 +72,7 @@ ENGINE_EXCEPTIONS: dict[tuple[str, str], str] = {
     ("qd.testing.data", "evaluators.data"): "what a data set is",
     ("qd.testing.modules", "search_spaces.chain"): "where a module must work",
     ("qd.testing.modules", "search_spaces.shelf.base"): "what a module is",
+    ("qd.testing.toys.modules", "search_spaces.shelf.base"): "a toy that is a module",
     ("qd.testing.toys.stripes", "evaluators.data"): "a toy that is a data set",
     ("qd.transfer.library", "evaluators.data.mnist"): "what one of those networks saw",
     ("qd.transfer.library", "evaluators.data.ccexam"): "trained networks of a package, for a library of modules",

@@ -204,10 +204,13 @@ def test_a_folder_that_is_no_run_is_told(qd_command, tmp_path, command):
     assert f"{tmp_path} is no run folder: expected log.sqlite in it" in answer.err
 
 
-def test_spaces_and_evaluators_are_listed(qd_command):
+def test_spaces_modules_and_evaluators_are_listed(qd_command):
     spaces = qd_command("spaces")
     assert (spaces.status, spaces.err) == (0, "")
-    assert any(line.startswith("sparse_moe: Struct(") for line in spaces.out.splitlines())
+    assert any(line.split()[:5] == ["sparse_moe", "width", "8", "|", "12"] for line in spaces.out.splitlines())
+    modules = qd_command("modules")
+    assert (modules.status, modules.err) == (0, "")
+    assert any(line.split()[:3] == ["attention", "tokens", "Softmax"] for line in modules.out.splitlines())
     evaluators = qd_command("evaluators")
     assert (evaluators.status, evaluators.err) == (0, "")
     line = next(line for line in evaluators.out.splitlines() if line.startswith("supervised: "))

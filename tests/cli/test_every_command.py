@@ -30,7 +30,7 @@ WORDS: dict[str, list[str]] = {
     "library show": ["FOLDER", "x"],
 }
 """What a command needs beside the folder that it looks into; `FOLDER` stands for that."""
-NO_FOLDER = ("spaces", "evaluators", "doctor", "serve")
+NO_FOLDER = ("spaces", "modules", "evaluators", "doctor", "serve")
 """Commands that look into no one folder of a run: `serve` shows an empty one."""
 
 

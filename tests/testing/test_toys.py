@@ -33,7 +33,8 @@ def test_a_toy_is_a_plug_in_under_any_name(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_toy_that_is_not_there_is_told() -> None:
     with pytest.raises(
-        ValueError, match="there is no toy 'tabel'; known: climber, free, networks, rings, stripes, table, vectors"
+        ValueError,
+        match="there is no toy 'tabel'; known: climber, free, modules, networks, rings, stripes, table, vectors",
     ):
         source("tabel")
 

@@ -9,6 +9,7 @@
 | `table`    | a space of three genes, an evaluator that looks numbers up, one that gives weights too |
 | `vectors`  | a space of vectors and one of trees, and an evaluator that sums a batch in one go      |
 | `networks` | a space of small perceptrons, to be trained in milliseconds                            |
+| `modules`  | modules of a shelf, one of them with genes that it cannot be built of                 |
 | `free`     | evaluators that cost nothing, or sleep: for benchmarks of the engine                   |
 | `climber`  | an emitter that mutates the best elite                                                 |
 | `stripes`  | a data set that is computed                                                            |
