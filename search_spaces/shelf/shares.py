@@ -11,3 +11,8 @@ ATTENTION = {"attention_share": SHARE}
 ACTIVE = {"active_share": SHARE}
 """Share of a layer's parts that a step runs; elsewhere 1."""
 ACTIVE_ELSEWHERE = {"active_share": 1.0}
+SPLINE = {"spline_share": SHARE}
+"""Share of a layer's nodes whose functions are splines; elsewhere 0."""
+DENSITY = {"density": SHARE}
+"""Share of a layer's weights that are present; elsewhere 1."""
+DENSITY_ELSEWHERE = {"density": 1.0}
