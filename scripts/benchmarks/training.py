@@ -2,8 +2,8 @@
 
 For each mix of random genotypes, interleaved in rounds: (a) one `nn.Module`, one default Adam, one loop a candidate,
 (a') the same with the fused Adam, (b) `torch.func.vmap` where architectures are equal, (c) this trainer. CPU-seconds
-are those of the process, building included and measuring left out. Then the mean validation accuracy of 100 candidates
-trained either way, and the share of the best rate of matrix products that the trainer's useful work reaches.
+are those of the process, building included and measuring left out. (c) measures by itself whether stacks pay, as a search
+does. Then the mean validation accuracy of 100 candidates trained either way, and the share of the best rate of matrix products that the trainer's useful work reaches.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,17 +21,21 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from evaluators.data import Split
 from evaluators.data.fashion_mnist import FashionMNIST
+from evaluators.data.shakespeare import Shakespeare
 from evaluators.supervised import Supervised
 from qd.metrics.macs import macs
 from qd.metrics.routing import predict
-from qd.training import StackSize, TrainingOptions, build_seeded, minibatches, train_population
+from qd.training import Planner, StackSize, TrainingOptions, build_seeded, minibatches, train_population
 from qd.training.alone import train_alone
 from qd.training.device import pin_threads
 from qd.training.step import step_of_network
 from qd.training.vmapped import Unstackable, VmapStack
 from search_spaces import SearchSpace
+from search_spaces.chain import Chain
 from search_spaces.conv_blocks import ConvBlocks
 from search_spaces.grouped_mlp import GroupedMLP
+from search_spaces.shelf.base import ShelfModule
+from search_spaces.shelf.kinds import modules_of
 from search_spaces.sparse_moe import SparseMoE
 
 from .examples import BreastCancer, Sines
@@ -47,7 +51,8 @@ ACCURACY_CANDIDATES = 100
 class Mix:
     """A space on a data set, and what is to be reached: (c) / (a), and the share of the peak.
 
-    "table" is `sparse_moe` on vectors, "series" `grouped_mlp` on series; the others are named by their space.
+    "table" is `sparse_moe` on vectors, "series" `grouped_mlp` on series, "tokens" and "image shelf" are `chain` with all
+    modules of its port, K = 32, 64 characters; the others are named by their space.
     """
 
     name: str
@@ -55,6 +60,9 @@ class Mix:
     evaluator: Supervised
     ratio: float
     share: float | None
+    candidates: int = K
+    accuracies: int = ACCURACY_CANDIDATES
+    planner: Planner = field(default_factory=Planner)
 
 
 def figures(names: Sequence[str] = ()) -> list[Figure]:
@@ -65,6 +73,8 @@ def figures(names: Sequence[str] = ()) -> list[Figure]:
         Mix("sparse_moe", SparseMoE(), _fashion(epochs=2, batch_size=128, learning_rate=0.006), 4, 0.25),
         Mix("conv_blocks", ConvBlocks(), _fashion(epochs=1, batch_size=128, learning_rate=0.003), 2, None),
         Mix("table", SparseMoE(), Supervised(BreastCancer(), TrainingOptions(epochs=20, batch_size=32)), 4, None),
+        Mix("tokens", Chain("tokens", _causal(), (16, 32), (1, 4)), _characters(), 2, None, 32, 32),
+        Mix("image shelf", Chain("image", None, (16, 32), (1, 4)), _fashion(epochs=1, batch_size=32), 2, None, 32, 32),
         Mix("series", GroupedMLP(), Supervised(Sines(), TrainingOptions(epochs=8, batch_size=64)), 8, None),
     ]
     found: list[Figure] = []
@@ -79,12 +89,21 @@ def _fashion(**keys: Any) -> Supervised:
     return Supervised(FashionMNIST(split=split), TrainingOptions(**keys))
 
 
+def _characters() -> Supervised:
+    data = Shakespeare(steps=64, split=Split(train=640, validation=320))
+    return Supervised(data, TrainingOptions(epochs=2, batch_size=16, learning_rate=0.003))
+
+
+def _causal() -> tuple[ShelfModule, ...]:
+    return tuple(module for module in modules_of("tokens") if module.causal)
+
+
 def _measure(mix: Mix) -> list[Figure]:
     mix.evaluator.bind(mix.space)
     rng = np.random.default_rng(0)
-    genotypes = [mix.space.genes.sample(rng) for _ in range(K)]
+    genotypes = [mix.space.genes.sample(rng) for _ in range(mix.candidates)]
     parts = [genotypes[start::ROUNDS] for start in range(ROUNDS)]
-    same = [[genotypes[0]] * K] * ROUNDS
+    same = [[genotypes[0]] * mix.candidates] * ROUNDS
     ways: dict[str, tuple[Callable[[Sequence[Any]], Any], list[list[Any]]]] = {
         "a": (lambda group: _plain(mix, group, fused=False), parts),
         "a'": (lambda group: _plain(mix, group, fused=True), parts),
@@ -143,6 +162,7 @@ def _population(mix: Mix, genotypes: Sequence[Any]) -> list[Any]:
         *evaluator.training_examples,
         evaluator.options,
         0,
+        planner=mix.planner,
     )
 
 
@@ -169,7 +189,7 @@ def _vmap(mix: Mix, genotypes: Sequence[Any]) -> list[Any] | None:
 
 def _accuracies(mix: Mix) -> list[Figure]:
     rng = np.random.default_rng(1)
-    genotypes = [mix.space.genes.sample(rng) for _ in range(ACCURACY_CANDIDATES)]
+    genotypes = [mix.space.genes.sample(rng) for _ in range(mix.accuracies)]
     inputs, labels = mix.evaluator.training_examples
     stacked = [result.network for result in _population(mix, genotypes)]
     alone = []
@@ -179,7 +199,7 @@ def _accuracies(mix: Mix) -> list[Figure]:
         alone.append(network)
     means = [100 * float(np.mean([_accuracy(mix, network) for network in networks])) for networks in (stacked, alone)]
     return [
-        Figure(f"{mix.name}: mean validation accuracy of {ACCURACY_CANDIDATES}, stacked", means[:1], "%"),
+        Figure(f"{mix.name}: mean validation accuracy of {mix.accuracies}, stacked", means[:1], "%"),
         Figure(f"{mix.name}: the same trained alone", means[1:], "%"),
         Figure(f"{mix.name}: their difference", [abs(means[0] - means[1])], "points", 0.5),
     ]
@@ -188,7 +208,7 @@ def _accuracies(mix: Mix) -> list[Figure]:
 @torch.no_grad()
 def _accuracy(mix: Mix, network: torch.nn.Module) -> float:
     inputs, labels = mix.evaluator._validation
-    return float((network.eval()(inputs).argmax(1) == labels).double().mean())
+    return float((network.eval()(inputs).argmax(-1) == labels).double().mean())
 
 
 def _share_of_peak(mix: Mix, genotypes: Sequence[Any], rates: Sequence[float]) -> list[Figure]:
