@@ -1,9 +1,10 @@
 """Training a population: candidates per CPU-second, one thread, stacked against the ways people train them today.
 
 For each mix of random genotypes, interleaved in rounds: (a) one `nn.Module`, one default Adam, one loop a candidate,
-(a') the same with the fused Adam, (b) `torch.func.vmap` where architectures are equal, (c) this trainer. CPU-seconds
-are those of the process, building included and measuring left out. (c) measures by itself whether stacks pay, as a search
-does. Then the mean validation accuracy of 100 candidates trained either way, and the share of the best rate of matrix products that the trainer's useful work reaches.
+(a') the same with the fused Adam, (b) `torch.func.vmap` where architectures are equal, (c) this trainer, which measures
+by itself whether stacks pay, as in a search. CPU-seconds are those of the process, building included and measuring left
+out. Then the mean validation accuracy of 100 candidates trained either way, and the share of the best rate of matrix
+products that the trainer's useful work reaches.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ ACCURACY_CANDIDATES = 100
 class Mix:
     """A space on a data set, and what is to be reached: (c) / (a), and the share of the peak.
 
-    "table" is `sparse_moe` on vectors, "series" `grouped_mlp` on series, "tokens" and "image shelf" are `chain` with all
-    modules of its port, K = 32, 64 characters; the others are named by their space.
+    "table" is `sparse_moe` on vectors, "series" `grouped_mlp` on series; "tokens" and "image shelf" are `chain` with
+    all modules of a port, K = 32, tokens with 64 steps. The others are named by their space.
     """
 
     name: str
