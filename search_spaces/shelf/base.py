@@ -122,7 +122,10 @@ class ShelfModule(ABC):
         return getattr(network, "observed", {})
 
     def graph(self, genes: Genotype, width: int) -> networkx.DiGraph:
-        """Return its parts as a module graph (see `SearchSpace.module_graph`), all in layer 0; by default one node."""
+        """Return its parts as a module graph (see `SearchSpace.module_graph`), all in layer 0; by default one node.
+
+        Nodes without incoming edges read the module's input; it is added to nodes that are marked `residual=True`.
+        """
         import networkx
 
         graph = networkx.DiGraph()

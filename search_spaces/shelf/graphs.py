@@ -14,6 +14,8 @@ def add_after(
 ) -> list[str]:
     """Add a module's parts behind what comes before.
 
+    Parts that none of the others feeds read what comes before, and to those that are marked `residual` it is added.
+
     Args:
         graph: changed in place.
         before: its nodes that the module reads.
@@ -26,10 +28,13 @@ def add_after(
     """
     names = {node: name if len(part) == 1 else f"{name}.{node}" for node in part}
     for node, data in part.nodes(data=True):
-        graph.add_node(names[node], **{**data, "layer": layer})
+        graph.add_node(names[node], **{key: value for key, value in data.items() if key != "residual"})
+        graph.nodes[names[node]]["layer"] = layer
     for source, target, data in part.edges(data=True):
         graph.add_edge(names[source], names[target], **{"kind": "dense", **data})
-    for node in part:
+    for node, data in part.nodes(data=True):
         if part.in_degree(node) == 0:
             graph.add_edges_from(((one, names[node]) for one in before), kind="dense")
+        elif data.get("residual"):
+            graph.add_edges_from(((one, names[node]) for one in before), kind="residual")
     return [names[node] for node in part if part.out_degree(node) == 0]

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from ..feed_forward import ACTIVATIONS
 from ..feed_forward.stack import runs_of
-from . import kernel, top_k_mask
+from . import kernel
+from .layer import top_k_mask
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,53 @@
+"""Mixtures of experts of N networks as one, behind normalisations and with residual connections.
+
+Axes: N networks, B examples, or steps of them; W width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ...base import Owned
+from ...genes import Genotype
+from .stack import LayerSpec, StackedMixture
+
+
+class NormalisedStack(nn.Module):
+    """`module.NormalisedMixture` of N networks; see `base.ModuleStack`.
+
+    Args:
+        width: W.
+        genes: N, of `module.Mixture`.
+    """
+
+    def __init__(self, width: int, genes: Sequence[Genotype]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(len(genes), width))
+        self.bias = nn.Parameter(torch.zeros(len(genes), width))
+        specs = [
+            LayerSpec("layer.", tuple(one["experts"]), one["top_k"], one["activation"], False, one["balance"])
+            for one in genes
+        ]
+        self.mixtures = StackedMixture(width, specs)
+        self.auxiliary_loss: Tensor | None = None
+
+    def forward(self, x_N: Tensor) -> Tensor:
+        """(N, B, W), or (N, B, T, W), to itself."""
+        x_NBW = x_N.flatten(1, -2)
+        norm_NBW = nn.functional.layer_norm(x_NBW, x_NBW.shape[-1:]) * self.weight[:, None] + self.bias[:, None]
+        mixed_NBW, losses_N = self.mixtures(norm_NBW)
+        self.auxiliary_loss = losses_N if self.training else None
+        return x_N + mixed_NBW.view_as(x_N)
+
+    def owned(self) -> list[Owned]:
+        """Every parameter, with the network that each of its rows belongs to."""
+        own: list[Owned] = [(tensor, range(len(tensor))) for tensor in (self.weight, self.bias)]
+        return [*own, *((tensor, rows.tolist()) for tensor, rows in self.mixtures.owned())]
+
+    def named(self, network: int) -> dict[str, Tensor]:
+        """Views of a network's parameters, under the names in its state."""
+        norm = {"norm.weight": self.weight[network], "norm.bias": self.bias[network]}
+        return {**norm, **self.mixtures.named(network)}
