@@ -1,6 +1,6 @@
 """Mixtures of experts."""
 
-from .layer import MixtureOfExperts, load_balance, top_k_mask
+from .layer import MixtureOfExperts, load_balance, top_k_indices, top_k_mask
 from .module import Mixture
 
-__all__ = ["Mixture", "MixtureOfExperts", "load_balance", "top_k_mask"]
+__all__ = ["Mixture", "MixtureOfExperts", "load_balance", "top_k_indices", "top_k_mask"]

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from ..feed_forward import FeedForward
 
 
-def top_k_mask(scores_BE: Tensor, k: int) -> Tensor:
-    """Mark the k largest scores of each row; among equal scores the lowest index wins.
+def top_k_indices(scores_BE: Tensor, k: int) -> Tensor:
+    """The k largest scores of each row, the largest first; among equal scores the lowest index wins.
 
     `torch.topk` leaves the order of equal scores open, and rows do tie: where every unit that the router reads is
     silent, all scores are equal. A network and its padded twin must choose alike even then.
@@ -24,14 +24,18 @@ def top_k_mask(scores_BE: Tensor, k: int) -> Tensor:
         k: in [1, E].
 
     Returns:
-        (..., E) bool, k true in each row.
+        (..., k) int64.
     """
-    chosen_BE = torch.zeros_like(scores_BE, dtype=torch.bool)
+    scores_BE, found = scores_BE.detach(), []
     for _ in range(k):
-        best_B1 = scores_BE.argmax(-1, keepdim=True)  # documented to return the first of several maxima
-        chosen_BE = chosen_BE.scatter(-1, best_B1, True)
-        scores_BE = scores_BE.masked_fill(chosen_BE, -torch.inf)
-    return chosen_BE
+        found.append(scores_BE.argmax(-1, keepdim=True))  # documented to return the first of several maxima
+        scores_BE = scores_BE.scatter(-1, found[-1], -torch.inf)
+    return torch.cat(found, -1)
+
+
+def top_k_mask(scores_BE: Tensor, k: int) -> Tensor:
+    """`top_k_indices` as marks: (..., E) bool, k true in each row."""
+    return torch.zeros_like(scores_BE, dtype=torch.bool).scatter(-1, top_k_indices(scores_BE, k), True)
 
 
 def load_balance(probabilities_BE: Tensor, chosen_BE: Tensor) -> Tensor:
