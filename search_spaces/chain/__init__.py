@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..base import SearchSpace, Stack, Task
+from ..base import Metric, SearchSpace, Stack, Task
 from ..genes import Choice, Gene, Genotype, Repeat, Struct, Variant
 from ..shelf.base import PortKind, ShelfModule
 from ..shelf.kinds import check_causal, chosen, is_own
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .network import ChainNetwork, Layer
 
 POSITIONS = ("none", "learnt", "sine")
+DEPLOYED = {"deployed_parameters": Metric("", 0, direction="minimise")}
 
 
 class Chain(SearchSpace):
@@ -29,7 +30,8 @@ class Chain(SearchSpace):
     and `heads`. At the port "image" a layer may end by halving the map. At the port "tokens" a gene says what is added
     to the steps for their positions.
 
-    Metrics are those of the modules: each is a mean over the layers of a network.
+    Metrics are those of the modules: each is a mean over the layers of a network. At the port "image" there is also
+    `deployed_parameters`, after merging what is mergeable (`deployed`), which `parameters` counts before.
 
     Args:
         port: "vector", "tokens" or "image".
@@ -74,7 +76,8 @@ class Chain(SearchSpace):
         if share_genes:
             fields["modules"] = Struct(**{name: module.genes for name, module in self.modules.items()})
         self.genes = Struct(**fields, layers=Repeat(Variant(**layers), *depth))
-        self.metrics = {name: metric for module in self.modules.values() for name, metric in module.metrics.items()}
+        self._of_modules = {name: metric for one in self.modules.values() for name, metric in one.metrics.items()}
+        self.metrics = {**(DEPLOYED if port == "image" else {}), **self._of_modules}
 
     def check_task(self, task: Task) -> None:
         from ..shelf.stems import check_stem
@@ -156,14 +159,23 @@ class Chain(SearchSpace):
         graph.add_edges_from(((end, "head") for end in ends), kind="dense")
         return graph
 
+    def deployed(self, network: torch.nn.Module) -> torch.nn.Module:
+        """Return the network with every part that has a method `merged()` replaced by what that returns."""
+        from ..shelf.merging import merged
+
+        return merged(network)
+
     def measure(self, genotype: Genotype, module: torch.nn.Module, outputs: torch.Tensor) -> dict[str, float]:
-        found: dict[str, list[float]] = {name: [] for name in self.metrics}
+        from ..shelf.merging import merged_parameters
+
+        found: dict[str, list[float]] = {name: [] for name in self._of_modules}
         for layer, network in zip(genotype["layers"], module.get_submodule("layers").children(), strict=True):
             kind = self.modules[layer["kind"]]
             own = kind.measure(self.genes_of(genotype, layer), network)
             for name, values in found.items():
                 values.append(own[name] if name in own else self._elsewhere(name))
-        return {name: float(np.mean(values)) for name, values in found.items()}
+        deployed = {name: float(merged_parameters(module)) for name in DEPLOYED if name in self.metrics}
+        return {**deployed, **{name: float(np.mean(values)) for name, values in found.items()}}
 
     def _elsewhere(self, name: str) -> float:
         return next(one.elsewhere.get(name, 0.0) for one in self.modules.values() if name in one.metrics)

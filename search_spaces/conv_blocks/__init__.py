@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
@@ -97,16 +96,14 @@ class ConvBlocks(SearchSpace):
 
     def deployed(self, network: torch.nn.Module) -> torch.nn.Module:
         """Return the network with what is mergeable merged."""
-        from ..shelf.convolution import MergeablePointwise
+        from ..shelf.merging import merged
 
-        network = copy.deepcopy(network)
-        for name, part in list(network.named_modules()):
-            if isinstance(part, MergeablePointwise):
-                network.set_submodule(name, part.merged())
-        return network
+        return merged(network)
 
     def measure(self, genotype: Genotype, module: torch.nn.Module, outputs: torch.Tensor) -> dict[str, float]:
-        return {"deployed_parameters": sum(parameter.numel() for parameter in self.deployed(module).parameters())}
+        from ..shelf.merging import merged_parameters
+
+        return {"deployed_parameters": merged_parameters(module)}
 
 
 def blocks_of(genotype: Genotype) -> list[BlockSpec]:

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ..base import Owned, Task
-from ..shelf.convolution import BlockSpec, ConvNetwork, MergeablePointwise, blend_after
+from ..shelf.convolution import BlockSpec, ConvNetwork
 from ..shelf.convolution.stack import ConvKernel, ConvLayout
+from ..shelf.merging import MergeablePointwise, blend_after
 from ..shelf.stack import StackOfViews
 
 

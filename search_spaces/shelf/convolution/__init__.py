@@ -1,18 +1,56 @@
-"""Convolutional blocks without normalisation or shortcuts.
+"""Convolutional blocks: by themselves with normalisation and a shortcut, in `conv_blocks` without.
 
 Axes: B examples, C channels, H and W the sides of a map.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from ...genes import Choice, Genotype, Struct
+from ..base import Port, ShelfModule
+from ..channel_attention import ChannelGates, attention_size
+from ..merging import MergeablePointwise, initialised, pointwise
+
 PATCH = 4
 """Side and stride of the stem's convolution, as in VanillaNet; smaller where the image is smaller."""
+
+
+class Convolution(ShelfModule):
+    """A 3 x 3 convolution, dense or in groups, a relu and a pointwise convolution, on normalised input.
+
+    It is the block of the space `conv_blocks`, whose papers are named there. `group` is how many channels a group of
+    the 3 x 3 convolution has, "all" where it is dense; `attention` scales channels at the end (ECA-Net, Wang et al.,
+    arXiv 1910.03151); `mergeable` trains the pointwise convolution as two, which exports hold merged (VanillaNet, Chen
+    et al., arXiv 2305.12972). Deviations from that space: one group normalisation in front, and a residual connection,
+    hence no relu at the end.
+    """
+
+    ports = ("image",)
+    genes = Struct(group=Choice("all", 4, 8), attention=Choice(False, True), mergeable=Choice(False, True))
+
+    def build(self, genes: Genotype, port: Port) -> nn.Module:
+        group = port.width if genes["group"] == "all" else genes["group"]
+        return ResidualBlock(BlockSpec(port.width, port.width, group, genes["attention"], genes["mergeable"], False))
+
+
+class ResidualBlock(nn.Module):
+    """(B, C, H, W) to itself.
+
+    Args:
+        spec: with as many channels in as out, and no pooling.
+    """
+
+    def __init__(self, spec: BlockSpec) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(1, spec.inputs)
+        self.block = ConvBlock(spec)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return x_BCHW + self.block.convolved(self.norm(x_BCHW))
 
 
 @dataclass(frozen=True)
@@ -36,71 +74,6 @@ class BlockSpec:
     pool: bool
 
 
-class ChannelAttention(nn.Module):
-    """Efficient channel attention (ECA-Net, Wang et al., arXiv 1910.03151): each channel is scaled by its gate.
-
-    Gates are the sigmoid of a convolution over neighbouring channels' means, whose size follows the number of channels
-    (the paper's equation 12 with gamma 2 and b 1).
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        size = attention_size(channels)
-        self.convolution = nn.Conv1d(1, 1, size, padding=size // 2, bias=False)
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        gate_BC = self.convolution(x_BCHW.mean((2, 3))[:, None])[:, 0].sigmoid()
-        return x_BCHW * gate_BC[:, :, None, None]
-
-
-def attention_size(channels: int) -> int:
-    """Channels that a gate looks at: odd, growing with the logarithm of their number."""
-    size = int((math.log2(channels) + 1) / 2)
-    return size if size % 2 else size + 1
-
-
-class MergeablePointwise(nn.Module):
-    """Two pointwise convolutions that are one after training.
-
-    This is VanillaNet's deep training (Chen et al., arXiv 2305.12972). The activation in between is
-    (1 - blend) relu(x) + blend x; `blend` goes from 0 to 1 in equal steps over the training. In evaluation mode it is
-    1, so that the two are one linear map, which `merged` returns. Deviations: the blend grows at every step and not at
-    every epoch, and there is no batch normalisation to fold in.
-    """
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.first = pointwise(inputs, outputs)
-        self.second = pointwise(outputs, outputs)
-        self.blend = 0.0
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        x_BCHW = self.first(x_BCHW)
-        if self.training:
-            x_BCHW = nn.functional.leaky_relu(x_BCHW, self.blend)
-        return self.second(x_BCHW)
-
-    def after_step(self, step: int, steps: int) -> None:
-        """Bring the activation nearer to the identity."""
-        self.blend = blend_after(step, steps)
-
-    @torch.no_grad()
-    def merged(self) -> nn.Conv2d:
-        """The one convolution that computes the same in evaluation mode."""
-        first, second = self.first.weight[:, :, 0, 0], self.second.weight[:, :, 0, 0]
-        assert self.first.bias is not None and self.second.bias is not None
-        one = nn.Conv2d(self.first.in_channels, self.second.out_channels, 1).to(first)
-        one.weight.copy_((second @ first)[:, :, None, None])
-        assert one.bias is not None
-        one.bias.copy_(second @ self.first.bias + self.second.bias)
-        return one
-
-
-def blend_after(step: int, steps: int) -> float:
-    """How linear a mergeable activation is after a step, counted from 0: in (0, 1], 1 after the last."""
-    return (step + 1) / steps
-
-
 class ConvBlock(nn.Module):
     """Grouped 3 x 3 convolution, relu, pointwise convolution, channel attention, maximum of 2 x 2 pixels, relu.
 
@@ -110,19 +83,22 @@ class ConvBlock(nn.Module):
 
     def __init__(self, spec: BlockSpec) -> None:
         super().__init__()
-        self.spatial = _initialised(nn.Conv2d(spec.inputs, spec.inputs, 3, padding=1, groups=spec.inputs // spec.group))
+        self.spatial = initialised(nn.Conv2d(spec.inputs, spec.inputs, 3, padding=1, groups=spec.inputs // spec.group))
         if spec.mergeable:
             self.pointwise = MergeablePointwise(spec.inputs, spec.outputs)
         else:
             self.pointwise = pointwise(spec.inputs, spec.outputs)
         if spec.attention:
-            self.attention = ChannelAttention(spec.outputs)
+            self.attention = ChannelGates(attention_size(spec.outputs))
         self.spec = spec
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
+    def convolved(self, x_BCHW: Tensor) -> Tensor:
+        """All but pooling and the last relu: (B, inputs, H, W) to (B, outputs, H, W)."""
         x_BCHW = self.pointwise(torch.relu(self.spatial(x_BCHW)))
-        if self.spec.attention:
-            x_BCHW = self.attention(x_BCHW)
+        return self.attention(x_BCHW) if self.spec.attention else x_BCHW
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        x_BCHW = self.convolved(x_BCHW)
         if self.spec.pool and min(x_BCHW.shape[2:]) > 1:
             x_BCHW = nn.functional.max_pool2d(x_BCHW, 2)
         return torch.relu(x_BCHW)
@@ -141,7 +117,7 @@ class ConvNetwork(nn.Module):
         super().__init__()
         channels, *sides = input_shape
         self.patch = min(PATCH, *sides)
-        self.stem = _initialised(nn.Conv2d(channels, blocks[0].inputs, self.patch, stride=self.patch))
+        self.stem = initialised(nn.Conv2d(channels, blocks[0].inputs, self.patch, stride=self.patch))
         self.blocks = nn.Sequential(*map(ConvBlock, blocks))
         height, width = (side // self.patch for side in sides)
         for block in blocks:
@@ -151,16 +127,3 @@ class ConvNetwork(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         return self.head(self.blocks(torch.relu(self.stem(x_BCHW))).flatten(1))
-
-
-def pointwise(inputs: int, outputs: int) -> nn.Conv2d:
-    """A 1 x 1 convolution, initialised."""
-    return _initialised(nn.Conv2d(inputs, outputs, 1))
-
-
-def _initialised(layer: nn.Conv2d) -> nn.Conv2d:
-    # Without normalisation, torch's default initialisation would let the signal fade from block to block.
-    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-    assert layer.bias is not None
-    nn.init.zeros_(layer.bias)
-    return layer

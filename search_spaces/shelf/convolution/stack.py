@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import ConvBlock, ConvNetwork, attention_size, kernel
+from ..channel_attention import attention_size
+from . import ConvBlock, ConvNetwork, kernel
 
 
 class ConvLayout:
