@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import networkx
     import torch
 
-    from ..shelf.grouped import GroupedNetwork, GroupSpec, Rewiring
+    from ..shelf.grouped.network import GroupedNetwork, GroupSpec
+    from ..shelf.grouped.rewiring import Rewiring
 
 INPUT_GROUPS = 8
 """Slices that the flattened input is cut into, for the first layer's groups to read."""
@@ -65,7 +66,7 @@ class GroupedMLP(SearchSpace):
         check_input(task, "groups of units", Vector, Image, Series)
 
     def build(self, genotype: Genotype, task: Task) -> GroupedNetwork:
-        from ..shelf.grouped import GroupedNetwork, slice_sizes
+        from ..shelf.grouped.network import GroupedNetwork, slice_sizes
 
         sizes = slice_sizes(math.prod(task.input_shape), INPUT_GROUPS)
         return GroupedNetwork(sizes, layers_of(genotype, len(sizes)), task.outputs, rewiring_of(genotype))
@@ -75,7 +76,7 @@ class GroupedMLP(SearchSpace):
         return ()
 
     def build_stack(self, genotypes: Sequence[Genotype], task: Task) -> Stack:
-        from ..shelf.grouped import slice_sizes
+        from ..shelf.grouped.network import slice_sizes
         from .stack import GroupedMLPStack
 
         sizes = slice_sizes(math.prod(task.input_shape), INPUT_GROUPS)
@@ -128,7 +129,7 @@ class GroupedMLP(SearchSpace):
         return graph
 
     def measure(self, genotype: Genotype, module: torch.nn.Module, outputs: torch.Tensor) -> dict[str, float]:
-        from ..shelf.grouped import GroupedNetwork
+        from ..shelf.grouped.network import GroupedNetwork
 
         assert isinstance(module, GroupedNetwork)
         return {"sparsity": sparsity(module), "modularity": modularity(module)}
@@ -141,7 +142,7 @@ def layers_of(genotype: Genotype, inputs: int) -> list[list[GroupSpec]]:
         genotype: of `GroupedMLP`.
         inputs: slices of the input.
     """
-    from ..shelf.grouped import GroupSpec
+    from ..shelf.grouped.network import GroupSpec
 
     layers: list[list[GroupSpec]] = []
     before = inputs
@@ -162,7 +163,7 @@ def layers_of(genotype: Genotype, inputs: int) -> list[list[GroupSpec]]:
 
 def rewiring_of(genotype: Genotype) -> Rewiring | None:
     """How the genotype's links are rewired."""
-    from ..shelf.grouped import Rewiring
+    from ..shelf.grouped.rewiring import Rewiring
 
     genes = genotype["rewiring"]
     return Rewiring(genes["density"], genes["fraction"]) if genes["kind"] == "prune_and_regrow" else None

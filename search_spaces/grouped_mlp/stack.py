@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from ..base import Owned
 from ..shelf.feed_forward import ACTIVATIONS
-from ..shelf.grouped import GroupSpec, Rewiring
+from ..shelf.grouped.network import GroupSpec
+from ..shelf.grouped.rewiring import Rewiring
 from ..shelf.grouped.stack import LinkedGroup, StackedGroups
 from ..shelf.stack import StackOfViews
 

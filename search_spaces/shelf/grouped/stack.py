@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import is_rewiring_step, kernel, rewire
+from . import kernel
+from .rewiring import is_rewiring_step, rewire
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class GroupLayout:
 
 
 class StackedGroups(nn.Module):
-    """The linear maps of G groups, each of one network, in one layer: `grouped.Group` without its activation.
+    """The linear maps of G groups, each of one network, in one layer: `network.Group` without its activation.
 
     Args:
         groups: G, whose units cover U.
@@ -126,7 +127,7 @@ class StackedGroups(nn.Module):
 
     @torch.no_grad()
     def after_step(self, step: int, steps: int) -> None:
-        """What `grouped.SparseGroup` does, for each group that has absent weights."""
+        """What `network.SparseGroup` does, for each group that has absent weights."""
         if self.mask is None:
             return
         self.weight.mul_(self.mask)
@@ -138,7 +139,7 @@ class StackedGroups(nn.Module):
                 weight, gradient, mask = (
                     self._matrix(flat, index) for flat in (self.weight, self.weight.grad, self.mask)
                 )
-                rewire(weight, gradient, mask, group.replaced)
+                rewire(weight, mask, weight.abs(), gradient.abs(), group.replaced)
 
     def _matrix(self, flat_P: Tensor, index: int) -> Tensor:
         group, first = self.layout.groups[index], self.layout.first_weight

@@ -11,7 +11,7 @@ from qd.testing import SpaceConformance
 from search_spaces import Task
 from search_spaces.genes import to_json
 from search_spaces.grouped_mlp import GroupedMLP, layers_of, modularity, sparsity
-from search_spaces.shelf.grouped import GroupedNetwork, GroupSpec
+from search_spaces.shelf.grouped.network import GroupedNetwork, GroupSpec
 from search_spaces.task import Classes, Image, Vector
 
 TASK = Task(Image(1, 4, 4), Classes(3))

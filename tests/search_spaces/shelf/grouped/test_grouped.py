@@ -1,91 +1,70 @@
-import itertools
+"""Axes: B examples, U units, F units that they read."""
+
+from typing import Any
 
 import pytest
 import torch
 
-from search_spaces.shelf.grouped import (
-    GroupedNetwork,
-    GroupSpec,
-    Rewiring,
-    SparseGroup,
-    is_rewiring_step,
-    rewire,
-    slice_sizes,
-)
+from search_spaces.shelf.base import Port
+from search_spaces.shelf.grouped import Grouped, HebbianLinear, groups_of, linked
+
+GENES = {
+    "hidden": 64, "groups": 8, "between": 0.15, "grouping": "index", "pruning": "magnitude", "fraction": 0.1,
+}  # fmt: skip
 
 
-def test_slices_cover_the_input():
-    assert slice_sizes(16, 8) == [2] * 8
-    assert slice_sizes(11, 4) == [2, 3, 3, 3]
-    assert slice_sizes(3, 8) == [1, 1, 1]
-
-
-def test_a_group_reads_its_sources_alone():
-    layers = [
-        [GroupSpec(3, "tanh", (1,)), GroupSpec(2, "relu", (0, 2))],
-        [GroupSpec(4, "elu", (1,)), GroupSpec(5, "silu", (0, 1))],
-    ]
-    network = GroupedNetwork([2, 2, 2], layers, 3, None)
-    x = torch.randn(6, 2, 3)
-    flat = x.flatten(1)
-    first, second = network.layers[0]  # pyright: ignore[reportGeneralTypeIssues]
-    third, fourth = network.layers[1]  # pyright: ignore[reportGeneralTypeIssues]
-    a = torch.tanh(flat[:, 2:4] @ first.weight.T + first.bias)
-    b = torch.relu(flat[:, [0, 1, 4, 5]] @ second.weight.T + second.bias)
-    c = torch.nn.functional.elu(b @ third.weight.T + third.bias)
-    d = torch.nn.functional.silu(torch.cat([a, b], 1) @ fourth.weight.T + fourth.bias)
-    torch.testing.assert_close(network(x), network.head(torch.cat([c, d], 1)))
-
-
-def test_the_weakest_are_pruned_and_those_with_the_greatest_gradient_regrow():
-    weight = torch.tensor([[5.0, -1, 0, 0], [2, -3, 0, 0]])
-    mask = torch.tensor([[1.0, 1, 0, 0], [1, 1, 0, 0]])
-    gradient = torch.tensor([[9.0, 9, 1, -4], [9, 9, 2, 3]])
-    rewire(weight, gradient, mask, 2)
-    assert mask.tolist() == [[1, 0, 0, 1], [0, 1, 0, 1]]
-    assert weight.tolist() == [[5, 0, 0, 0], [0, -3, 0, 0]]
-
-
-def test_among_equals_the_lowest_index_goes_first():
-    weight = torch.tensor([[1.0, -1, 1, 0, 0, 0]]).repeat(50, 1)
-    mask = (weight != 0).float()
-    rewire(weight, torch.zeros(50, 6), mask, 40)
-    first = torch.zeros(300)
-    first[[6 * row + column for row in range(50) for column in (0, 1, 2)][40:]] = 1
-    first[[6 * row + column for row in range(50) for column in (3, 4, 5)][:40]] = 1
-    assert mask.flatten().equal(first)
-
-
-@pytest.mark.parametrize("steps", [8, 100, 141])
-def test_rewiring_is_over_after_three_quarters_of_the_training(steps):
-    at = [step + 1 for step in range(steps) if is_rewiring_step(step, steps)]
-    assert len(at) == 6
-    assert at[-1] <= 0.75 * steps
-    assert {b - a for a, b in itertools.pairwise(at)} == {at[0]}
-
-
-def test_a_short_training_rewires_at_its_first_steps():
-    assert [is_rewiring_step(step, 3) for step in range(3)] == [True] * 3
-
-
-def test_sparse_groups_keep_their_number_of_weights_and_absent_ones_are_zero():
+def build(**genes: Any) -> Any:
     torch.manual_seed(0)
-    group = SparseGroup(20, 10, "tanh", Rewiring(0.3, 0.4))
-    assert int(group.mask.sum()) == 60 == int((group.weight != 0).sum())
-    before = group.mask.clone()
-    optimiser = torch.optim.Adam(group.parameters(), 0.01)
+    return Grouped().build({**GENES, **genes}, Port("vector", 64))
+
+
+@pytest.mark.parametrize("grouping", ["index", "random", "mixed"])
+def test_groups_are_of_equal_size_whatever_the_grouping(grouping: str) -> None:
+    torch.manual_seed(0)
+    group = groups_of(24, 8, grouping)
+    assert group.bincount().tolist() == [3] * 8
+    kept = group == groups_of(24, 8, "index")
+    assert kept.all() if grouping == "index" else not kept.all()
+    assert kept[1::2].all() == (grouping != "random")
+
+
+def test_units_read_their_own_group_and_few_of_others() -> None:
+    torch.manual_seed(0)
+    group = groups_of(128, 8, "random")
+    mask = linked(group, group, 0.15)
+    own = group[:, None] == group
+    assert mask[own].all()
+    assert float(mask[~own].mean()) == pytest.approx(0.15, abs=0.02)
+    assert float(mask.mean()) == pytest.approx(1 / 8 + 7 / 8 * 0.15, abs=0.02)
+
+
+@pytest.mark.parametrize("pruning", ["magnitude", "chance", "hebbian"])
+def test_links_are_replaced_and_their_number_stays(pruning: str) -> None:
+    network = build(pruning=pruning)
+    before = network.observe(torch.zeros(1, 64))["density"]
+    masks = [network.up.mask.clone(), network.down.mask.clone()]
+    optimiser = torch.optim.Adam(network.parameters(), 0.01)
     for step in range(16):
         optimiser.zero_grad()
-        group(torch.randn(30, 20)).square().sum().backward()
+        network(torch.randn(30, 64)).square().sum().backward()
         optimiser.step()
-        group.after_step(step, 16)
-        assert int(group.mask.sum()) == 60
-        assert not group.weight[group.mask == 0].any()
-    assert not group.mask.equal(before)
-    assert int((group.weight != 0).sum()) == 60
+        for layer in (network.up, network.down):
+            layer.after_step(step, 16)
+            assert not layer.weight[layer.mask == 0].any()
+    assert network.observe(torch.zeros(1, 64))["density"] == before
+    for layer, mask in zip((network.up, network.down), masks, strict=True):
+        changed = int((layer.mask != mask).sum()) // 2
+        assert 0 < changed <= 6 * layer.replaced == 6 * round(0.1 * int(mask.sum()))
 
 
-def test_a_fraction_never_replaces_more_than_are_absent():
-    assert Rewiring(0.9, 0.5).replaced(100) == 10
-    assert Rewiring(0.5, 0.1).replaced(100) == 5
-    assert Rewiring(0.01, 0.5).present(20) == 1
+def test_links_regrow_between_the_units_that_are_most_alike() -> None:
+    layer = HebbianLinear(torch.eye(3), "magnitude", 0.4)
+    before_BF, after_BU = torch.randn(20, 3), torch.randn(20, 3)
+    after_BU[:, 2] = 7 * before_BF[:, 0]
+    with torch.no_grad():
+        layer.weight.copy_(torch.diag(torch.tensor([2.0, -1, 3])))
+    layer.watch(before_BF, after_BU)
+    cosine = torch.nn.functional.cosine_similarity(after_BU[:, :, None], before_BF[:, None], dim=0)
+    torch.testing.assert_close(layer.promise(), cosine, rtol=0, atol=1e-6)
+    layer.after_step(0, 8)
+    assert layer.mask.tolist() == [[1, 0, 0], [0, 0, 0], [1, 0, 1]]
