@@ -22,7 +22,8 @@ Routing = Mapping[str, np.ndarray]
 class RoutedModule(Protocol):
     """A module that sends each example to some of its experts.
 
-    Each expert is a submodule that takes the module's own input. Experts hold no routed modules themselves.
+    Each expert is a submodule that takes the module's own input, or whatever the module gives it where it always runs
+    it. Experts hold no routed modules themselves.
     """
 
     @property

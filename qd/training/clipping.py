@@ -44,6 +44,6 @@ def clipping_of_stack(owned: Sequence[Owned], networks: int, longest: float) -> 
         factors_K = (longest / (squares_K.sqrt() + EPSILON)).clamp(max=1.0)
         for tensor, owner in owners:
             if tensor.grad is not None:
-                tensor.grad.mul_(factors_K[owner].reshape(-1, *[1] * (tensor.ndim - 1)))
+                torch.atleast_1d(tensor.grad).mul_(factors_K[owner].reshape(-1, *[1] * (tensor.ndim - 1)))
 
     return clip

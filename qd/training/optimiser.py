@@ -35,8 +35,8 @@ def make_optimiser(owned: Sequence[Owned], options: Sequence[TrainingOptions]) -
         index = np.asarray(networks)
         ends = [*(np.flatnonzero(np.diff(index)) + 1).tolist(), len(index)]
         for start, stop in pairwise([0, *ends]):
-            view = tensor.detach()[start:stop]
-            view.grad = tensor.grad[start:stop]
+            view = torch.atleast_1d(tensor.detach())[start:stop]
+            view.grad = torch.atleast_1d(tensor.grad)[start:stop]
             follows = options[index[start]]
             slices[follows.learning_rate, follows.weight_decay].append(view)
     groups = [{"params": tensors, "options": kinds[kind]} for kind, tensors in slices.items()]
