@@ -50,7 +50,8 @@ class WindowAttention(nn.Module):
         step_T1 = torch.arange(self.steps, device=q_BTZ.device, dtype=q_BTZ.dtype)[:, None]
         parts = [q_BTZ, k_BTZ, v_BTH, active_BT[..., None].to(q_BTZ.dtype)]
         if self.windows == 1:  # sees all: the order does not matter
-            return self._mixed(*(part[:, None] for part in parts), step_T1).squeeze(1)
+            q, k, v, active = (part[:, None] for part in parts)
+            return self._mixed(q, k, v, active, step_T1).squeeze(1)
         parts.append(step_T1.expand(len(q_BTZ), self.steps, 1))
         packed_BTC, place_BT = pack(torch.cat(parts, -1), active_BT)
         padded_BTC = nn.functional.pad(packed_BTC, (0, 0, 0, self.windows * self.window - self.steps))

@@ -50,11 +50,10 @@ def test_packed_windows_are_vmapped(bias: str) -> None:
 def test_attention_is_counted_by_the_share_of_active_steps() -> None:
     network: Any = SeqBoat().build({**GENES, "weights": "softmax", "bias": "learnt"}, Port("tokens", 8, (10,)))
     network.eval()
-    x, counts = torch.randn(20, 10, 8), []
+    x, counts, shares = torch.randn(20, 10, 8), [], []
     for bias in ([1e3, 0], [0, 0], [0, 1e3]):
         network.into.bias.data[:2] = torch.tensor(bias)
         counts.append(macs(network, x[:1], predict(network, x)[1]))
-        if bias == [0, 0]:
-            share = network.observed["active_share"]
-    assert 0.1 < share < 0.9
-    assert counts[1] == pytest.approx(counts[0] + share * (counts[2] - counts[0]))
+        shares.append(network.observed["active_share"])
+    assert shares[0] == 0 and 0.1 < shares[1] < 0.9 and shares[2] == 1
+    assert counts[1] == pytest.approx(counts[0] + shares[1] * (counts[2] - counts[0]))
