@@ -50,9 +50,19 @@ def evaluator(**changes) -> Supervised:
     return made
 
 
+def hasty() -> Supervised:
+    """For what holds of networks however long they were trained."""
+    return evaluator(training=TrainingOptions(epochs=2, batch_size=50))
+
+
 @pytest.fixture(scope="module")
 def results() -> Results:
     return evaluator().evaluate(candidates())
+
+
+@pytest.fixture(scope="module")
+def hasty_results() -> Results:
+    return hasty().evaluate(candidates())
 
 
 def test_networks_learn_the_digits(results):
@@ -76,36 +86,36 @@ def test_every_metric_is_reported_within_its_range(results):
     assert (results.seconds > metrics["train_seconds"]).all()
 
 
-def test_a_row_depends_neither_on_batch_mates_nor_on_the_global_generator(results):
+def test_a_row_depends_neither_on_batch_mates_nor_on_the_global_generator(hasty_results):
     torch.manual_seed(123)
     state = torch.get_rng_state()
-    alone = evaluator().evaluate(candidates().take([1]))
+    alone = hasty().evaluate(candidates().take([1]))
     assert torch.equal(torch.get_rng_state(), state)
     for name, column in alone.metrics.items():
         if not Supervised.metrics[name].time:
-            assert column[0] == results.metrics[name][1], name
+            assert column[0] == hasty_results.metrics[name][1], name
     for name, array in alone.weights[15].items():
-        np.testing.assert_array_equal(array, results.weights[15][name])
+        np.testing.assert_array_equal(array, hasty_results.weights[15][name])
 
 
-def test_seeds_matter(results):
-    other = evaluator().evaluate(candidates(seeds=np.array([1, 2, 3])))
-    reordered = evaluator().evaluate(candidates(shared_seed=100))
+def test_seeds_matter(hasty_results):
+    other = hasty().evaluate(candidates(seeds=np.array([1, 2, 3])))
+    reordered = hasty().evaluate(candidates(shared_seed=100))
     for changed in (other, reordered):
-        assert (changed.metrics["val_loss"] != results.metrics["val_loss"]).all()
+        assert (changed.metrics["val_loss"] != hasty_results.metrics["val_loss"]).all()
 
 
-def test_weights_are_the_trained_networks(results):
-    judge = evaluator()
+def test_weights_are_the_trained_networks(hasty_results):
+    judge = hasty()
     inputs, labels = judge._validation
-    for row, (id, weights) in enumerate(results.weights.items()):
-        assert id == results.evaluation_ids[row]
+    for row, (id, weights) in enumerate(hasty_results.weights.items()):
+        assert id == hasty_results.evaluation_ids[row]
         assert all(array.dtype == np.float32 for array in weights.values())
         network = SparseMoE().build(GENOTYPES[row], judge.data.task)
         network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
         with torch.no_grad():
             accuracy = (network.eval()(inputs).argmax(1) == labels).double().mean()
-        assert float(accuracy) == results.metrics["val_accuracy"][row]
+        assert float(accuracy) == hasty_results.metrics["val_accuracy"][row]
 
 
 def test_less_fidelity_trains_less(results):
@@ -113,7 +123,7 @@ def test_less_fidelity_trains_less(results):
     assert (short.metrics["val_accuracy"] < results.metrics["val_accuracy"]).all()
 
 
-def test_only_verification_looks_at_the_test_split(results, monkeypatch):
+def test_only_verification_looks_at_the_test_split(hasty_results, monkeypatch):
     """A test split that nobody may touch does not disturb the search; one with wrong labels shows in verification."""
     real = Digits.splits
 
@@ -129,17 +139,17 @@ def test_only_verification_looks_at_the_test_split(results, monkeypatch):
 
     monkeypatch.setattr(Digits, "splits", guarded)
     for purpose in (Purpose.SEARCH, Purpose.REEVALUATION):
-        again = evaluator().evaluate(candidates(purpose=purpose))
-        np.testing.assert_array_equal(again.metrics["val_accuracy"], results.metrics["val_accuracy"])
+        again = hasty().evaluate(candidates(purpose=purpose))
+        np.testing.assert_array_equal(again.metrics["val_accuracy"], hasty_results.metrics["val_accuracy"])
     with pytest.raises(AssertionError, match="the test split was touched"):
-        evaluator().evaluate(candidates(purpose=Purpose.VERIFICATION))
+        hasty().evaluate(candidates(purpose=Purpose.VERIFICATION))
 
     def mislabelled(self) -> Splits:
         splits = real(self)
         return replace(splits, test=replace(splits.test, targets=(splits.test.targets + 1) % 10))
 
     monkeypatch.setattr(Digits, "splits", mislabelled)
-    fooled = evaluator().evaluate(candidates(purpose=Purpose.VERIFICATION))
+    fooled = hasty().evaluate(candidates(purpose=Purpose.VERIFICATION))
     assert (fooled.metrics["val_accuracy"] < 0.1).all()
 
 
@@ -185,14 +195,14 @@ def test_values_are_scored_in_units_of_the_data():
     assert (results.metrics["val_loss"] < 0.1).all()
 
 
-def test_inputs_that_are_too_many_to_keep_train_the_same_networks(results, monkeypatch):
+def test_inputs_that_are_too_many_to_keep_train_the_same_networks(hasty_results, monkeypatch):
     monkeypatch.setattr("evaluators.task_data.IN_MEMORY", 0)
-    judge = evaluator()
+    judge = hasty()
     assert not isinstance(judge.training_examples[0], torch.Tensor)
     again = judge.evaluate(candidates())
     for name, column in again.metrics.items():
         if not judge.metrics[name].time:
-            np.testing.assert_array_equal(column, results.metrics[name], name)
+            np.testing.assert_array_equal(column, hasty_results.metrics[name], name)
 
 
 def test_metrics_of_the_space_are_measured():
