@@ -66,7 +66,7 @@ def test_the_suites_of_the_recipes_pass(tmp_path: Path) -> None:
     suites = []
     for text in RECIPES.values():
         for name, content in FILE.findall(text):
-            assert not (tmp_path / name).exists() or name in ("run.yaml", "pyproject.toml"), f"two recipes have a {name}"
+            assert not (tmp_path / name).exists() or name in ("run.yaml", "pyproject.toml"), f"two have a {name}"
             (tmp_path / name).write_text(content)
         suites += re.findall(r"^pytest (\S+)$", text, re.MULTILINE)
     assert len(suites) == len(WANTED) - 1, "all but the command have one"

@@ -198,8 +198,7 @@ def stopping(after: int):
     return progress
 
 
-@pytest.mark.parametrize("failing", [0.0, 0.3])
-@pytest.mark.parametrize("kind", ["guided", "biased"])
+@pytest.mark.parametrize(("kind", "failing"), [("guided", 0.3), ("biased", 0.0)])
 def test_a_resumed_search_goes_on_to_the_bit(workbench, log_tables, kind: str, failing: float) -> None:
     biased = [{"kind": "map_elites", "initial": 12, "bias": "importance"}, {"kind": "random", "weight": 0.3}]
     changes = {"emitters": biased} if kind == "biased" else {}

@@ -61,7 +61,7 @@ def random_masks(size: int) -> np.ndarray:
     return rng.random((size, len(CONNECTIONS))) < rng.random((size, 1))
 
 
-@pytest.mark.parametrize("present", [random_masks(1500), evolved(1500)], ids=["random", "evolved"])
+@pytest.mark.parametrize("present", [random_masks(500), evolved(500)], ids=["random", "evolved"])
 def test_equals_dense_eigendecompositions(present):
     expected = [plain_modularity(network(mask)) for mask in present]
     np.testing.assert_allclose(modularities(CONNECTIONS, present, NODES), expected, rtol=0, atol=1e-9)

@@ -94,10 +94,10 @@ def killed_everywhere(killer: Path, folder: Path, *words: str) -> list[Path]:
 @pytest.mark.parametrize(
     ("action", "keep", "filesystem", "ends"),
     [
-        ("run", "all", "local", 14),
-        pytest.param("run", "accepted", "network", 30, marks=pytest.mark.slow),
-        pytest.param("resume", "all", "network", 30, marks=pytest.mark.slow),
-        pytest.param("resume", "accepted", "local", 30, marks=pytest.mark.slow),
+        ("run", "all", "local", 12),
+        pytest.param("run", "accepted", "network", 20, marks=pytest.mark.slow),
+        pytest.param("resume", "all", "network", 20, marks=pytest.mark.slow),
+        pytest.param("resume", "accepted", "local", 20, marks=pytest.mark.slow),
     ],
 )
 def test_a_kill_before_any_file_operation_loses_nothing(workbench, log_tables, killer, action, keep, filesystem, ends):
