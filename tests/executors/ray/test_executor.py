@@ -30,8 +30,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
-    """One for all tests of this file: starting it takes longer than they do."""
-    connection = connect(RayConfig(workers=2))
+    """One for all tests of this file, with room for two executors: starting it takes longer than they do."""
+    connection = connect(RayConfig(workers=4))
     yield
     connection.close()
 
@@ -56,6 +56,19 @@ class TestRayExecutor(ExecutorConformance):
     @pytest.fixture
     def make_executor(self):
         return lambda evaluator: RayExecutor(evaluator, RayConfig(workers=2))
+
+    @pytest.fixture(scope="class")
+    def kept(self) -> Iterator[RayExecutor]:
+        """One for all tests that do not close it: its workers take seconds to start."""
+        evaluator = TinyEvaluator()
+        evaluator.bind(TinySpace())
+        executor = RayExecutor(evaluator, RayConfig(workers=2))
+        yield executor
+        executor.close()
+
+    @pytest.fixture
+    def executor(self, request, kept, executor_of):
+        return executor_of(TinyEvaluator) if "closed" in request.node.name else kept
 
 
 class Traps(SearchSpace):

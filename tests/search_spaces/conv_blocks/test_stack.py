@@ -10,7 +10,8 @@ from search_spaces.task import Classes, Image
 
 
 class TestConvBlocksStack(StackConformance):
-    samples = 8
+    samples = 6
+    steps = 50
 
     @pytest.fixture
     def space(self):

@@ -11,7 +11,8 @@ from search_spaces.task import Classes, Vector
 
 
 class TestGroupedMLPStack(StackConformance):
-    samples = 20
+    samples = 14
+    steps = 60
 
     @pytest.fixture
     def space(self):
