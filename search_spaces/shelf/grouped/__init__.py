@@ -20,11 +20,11 @@ DECIMALS = 6
 class Grouped(ShelfModule):
     """A feed-forward layer in groups of units, dense inside and sparse between, some of whose links are replaced.
 
-    After G2GNet (Konstantaropoulos et al., arXiv 2508.14140). Units belong to groups; a unit reads all of its own group
-    and each unit of another with the probability `between`. At each rewiring a share `fraction` of the links is pruned,
-    by magnitude, by chance, or where the activities of their ends are least alike (Hebbian); as many regrow where these
-    are most alike, by the cosine over the last minibatch. With 8 groups and 0.15 in between, a quarter of the links is
-    there. What a "mixed" grouping is, and Hebbian pruning, are not verified: here half of the units are grouped by
+    After G2GNet (Konstantaropoulos et al., arXiv 2508.14140). Units belong to groups; a unit reads all of its own
+    group, and of the links between groups a share `between` is there, at random: with 8 groups and 0.15, a quarter of
+    all. At each rewiring a share `fraction` of the links is pruned, by magnitude, by chance, or where the activities of
+    their ends are least alike (Hebbian); as many regrow where these are most alike, by the cosine over the last
+    minibatch. What a "mixed" grouping is, and Hebbian pruning, are not verified: here half of the units are grouped by
     their index and half at random, and the least cosine goes.
 
     Deviations: two such layers, in and out, on normalised input, with a residual connection; rewired six times in a
@@ -130,6 +130,12 @@ def groups_of(units: int, groups: int, grouping: str) -> Tensor:
 
 
 def linked(group_U: Tensor, group_F: Tensor, between: float) -> Tensor:
-    """Which units read which, 1 or 0: (U, F); all of their own group, and others with a probability."""
+    """Which units read which, 1 or 0: (U, F); all of their own group, and a share of all others, drawn at random.
+
+    How many there are follows from the sizes of the groups alone.
+    """
     own_UF = group_U[:, None] == group_F
-    return (own_UF | (torch.rand(own_UF.shape) < between)).float()
+    own = int(own_UF.sum())
+    present = own + round(between * (own_UF.numel() - own))
+    lots = torch.rand(own_UF.shape).masked_fill(own_UF, -1)
+    return torch.zeros(own_UF.numel()).index_fill(0, lots.flatten().argsort()[:present], 1).view(own_UF.shape)
