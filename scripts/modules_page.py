@@ -1,24 +1,39 @@
-"""Write docs/modules.md from the docstrings of the shelf: `python scripts/modules_page.py`.
+"""Write docs/modules.md, and a picture of each module, from the shelf: `python scripts/modules_page.py`.
 
-What stands above the line `MARK` in that page is written by hand, and kept.
+What stands above the line `MARK` in that page is written by hand, and kept. `python scripts/modules_page.py NAME` draws
+the picture of one module alone.
 """
 
 from __future__ import annotations
 
 import re
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import networkx
+import numpy as np
 
 from qd.runs.listing import ARXIV, ListedModule, in_words, modules
 from search_spaces import Metric
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/modules.md"
+PICTURES = PAGE.parent / "images/modules"
 MARK = "<!-- From here on this page is made by scripts/modules_page.py. -->"
 PORTS = {
     "vector": "(B, W): one vector of W units for each of B examples.",
     "tokens": "(B, T, W): T steps of W units.",
     "image": "(B, W, H, V): W maps of H × V pixels.",
 }
+SHAPES = {
+    *("view", "reshape", "flatten", "unflatten", "transpose", "permute", "mT", "getitem", "chunk", "slice", "expand"),
+    *("unsqueeze", "squeeze", "contiguous", "to", "clone", "split", "select", "split_with_sizes", "sym_size", "unbind"),
+}
+"""Operations that compute nothing."""
+MOST = 5
+"""Kinds of operations that a part of a picture names."""
 SECTION = re.compile(r"^(Args|Raises|Returns|Attributes):\n((?: +.*\n?|\n)*)", re.MULTILINE)
 ITEM = re.compile(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
 
@@ -41,6 +56,7 @@ def page(before: str) -> str:
 def entry(name: str, one: ListedModule) -> Iterator[str]:
     """The lines of a module."""
     yield from ("", f"### {name}", "", prose(one.text))
+    yield from ("", f"![The parts of {name}](images/modules/{name}.svg)")
     facts = [f"Ports: {', '.join(one.ports)}"]
     if "tokens" in one.ports and not one.causal:
         facts.append("looks at later steps, so not for next tokens")
@@ -71,6 +87,49 @@ def prose(docstring: str) -> str:
     return ARXIV.sub(r"[arXiv \1](https://arxiv.org/abs/\1)", text)
 
 
+def parts(name: str) -> networkx.DiGraph:
+    """The parts of a module of the shelf with the first genes that are drawn, as `torch.export` sees them.
+
+    Parts that compute nothing but another shape are left out of the labels.
+    """
+    import torch
+
+    from qd.exporting.circuit import circuit
+    from qd.plots.circuit_drawing import boxes_of, links_of
+    from qd.registry import Registry
+    from qd.training import build_seeded
+    from search_spaces.shelf.base import Port
+
+    module = Registry().build("modules", name, {}, name)
+    kind = module.ports[0]
+    port = Port(kind, 16, {"vector": (), "tokens": (8,), "image": (8, 8)}[kind])
+    genes = module.genes.sample(np.random.default_rng(0))
+    network = build_seeded(lambda: module.build(genes, port), 0).eval()
+    data = circuit(network, torch.zeros(2, *port.shape))
+    boxes = boxes_of(data)
+    graph = networkx.DiGraph()
+    for place, box in enumerate(boxes):
+        done = Counter(one for one in box.operations if one not in SHAPES)
+        said = ", ".join(f"{times} × {one}" if times > 1 else one for one, times in list(done.items())[:MOST])
+        more = " …" if len(done) > MOST else ""
+        title = box.path or ("" if 0 < place < len(boxes) - 1 else box.title)
+        label = ": ".join(text for text in (title, said + more) if text) or "reshape"
+        graph.add_node(str(place), label=label, kind=box.title.split(" ")[-1], size=1, layer=place)
+    for source, target, _ in links_of(data, boxes):
+        graph.add_edge(str(source), str(target), kind="dense" if target == source + 1 else "residual")
+    return graph
+
+
+def picture(name: str) -> str:
+    """The parts of a module as an SVG."""
+    from qd.plots.architecture import diagram
+
+    return diagram(parts(name), None, name, "")
+
+
 if __name__ == "__main__":
+    PICTURES.mkdir(exist_ok=True)
     PAGE.write_text(page(PAGE.read_text()))
+    for name in sys.argv[1:] or [name for name, one in modules().items() if one.own]:
+        (PICTURES / f"{name}.svg").write_text(picture(name))
     print(f"written: {PAGE}")

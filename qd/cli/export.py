@@ -26,7 +26,10 @@ def export(
         str | None, typer.Option(metavar="A,B", help="Elites that no other elite beats in all of these metrics.")
     ] = None,
     formats: Annotated[
-        str | None, typer.Option("--format", metavar="A,B", help="Some of safetensors,onnx,torch; default: all.")
+        str | None,
+        typer.Option(
+            "--format", metavar="A,B", help="Some of safetensors,onnx,torch,circuit; default: all but the last."
+        ),
     ] = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="Also model_raw.onnx: raw inputs in, class names or values out.")

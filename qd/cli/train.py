@@ -23,7 +23,10 @@ def train(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
     formats: Annotated[
-        str | None, typer.Option("--format", metavar="A,B", help="Some of safetensors,onnx,torch; default: all.")
+        str | None,
+        typer.Option(
+            "--format", metavar="A,B", help="Some of safetensors,onnx,torch,circuit; default: all but the last."
+        ),
     ] = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="Also model_raw.onnx: raw inputs in, class names or values out.")

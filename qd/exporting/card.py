@@ -173,6 +173,11 @@ def _loading(architecture: Architecture) -> str:
     ]
     if "onnx" in architecture.formats:
         files.append(f"`model.onnx` has opset {OPSET} and a dynamic batch axis; it takes preprocessed inputs.")
+    if "circuit" in architecture.formats:
+        files.append(
+            "`circuit.svg` shows every operation, with its axes and weights, and `circuit.json` says the same as data:"
+            " the network can be made again from it and `weights.safetensors` alone."
+        )
     return text + "\n\n" + " ".join(files)
 
 

@@ -24,7 +24,7 @@ from ..space_hooks import module_graph_or_none
 from ..wording import tested
 from .architecture import Architecture
 from .folder import LICENCE, Export, appearing, check_formats, check_free, check_raw_is_possible, give_weights
-from .formats import FORMATS
+from .formats import USUAL
 from .weights import can_build, kept_weights, weights_again
 
 logger = logging.getLogger(__name__)
@@ -56,8 +56,8 @@ def export(
         cell: bins along the axes, such as "3,7".
         where: an SQL condition over elites, as of `qd elites`.
         pareto: metrics, such as "val_accuracy,macs": the elites that no other elite beats in all of them.
-        formats: some of "safetensors,onnx,torch"; default: all, or weights alone where the evaluator trains no network
-            of torch.
+        formats: some of "safetensors,onnx,torch,circuit"; default: all but the last, or weights alone where the
+            evaluator trains no network of torch.
         raw: whether one more file, model_raw.onnx, takes raw inputs and gives class names, or values in units of the
             data.
         plugins: where dotted paths are looked up; default: where they were when the run began.
@@ -85,7 +85,7 @@ def export(
             place = temporary if selection.is_one else temporary / str(candidate)
             place.mkdir(exist_ok=True)
             one = collector.collect(candidate)
-            parity = one.write(place, names or list(FORMATS), raw)
+            parity = one.write(place, names or USUAL, raw)
             if one.network is None and (names is not None or raw):
                 raise UsageError(f"{run.folder.path}: its evaluator has no task, so there is no network to write")
             for remark in one.remarks:

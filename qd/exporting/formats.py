@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import numpy as np
 
 from ..errors import QdError
 from .load import WEIGHTS, load
+from .tracing import any_batch, quiet, traced
 
 OPSET = 18
 """Of ONNX's standard operators; onnxruntime reads it since 1.14 (2023)."""
@@ -31,6 +29,8 @@ class Format(ABC):
     """What architecture.json says of it."""
     fixed = True
     """Whether the file is for use alone: then it holds the network as its space deploys it (`SearchSpace.deployed`)."""
+    asked = False
+    """Whether it is written only where it is asked for."""
 
     @abstractmethod
     def write(self, network: Any, example: Any, folder: Path) -> None:
@@ -72,13 +72,13 @@ class TorchExport(Format):
     def write(self, network: Any, example: Any, folder: Path) -> None:
         import torch
 
-        with _quiet():
-            torch.export.save(_traced(network, example), folder / self.file)
+        with quiet():
+            torch.export.save(traced(network, example), folder / self.file)
 
     def read(self, folder: Path, plugins: Path | None) -> Network:
         import torch
 
-        with _quiet():
+        with quiet():
             return as_function(torch.export.load(folder / self.file).module())
 
 
@@ -92,15 +92,15 @@ class Onnx(Format):
         import torch
 
         try:
-            with _quiet():
+            with quiet():
                 program = torch.onnx.export(
-                    _traced(network, example),
+                    traced(network, example),
                     (example,),
                     dynamo=True,
                     opset_version=OPSET,
                     input_names=["input"],
                     output_names=["output"],
-                    dynamic_shapes=_shapes(),
+                    dynamic_shapes=any_batch(),
                     verbose=False,
                 )
                 assert program is not None
@@ -115,7 +115,44 @@ class Onnx(Format):
         return lambda inputs: np.asarray(session.run(None, {"input": inputs})[0])
 
 
-FORMATS: dict[str, Format] = {"safetensors": Safetensors(), "onnx": Onnx(), "torch": TorchExport()}
+class Circuit(Format):
+    """The circuit as data and as a drawing, from which a reader, or `qd.exporting.circuit.rebuild`, makes the network.
+
+    With the weights, as they are in `Safetensors`.
+    """
+
+    file = "circuit.json"
+    details = {"file": file, "drawing": "circuit.svg", "weights": WEIGHTS}
+    fixed = False
+    asked = True
+
+    def write(self, network: Any, example: Any, folder: Path) -> None:
+        from ..plots.circuit_drawing import drawing
+        from .circuit import circuit, to_text
+
+        data = circuit(network, example, AXES[example.ndim - 1] if example.is_floating_point() else ("T",))
+        (folder / self.file).write_text(to_text(data))
+        (folder / "circuit.svg").write_text(drawing(data, f"{type(network).__name__}, every operation"))
+        Safetensors().write(network, example, folder)
+
+    def read(self, folder: Path, plugins: Path | None) -> Network:
+        from ..plain_data import read_json
+        from ..plain_data.tensors import read_tensors
+        from .circuit import rebuild
+
+        return as_function(rebuild(read_json(folder / self.file), read_tensors(folder / WEIGHTS)))
+
+
+AXES = {0: (), 1: ("F",), 2: ("T", "C"), 3: ("C", "H", "V")}
+"""Names of an input's axes after the batch: features, steps and channels, the sides of an image."""
+FORMATS: dict[str, Format] = {
+    "safetensors": Safetensors(),
+    "onnx": Onnx(),
+    "torch": TorchExport(),
+    "circuit": Circuit(),
+}
+USUAL = [name for name, one in FORMATS.items() if not one.asked]
+"""What is written where nothing is said."""
 
 
 def as_function(network: Any) -> Network:
@@ -130,38 +167,3 @@ def as_function(network: Any) -> Network:
         return network(torch.from_numpy(inputs).to(device)).numpy(force=True)
 
     return function
-
-
-def _traced(network: Any, example: Any) -> Any:
-    import torch
-
-    try:
-        program = torch.export.export(network, (example,), dynamic_shapes=_shapes())
-    except Exception as error:  # torch has no common class for what a stranger's forward() may run into
-        raise QdError(
-            f"torch.export cannot trace this network ({type(error).__name__}: {error}). Its forward() must not depend"
-            " on the values of tensors; or leave onnx and torch out: `formats` safetensors"
-        ) from error
-    for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)  # it names folders of this machine
-    return program
-
-
-def _shapes() -> Any:
-    import torch
-
-    return ({0: torch.export.Dim("batch")},)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    # torch warns of its own deprecations, and logs that torchvision, which nobody asked for, is not there
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

@@ -23,7 +23,7 @@ from ..space_hooks import module_graph_or_none
 from ..wording import tested
 from .architecture import FILE, Architecture
 from .folder import LICENCE, Export, appearing, check_formats, check_free, check_raw_is_possible
-from .formats import FORMATS, as_function
+from .formats import USUAL, as_function
 from .parity import answers_of
 from .raw_onnx import check_raw
 
@@ -81,7 +81,7 @@ def train(
     from .longer import LongTraining, Schedule
 
     source, to = Path(source), Path(to).absolute()  # a plug-in may change the working directory
-    names = list(FORMATS) if formats is None else check_formats(formats)
+    names = USUAL if formats is None else check_formats(formats)
     check_raw_is_possible(raw, names)
     architecture, folder, ancestors = _find(source, id, plugins)
     checkpoint = to.with_name(f"{to.name}.training") / CHECKPOINT
