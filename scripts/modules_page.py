@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import networkx
 import numpy as np
 
+from qd.plots.circuit_drawing import Box, boxes_of, links_of
 from qd.runs.listing import ARXIV, ListedModule, in_words, modules
 from search_spaces import Metric
 
@@ -95,7 +95,6 @@ def parts(name: str) -> networkx.DiGraph:
     import torch
 
     from qd.exporting.circuit import circuit
-    from qd.plots.circuit_drawing import boxes_of, links_of
     from qd.registry import Registry
     from qd.training import build_seeded
     from search_spaces.shelf.base import Port
@@ -107,17 +106,47 @@ def parts(name: str) -> networkx.DiGraph:
     network = build_seeded(lambda: module.build(genes, port), 0).eval()
     data = circuit(network, torch.zeros(2, *port.shape))
     boxes = boxes_of(data)
+    runs = places_of(boxes)
+    links = networkx.DiGraph()
+    links.add_nodes_from({*runs})
+    links.add_edges_from((runs[source], runs[target]) for source, target, _ in links_of(data, boxes))
+    whole = networkx.condensation(links)
     graph = networkx.DiGraph()
-    for place, box in enumerate(boxes):
-        done = Counter(one for one in box.operations if one not in SHAPES)
-        said = ", ".join(f"{times} × {one}" if times > 1 else one for one, times in list(done.items())[:MOST])
-        more = " …" if len(done) > MOST else ""
-        title = box.path or ("" if 0 < place < len(boxes) - 1 else box.title)
-        label = ": ".join(text for text in (title, said + more) if text) or "reshape"
-        graph.add_node(str(place), label=label, kind=box.title.split(" ")[-1], size=1, layer=place)
-    for source, target, _ in links_of(data, boxes):
-        graph.add_edge(str(source), str(target), kind="dense" if target == source + 1 else "residual")
+    for place in whole:
+        inside = [box for box, run in zip(boxes, runs, strict=True) if run in whole.nodes[place]["members"]]
+        graph.add_node(str(place), label=label(inside), kind=inside[0].title.split(" ")[-1], size=1, layer=0)
+        graph.nodes[str(place)]["adds"] = all({*box.operations} <= {"add", *SHAPES} for box in inside)
+    for source, target in whole.edges:
+        passes = networkx.has_path(networkx.restricted_view(whole, [], [(source, target)]), source, target)
+        kind = "residual" if passes and graph.nodes[str(target)]["adds"] else "dense"
+        graph.add_edge(str(source), str(target), kind=kind)
     return graph
+
+
+def places_of(boxes: Sequence[Box]) -> list[int]:
+    """For each box the first of those that are drawn as one: parts of a list, and what is done between them."""
+    found: list[int] = []
+    for place, box in enumerate(boxes):
+        around, _, last = box.path.rpartition(".")
+        before = next((one for one in range(place - 1, 0, -1) if boxes[one].path), None)
+        same = before is not None and last.isdigit() and boxes[before].path.rpartition(".")[0] == around
+        found.append(found[before] if same and before is not None else place)
+    for place in range(1, len(boxes) - 1):
+        if not boxes[place].path and found[place - 1] == found[place + 1]:
+            found[place] = found[place - 1]
+    return found
+
+
+def label(boxes: Sequence[Box]) -> str:
+    """The part's name, how many there are, and what they compute."""
+    done = Counter(one for box in boxes for one in box.operations if one not in SHAPES)
+    said = ", ".join(f"{times} × {one}" if times > 1 else one for one, times in list(done.items())[:MOST])
+    said += " …" if len(done) > MOST else ""
+    paths = [box.path for box in boxes if box.path]
+    title = paths[0] if paths else boxes[0].title if boxes[0].title in ("input", "output") else ""
+    if len(paths) > 1:
+        title = f"{paths[0].rpartition('.')[0]} ({len(paths)})"
+    return ": ".join(text for text in (title, said) if text) or "reshape"
 
 
 def picture(name: str) -> str:

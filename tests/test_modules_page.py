@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from scripts.modules_page import PAGE, page, prose
+from qd.registry import own_names
+from scripts.modules_page import PAGE, PICTURES, page, prose
 
 
 def test_the_page_is_up_to_date() -> None:
     text = PAGE.read_text()
     assert text == page(text), "python scripts/modules_page.py writes it again"
+
+
+def test_every_module_has_its_picture() -> None:
+    assert {path.stem for path in PICTURES.glob("*.svg")} == {*own_names("modules")}, "python scripts/modules_page.py"
 
 
 def test_a_docstring_becomes_markdown() -> None:

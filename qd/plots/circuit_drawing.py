@@ -98,7 +98,7 @@ def boxes_of(data: Mapping[str, Any]) -> list[Box]:
     modules, axes = data["modules"], data["axes"]
     told = _Told(data)
     given = data["input"]
-    boxes = [Box("", "input", [("", given["name"], "", _shape(given["axes"], axes))], {given["name"]})]
+    boxes = [Box("", "input", [("", given["name"], "", _shape(given["axes"], axes))], gives={given["name"]})]
     where: dict[str, int] = {given["name"]: 0}
     for one in data["operations"]:
         path = _box_of(one["module"], modules)
@@ -177,7 +177,7 @@ class _Told:
 
 
 def _kind(one: Mapping[str, Any]) -> str:
-    """ "linear" of "aten.linear.default"."""
+    """The name of its operation: "linear" of "aten.linear.default"."""
     return one["operation"].split(".")[1] if "." in one["operation"] else one["operation"]
 
 

@@ -24,9 +24,9 @@ from search_spaces import Task
 from search_spaces.task import Classes, Image, NextToken, Series, Tokens, Values, Vector
 
 CASES: dict[str, tuple[dict[str, Any], Task]] = {
-    "vector": ({"kind": "chain", "port": "vector", "width": (8,)}, Task(Vector(5), Values(2))),
-    "tokens": ({"kind": "chain", "width": (8,), "exits": True}, Task(Tokens(6, 7), NextToken(7))),
-    "image": ({"kind": "chain", "port": "image", "width": (8,)}, Task(Image(3, 8, 8), Classes(3))),
+    "vector": ({"kind": "chain", "port": "vector", "width": (8,), "depth": (2, 2)}, Task(Vector(5), Values(2))),
+    "tokens": ({"kind": "chain", "width": (8,), "depth": (2, 2), "exits": True}, Task(Tokens(6, 7), NextToken(7))),
+    "image": ({"kind": "chain", "port": "image", "width": (8,), "depth": (2, 2)}, Task(Image(3, 8, 8), Classes(3))),
     "sparse_moe": ({"kind": "sparse_moe"}, Task(Series(6, 2), Classes(3))),
     "grouped_mlp": ({"kind": "grouped_mlp"}, Task(Vector(5), Classes(3))),
     "conv_blocks": ({"kind": "conv_blocks"}, Task(Image(1, 8, 8), Classes(3))),
@@ -64,6 +64,7 @@ class Shared(nn.Module):
         self.first = nn.Linear(4, 4, bias=False)
         self.second = nn.Linear(4, 4, bias=False)
         self.second.weight = self.first.weight
+        self.scale: Tensor
         self.register_buffer("scale", torch.tensor([1.0, 2.0, float("inf"), 4.0]), persistent=False)
 
     def forward(self, x_BTC: Tensor) -> Tensor:

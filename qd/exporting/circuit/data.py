@@ -172,7 +172,7 @@ class _Reader:
             raise QdError(f"this network cannot be written as a circuit: {node.target} is no operation with a name")
         found, over = self._axes(node, operation, given, [[_length(size) for size in one.shape] for one in outputs])
         self.of[node.name] = found if several else found[0] if found else []
-        path, _ = _module(node)
+        path = _module(node)
         return {
             "name": node.name,
             "operation": operation,
@@ -281,12 +281,14 @@ def _by_name(node: Any) -> tuple[dict[str, Any], list[str]]:
     return given, defaults
 
 
-def _module(node: Any) -> tuple[str, str]:
-    """The path of the module that an operation is in, with "@1" and so on where that is called again, and its class."""
+def _module(node: Any) -> str:
+    """The path of the module that an operation is in, with "@1" and so on where that is called again."""
     stack = node.meta.get("nn_module_stack") or {}
-    key, (path, cls) = next(reversed(stack.items()), ("", ("", "")))
+    key, (path, _) = next(reversed(stack.items()), ("", ("", "")))
+    if path.startswith("_empty"):  # torch does not know where it was
+        return ""
     again = re.search(r"@\d+$", key)
-    return (path if not again or path.endswith(again[0]) else path + again[0]), str(cls)
+    return path if not again or path.endswith(again[0]) else path + again[0]
 
 
 def _length(size: Any) -> int:
