@@ -52,19 +52,20 @@ def executor_with() -> Iterator[Callable[..., RayExecutor]]:
         executor.close()
 
 
+@pytest.fixture(scope="class")
+def kept() -> Iterator[RayExecutor]:
+    """One for all tests of the suite that do not close it: its workers take seconds to start."""
+    evaluator = TinyEvaluator()
+    evaluator.bind(TinySpace())
+    executor = RayExecutor(evaluator, RayConfig(workers=2))
+    yield executor
+    executor.close()
+
+
 class TestRayExecutor(ExecutorConformance):
     @pytest.fixture
     def make_executor(self):
         return lambda evaluator: RayExecutor(evaluator, RayConfig(workers=2))
-
-    @pytest.fixture(scope="class")
-    def kept(self) -> Iterator[RayExecutor]:
-        """One for all tests that do not close it: its workers take seconds to start."""
-        evaluator = TinyEvaluator()
-        evaluator.bind(TinySpace())
-        executor = RayExecutor(evaluator, RayConfig(workers=2))
-        yield executor
-        executor.close()
 
     @pytest.fixture
     def executor(self, request, kept, executor_of):
