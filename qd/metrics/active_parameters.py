@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from torch import nn
@@ -11,17 +12,29 @@ from search_spaces import Metric
 
 from .base import NetworkMetric
 from .parameters import parameters
-from .routing import Routing, routed_modules, use_of_experts
+from .routing import Routing, routed_modules
 from .subject import Subject
 
 
 def active_parameters(network: nn.Module, routing: Routing) -> float:
-    """Parameters that take part in an example, on average: all outside the experts, and the chosen experts."""
-    idle = 0.0
+    """Parameters that take part in an example, on average: all outside the experts, and the chosen experts.
+
+    A parameter of several experts, also of several routed modules, takes part where any of them is chosen.
+    """
+    uses: dict[nn.Parameter, list[tuple[str, int]]] = {}
     for name, module in routed_modules(network).items():
-        sizes_E = np.array([parameters(expert) for expert in module.experts])
-        idle += float((1 - use_of_experts(routing[name])) @ sizes_E)
-    return parameters(network) - idle
+        for number, expert in enumerate(module.experts):
+            for parameter in expert.parameters():
+                uses.setdefault(parameter, []).append((name, number))
+    sizes: dict[tuple[tuple[str, int], ...], int] = {}
+    for parameter, where in uses.items():
+        sizes[tuple(where)] = sizes.get(tuple(where), 0) + parameter.numel()
+    return parameters(network) - sum((1 - _share(where, routing)) * size for where, size in sizes.items())
+
+
+def _share(where: Sequence[tuple[str, int]], routing: Routing) -> float:
+    """Of the examples that choose any of some experts, each given as a routed module and its number there."""
+    return float(np.any([routing[name][:, number] > 0 for name, number in where], axis=0).mean())
 
 
 class ActiveParameters(NetworkMetric):

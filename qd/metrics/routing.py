@@ -23,7 +23,8 @@ class RoutedModule(Protocol):
     """A module that sends each example to some of its experts.
 
     Each expert is a submodule that takes the module's own input, or whatever the module gives it where it always runs
-    it. Experts hold no routed modules themselves.
+    it. Experts hold no routed modules themselves. Several routed modules may share parameters where their rows stand
+    for the same examples: each then has experts of its own, whose `parameters()` say which they use.
     """
 
     @property

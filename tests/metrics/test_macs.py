@@ -72,3 +72,52 @@ def test_a_strangers_routed_module_counts_too():
     _, routing = predict(model, inputs)
     assert macs(model, inputs[:1], routing) == 16
     assert active_parameters(model, routing) == 0.75 * 16 + 0.25 * 20
+
+
+def test_parameters_that_routed_modules_share_count_by_the_union_of_their_rows():
+    class Weighted(nn.Module):
+        """An expert that calls a module of a pool."""
+
+        def __init__(self, module: nn.Module) -> None:
+            super().__init__()
+            self.pool = (module,)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.pool[0](x)
+
+        def parameters(self, recurse: bool = True):
+            return self.pool[0].parameters(recurse)
+
+    class BySign(nn.Module):
+        """Positive units go to the first expert, the others to the second."""
+
+        def __init__(self, pool: nn.ModuleList, unit: int) -> None:
+            super().__init__()
+            self.experts = nn.ModuleList(Weighted(module) for module in pool)
+            self.unit = unit
+
+        def route(self, x: Tensor) -> Tensor:
+            positive = (x[:, self.unit] > 0).float()
+            return torch.stack([positive, 1 - positive], 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            gates = self.route(x)
+            for gate, expert in zip(gates.split(1, 1), self.experts, strict=True):
+                x = x + gate * 0 * expert(x)
+            return x
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pool = nn.ModuleList([nn.Linear(2, 2, bias=False), nn.Linear(2, 2)])
+            self.steps = nn.Sequential(BySign(self.pool, 0), BySign(self.pool, 1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.steps(x)
+
+    model = Network().eval()
+    inputs = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, -1.0], [-1.0, -1.0]])
+    _, routing = predict(model, inputs)
+    assert parameters(model) == 4 + 6
+    assert active_parameters(model, routing) == 4 * 0.5 + 6 * 0.75
+    assert macs(model, inputs[:1], routing) == 4 * (0.5 + 0.5) + 4 * (0.25 + 0.75)
