@@ -28,7 +28,7 @@ def module_graph(
     import networkx
 
     graph, width, top_k = networkx.DiGraph(), genotype["width"], genotype["top_k"]
-    graph.add_node("stem", label=f"stem {width}", kind="stem", size=width, layer=0, macs_per_input=width)
+    graph.add_node("stem", label=f"stem {width}", kind="stem", size=width, layer=0)
     ends = ["stem"]
     for number, block in enumerate(blocks, start=1):
         ends = add_after(graph, ends, block, f"fixed{number}", number)
@@ -46,6 +46,6 @@ def module_graph(
             graph.add_edge(f"{name}.{number}", name, kind="routed")
         graph.add_edges_from(((end, name) for end in ends), kind="residual")
         ends = [name]
-    graph.add_node("head", label="head", kind="head", size=1, layer=layer + 1, macs_per_output=width)
+    graph.add_node("head", label="head", kind="head", size=1, layer=layer + 1)
     graph.add_edges_from(((end, "head") for end in ends), kind="dense")
     return graph

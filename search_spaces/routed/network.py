@@ -16,7 +16,7 @@ from ..shelf.packing import pack, unpack
 from .paths import Paths
 
 RATE = 0.001
-"""What the preference for identity modules changes by after each minibatch (not verified)."""
+"""What the preference for identity modules changes by after each minibatch, at least (not verified)."""
 
 
 class RoutedNetwork(nn.Module):
@@ -104,11 +104,14 @@ class Step(nn.Module):
 
     @torch.no_grad()
     def after_step(self, step: int, steps: int) -> None:
-        """Prefer identity modules more where fewer than wanted chose them in the last minibatch, else less."""
+        """Prefer identity modules more where fewer than wanted chose them in the last minibatch, else less.
+
+        Deviation: in fewer than 1,000 steps by so much each time that a preference can come to span a probability, 1.
+        """
         assert self._skipped is not None
         picks = self._skipped[..., 0].numel() * self.top_k
         wanted = self.skip / self.top_k * picks
-        self.preference += RATE * torch.sign(wanted - self._skipped.sum((0, 1)))
+        self.preference += max(RATE, 1 / steps) * torch.sign(wanted - self._skipped.sum((0, 1)))
 
     def observe(self, x_BTW: Tensor) -> dict[str, Tensor]:
         """Of the choices, the share that skips; and how undecided the router is, as a share of log E."""
