@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from evaluators.data.shakespeare import Shakespeare
+from evaluators.data.shakespeare import VALIDATION, Shakespeare
 from evaluators.data.split import Split
+from evaluators.data.text.reading import Texts
 from evaluators.supervised import Supervised
 from qd.metrics.routing import predict
 from qd.training import TrainingOptions, build_seeded
@@ -20,8 +22,21 @@ from search_spaces.shelf.dense import Dense
 
 from . import Claim, Found, Numbers, difference, mean, trained
 
-DATA = Shakespeare(steps=32, split=Split(train=2000))
-TRAINING = TrainingOptions(epochs=3, batch_size=32, learning_rate=0.004)
+
+@dataclass(frozen=True)
+class OneComedy(Shakespeare):
+    """Validated on one comedy, as a test of minutes cannot read three plays for every network."""
+
+    def open(self) -> Texts:
+        every = super().open()
+        assert every.parts is not None
+        kept = [row for row, name in enumerate(every.names) if name not in VALIDATION[1:]]
+        texts, names = zip(*((every.texts[row], every.names[row]) for row in kept), strict=True)
+        return Texts(list(texts), names=names, parts=every.parts[kept])
+
+
+DATA = OneComedy(steps=32, split=Split(train=2000))
+TRAINING = TrainingOptions(epochs=2, batch_size=32, learning_rate=0.004)
 MODULES = (Attention(), Dense())
 ATTENTION: Genotype = {"kind": "attention", "heads": 2, "rotary": False}
 DENSE: Genotype = {"kind": "dense", "hidden": 64, "activation": "silu"}
@@ -111,8 +126,8 @@ CLAIM = Claim(
         " networks."
     ),
     test=(
-        "The next character of Shakespeare: 2,000 windows of 32 characters, 189 steps in every trained arm, width 32."
-        " Routed: attention and a dense module that all tokens pass, then four steps with one choice each among two"
+        "The next character of Shakespeare: 2,000 windows of 32 characters, 126 steps in every trained arm, width 32, validated"
+        " on one comedy. Routed: attention and a dense module that all tokens pass, then four steps with one choice each among two"
         " attention and two dense modules and an identity module. Dense: the same modules one after the other, six or"
         " five, in as many calls for each token. Losses count as equal where the mean difference and twice its standard"
         " error stay below 2% of the loss; a skipped share within 5 points of 25% counts as wanted; exponents differ"
