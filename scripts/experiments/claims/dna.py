@@ -126,13 +126,14 @@ CLAIM = Claim(
         " networks."
     ),
     test=(
-        "The next character of Shakespeare: 2,000 windows of 32 characters, 126 steps in every trained arm, width 32, validated"
-        " on one comedy. Routed: attention and a dense module that all tokens pass, then four steps with one choice each among two"
-        " attention and two dense modules and an identity module. Dense: the same modules one after the other, six or"
-        " five, in as many calls for each token. Losses count as equal where the mean difference and twice its standard"
-        " error stay below 2% of the loss; a skipped share within 5 points of 25% counts as wanted; exponents differ"
-        " where their mean difference is above twice its standard error. The paper trains networks of hundreds of"
-        " millions of parameters, on blocks of attention and feed-forward together."
+        "The next character of Shakespeare: 2,000 windows of 32 characters, 126 steps in every trained arm, width"
+        " 32, validated on one comedy. Routed: attention and a dense module that all tokens pass, then four steps"
+        " with one choice each among two attention and two dense modules and an identity module. Dense: the same"
+        " modules one after the other, six or five, in as many calls for each token. Losses count as equal where"
+        " the mean difference and twice its standard error stay below 2% of the loss; a skipped share within 5"
+        " points of 25% counts as wanted; exponents differ where their mean difference is above twice its standard"
+        " error. The paper trains networks of hundreds of millions of parameters, on blocks of attention and feed-"
+        " forward together."
     ),
     arms={
         "dense, 6 modules": lambda seed: of_dense(6, seed),
