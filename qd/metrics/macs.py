@@ -16,6 +16,14 @@ from .base import NetworkMetric
 from .routing import Routing, routed_modules, use_of_experts
 from .subject import Subject
 
+FORMULAS: dict[Any, Any] = {
+    **flop_registry,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: flop_registry[
+        torch.ops.aten._scaled_dot_product_flash_attention
+    ],
+}
+"""{operation: its FLOPs by shapes}: torch's, which leave out attention on CPUs."""
+
 
 @torch.no_grad()
 def macs(network: nn.Module, example: Tensor, routing: Routing) -> float:
@@ -63,7 +71,7 @@ class _FlopCounter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
-        formula = flop_registry.get(func.overloadpacket)
+        formula = FORMULAS.get(func.overloadpacket)
         if formula is not None:
             self.flops += formula(*args, **(kwargs or {}), out_val=output)
         return output

@@ -51,6 +51,15 @@ def test_without_routed_modules_all_counts():
     assert active_parameters(model, {}) == parameters(model) == 2 * 9 + 2 + 32 * 5 + 5
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_attention_counts_on_every_way_that_torch_takes(dtype):
+    class Attending(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True)
+
+    assert macs(Attending(), torch.randn(1, 2, 5, 4, dtype=dtype), {}) == 2 * 2 * 5 * 5 * 4
+
+
 def test_a_strangers_routed_module_counts_too():
     class EitherHalf(nn.Module):
         """Positive sums go to the first expert, the others to the second."""
