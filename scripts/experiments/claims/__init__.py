@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from evaluators.data import DataSet
+from evaluators.data.split import Part
 from evaluators.supervised import Supervised
 from qd.candidates import Candidates
 from qd.environment import machine
@@ -140,6 +142,13 @@ def trained(
     return [
         {name: float(column[rows[one]]) for name, column in results.metrics.items()} for one in range(len(genotypes))
     ]
+
+
+def tensors(data: DataSet, part: Part) -> tuple[torch.Tensor, torch.Tensor]:
+    """Preprocessed inputs and targets of a part of a data set, for networks that are in no space."""
+    found = data.splits().part(part)
+    inputs = np.asarray(data.preprocessing().apply(found.inputs))
+    return torch.from_numpy(inputs), torch.from_numpy(data.targets(found))
 
 
 def mean(found: Found, arm: str, key: str) -> float:
