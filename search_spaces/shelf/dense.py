@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from collections.abc import Sequence
+
+from torch import nn
 
 from ..genes import Choice, Genotype, Integer, Struct
-from .base import Port, ShelfModule
-from .feed_forward import FeedForward
+from .base import ModuleStack, Port, ShelfModule
+from .feed_forward import FeedForward, Normalised
 
 
 class Dense(ShelfModule):
@@ -18,19 +20,10 @@ class Dense(ShelfModule):
     def build(self, genes: Genotype, port: Port) -> nn.Module:
         return Normalised(port.width, FeedForward(port.width, genes["hidden"], genes["activation"]))
 
+    def stack(self, genes: Sequence[Genotype], port: Port) -> ModuleStack:
+        """Of any hidden units and activations: mixtures of one expert, whose kernel pads nothing."""
+        from .mixture.module_stack import NormalisedStack  # numba, which one network alone does not need
+        from .mixture.stack import LayerSpec
 
-class Normalised(nn.Module):
-    """x + layer(norm(x)), over the last axis.
-
-    Args:
-        width: of the last axis.
-        layer: keeps the shape.
-    """
-
-    def __init__(self, width: int, layer: nn.Module) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.layer = layer
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.layer(self.norm(x))
+        specs = [LayerSpec("layer.", (one["hidden"],), 0, one["activation"], False, 0.0) for one in genes]
+        return NormalisedStack(port.width, specs)

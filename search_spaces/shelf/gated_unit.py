@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..genes import Choice, Genotype, Integer, Struct
 from .base import Port, ShelfModule
-from .dense import Normalised
+from .feed_forward import Normalised
 
 GATES = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "silu": nn.functional.silu}
 

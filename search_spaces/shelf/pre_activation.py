@@ -6,8 +6,7 @@ from torch import nn
 
 from ..genes import Choice, Genotype, Struct
 from .base import Port, ShelfModule
-from .dense import Normalised
-from .feed_forward import Activation
+from .feed_forward import Activation, Normalised
 
 
 class PreActivation(ShelfModule):

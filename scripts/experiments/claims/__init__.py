@@ -147,7 +147,7 @@ def trained(
 def tensors(data: DataSet, part: Part) -> tuple[torch.Tensor, torch.Tensor]:
     """Preprocessed inputs and targets of a part of a data set, for networks that are in no space."""
     found = data.splits().part(part)
-    inputs = np.asarray(data.preprocessing().apply(found.inputs))
+    inputs = np.asarray(data.preprocessing().apply(found.inputs[:]))
     return torch.from_numpy(inputs), torch.from_numpy(data.targets(found))
 
 

@@ -80,7 +80,8 @@ def arm(build: Callable[[], Network]) -> Callable[[int], Numbers]:
         inputs, targets = images(Part.TEST)
         with torch.no_grad():
             accuracy = 100 * float((network(inputs).argmax(1) == targets).float().mean())
-        links = sum(int((layer.get_parameter("weight") != 0).sum()) for layer in network.layers)
+        matrices = [network.get_parameter(f"layers.{layer}.weight") for layer in range(3)]
+        links = sum(int((matrix != 0).sum()) for matrix in matrices)
         return {"accuracy": accuracy, "links": links}
 
     return measure

@@ -37,7 +37,7 @@ def arm(kept: Callable[[int], Tensor] | None) -> Callable[[int], Numbers]:
 
     def measure(seed: int) -> Numbers:
         net = build_seeded(network, seed)
-        for number, layer in enumerate(part for part in net if isinstance(part, MixedFeedForward)):
+        for number, layer in enumerate(part for part in net.children() if isinstance(part, MixedFeedForward)):
             if kept is not None:
                 layer.kept.scatter_(0, kept(2 * seed + number)[None], 1)
                 layer.choosing = 2.0  # never ends

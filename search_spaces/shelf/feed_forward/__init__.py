@@ -54,3 +54,20 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.layer(x)
+
+
+class Normalised(nn.Module):
+    """x + layer(norm(x)), over the last axis.
+
+    Args:
+        width: of the last axis.
+        layer: keeps the shape.
+    """
+
+    def __init__(self, width: int, layer: nn.Module) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layer(self.norm(x))

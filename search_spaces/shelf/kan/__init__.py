@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ...genes import Choice, Genotype, Integer, Struct, Variant
 from ..base import Port, ShelfModule
-from ..dense import Normalised
+from ..feed_forward import Normalised
 from ..shares import SPLINE
 from .bases import Basis, Chebyshev, Fourier, Spline, Wavelet
 

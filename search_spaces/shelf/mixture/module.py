@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ...genes import Choice, Genotype, Integer, Repeat, Struct
 from ..base import ModuleStack, Port, ShelfModule
-from ..dense import Normalised
+from ..feed_forward import Normalised
 from ..shares import ACTIVE, ACTIVE_ELSEWHERE
 from .layer import MixtureOfExperts
 
@@ -48,8 +48,13 @@ class Mixture(ShelfModule):
 
     def stack(self, genes: Sequence[Genotype], port: Port) -> ModuleStack:
         from .module_stack import NormalisedStack  # numba, which one network alone does not need
+        from .stack import LayerSpec
 
-        return NormalisedStack(port.width, genes)
+        specs = [
+            LayerSpec("layer.", tuple(one["experts"]), one["top_k"], one["activation"], False, one["balance"])
+            for one in genes
+        ]
+        return NormalisedStack(port.width, specs)
 
     def graph(self, genes: Genotype, width: int) -> networkx.DiGraph:
         """Normalisation, router, experts and their sum, to which the module's input is added."""

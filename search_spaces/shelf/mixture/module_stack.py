@@ -1,4 +1,4 @@
-"""Mixtures of experts of N networks as one, behind normalisations and with residual connections.
+"""Mixtures of experts, or dense layers, of N networks as one, behind normalisations and with residual connections.
 
 Axes: N networks, B examples, or steps of them; W width.
 """
@@ -11,26 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from ...base import Owned
-from ...genes import Genotype
 from .stack import LayerSpec, StackedMixture
 
 
 class NormalisedStack(nn.Module):
-    """`module.NormalisedMixture` of N networks; see `base.ModuleStack`.
+    """`feed_forward.Normalised` mixtures or dense layers of N networks; see `base.ModuleStack`.
 
     Args:
         width: W.
-        genes: N, of `module.Mixture`.
+        specs: N.
     """
 
-    def __init__(self, width: int, genes: Sequence[Genotype]) -> None:
+    def __init__(self, width: int, specs: Sequence[LayerSpec]) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(len(genes), width))
-        self.bias = nn.Parameter(torch.zeros(len(genes), width))
-        specs = [
-            LayerSpec("layer.", tuple(one["experts"]), one["top_k"], one["activation"], False, one["balance"])
-            for one in genes
-        ]
+        self.weight = nn.Parameter(torch.zeros(len(specs), width))
+        self.bias = nn.Parameter(torch.zeros(len(specs), width))
         self.mixtures = StackedMixture(width, specs)
         self.auxiliary_loss: Tensor | None = None
 
