@@ -16,7 +16,7 @@ from .attention import later
 from .base import Port, ShelfModule
 from .shares import ATTENTION
 
-LEAST = 1e-6
+LEAST = 1e-4
 """Added to squared lengths, whose roots then have a gradient everywhere."""
 
 
@@ -30,7 +30,8 @@ class Akorn(ShelfModule):
 
     Causal where the port is: attention then, or a convolution padded on the left. Deviations: x starts from one learnt
     vector for all steps, not from noise that is drawn at every pass; heads of 8 units or more, at most 8 (8 heads of
-    64 there); no normalisation of c; `units` also of what is read.
+    64 there); no normalisation of c; `units` also of what is read; P always, as lengths before norm are then at
+    least 1, and so gradients bounded.
 
     Metrics: `attention_share`; `synchrony`, the length of an oscillator's mean over the steps, at the end: 1 where all
     steps have one phase.
@@ -42,7 +43,6 @@ class Akorn(ShelfModule):
         times=Choice(2, 4, 8),
         coupling=Choice("attention", "convolution"),
         turning=Choice("none", "shared", "each"),
-        projection=Choice(True, False),
     )
     metrics = {**ATTENTION, "synchrony": Metric("", 0, 1)}
 
@@ -59,10 +59,9 @@ class Oscillators(nn.Module):
         times: that phases are updated; another number may be set later.
         coupling: "attention" or "convolution".
         turning: "none", "shared" or "each": rates of pairs of units.
-        projection: whether updates are kept on the sphere's tangent.
     """
 
-    def __init__(self, port: Port, units: int, times: int, coupling: str, turning: str, projection: bool) -> None:
+    def __init__(self, port: Port, units: int, times: int, coupling: str, turning: str) -> None:
         super().__init__()
         width = port.width
         self.norm = nn.LayerNorm(width)
@@ -74,7 +73,7 @@ class Oscillators(nn.Module):
         self.rate = nn.Parameter(torch.ones(()))
         self.read = nn.Linear(width, units * width, bias=False)
         self.bias = nn.Parameter(torch.zeros(width))
-        self.units, self.times, self.projection = units, times, projection
+        self.units, self.times = units, times
 
     def forward(self, x_BTW: Tensor) -> Tensor:
         read_BTWN = self.read(self.phases(x_BTW)).unflatten(-1, (-1, self.units))
@@ -86,8 +85,7 @@ class Oscillators(nn.Module):
         phase_BTGN = self._unit(self.start.expand(x_BTW.shape))
         for _ in range(self.times):
             force_BTGN = self._groups(drive_BTW + self.coupling(phase_BTGN.flatten(-2)))
-            if self.projection:
-                force_BTGN = force_BTGN - (force_BTGN * phase_BTGN).sum(-1, keepdim=True) * phase_BTGN
+            force_BTGN = force_BTGN - (force_BTGN * phase_BTGN).sum(-1, keepdim=True) * phase_BTGN
             if self.rates is not None:
                 force_BTGN = force_BTGN + self._groups(turned(phase_BTGN.flatten(-2), self.rates))
             phase_BTGN = self._unit((phase_BTGN + self.rate * force_BTGN).flatten(-2))

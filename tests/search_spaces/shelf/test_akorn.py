@@ -10,15 +10,14 @@ PORT = Port("tokens", 8, (5,))
 
 
 def unit(x: torch.Tensor) -> torch.Tensor:
-    return x / (x.square().sum() + 1e-6).sqrt()
+    return x / (x.square().sum() + 1e-4).sqrt()
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("turning", ["none", "shared", "each"])
-@pytest.mark.parametrize("projection", [True, False])
-def test_phases_follow_the_kuramoto_update(turning: str, projection: bool) -> None:
+def test_phases_follow_the_kuramoto_update(turning: str) -> None:
     torch.manual_seed(0)
-    network = Oscillators(PORT, 4, 3, "convolution", turning, projection).double()
+    network = Oscillators(PORT, 4, 3, "convolution", turning).double()
     network.rate.fill_(0.7)
     x = torch.randn(1, 5, 8, dtype=torch.float64)
     drive = network.drive(network.norm(x))[0]
@@ -30,8 +29,7 @@ def test_phases_follow_the_kuramoto_update(turning: str, projection: bool) -> No
             for group in range(2):
                 units = slice(4 * group, 4 * group + 4)
                 one, force = phases[step][group], (drive + coupled)[step, units]
-                if projection:
-                    force = force - (force @ one) * one
+                force = force - (force @ one) * one
                 if network.rates is not None:
                     rates = network.rates.expand(4)[2 * group : 2 * group + 2]
                     force = force + torch.stack(
@@ -44,7 +42,7 @@ def test_phases_follow_the_kuramoto_update(turning: str, projection: bool) -> No
 
 @torch.no_grad()
 def test_synchrony_is_one_where_all_steps_have_one_phase() -> None:
-    network = Oscillators(PORT, 2, 4, "attention", "none", True)
+    network = Oscillators(PORT, 2, 4, "attention", "none")
     same = torch.randn(3, 1, 8).expand(3, 5, 8)
-    assert float(network.observe(same)["synchrony"]) == pytest.approx(1, abs=1e-5)
+    assert float(network.observe(same)["synchrony"]) == pytest.approx(1, abs=1e-4)
     assert float(network.observe(torch.randn(3, 5, 8))["synchrony"]) < 0.999
