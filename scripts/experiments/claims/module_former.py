@@ -72,9 +72,9 @@ CLAIM = Claim(
     " active multiply-adds.",
     test="Next characters of Shakespeare, windows of 64, 300 steps of 32 windows (0.6 million characters), Adam at"
     " 0.003. One block: attention, then feed-forward. Dense: rotary softmax attention; width 64, 4 heads, 256 hidden"
-    " units, or width 40, 176 hidden units, which costs what the experts do. Experts: width 64, stick-breaking attention"
-    " with 8 experts of 2 heads of 8 units, and 8 feed-forward experts of 32 units, 2 chosen of each. The paper has 24"
-    " layers of width 1024; its fine-tuning, which drops experts, is not tested.",
+    " units, or width 40, 176 hidden units, which costs what the experts do. Experts: width 64, stick-breaking"
+    " attention with 8 experts of 2 heads of 8 units, and 8 feed-forward experts of 32 units, 2 chosen of each. The"
+    " paper has 24 layers of width 1024; its fine-tuning, which drops experts, is not tested.",
     arms={
         "dense": lambda seed: measured(dense(64, 256), seed),
         "dense, half the multiply-adds": lambda seed: measured(dense(40, 176), seed),
