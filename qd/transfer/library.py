@@ -58,7 +58,7 @@ def build_library(
     """Add the trained modules of networks to a library; makes it where it is not there yet.
 
     A composition is cut at its stages; library modules that it used frozen are not added again. Any other network with
-    a linear `head` is cut before that.
+    a `head` that ends in a linear map is cut before that.
 
     Args:
         sources: folders of runs or exports, or "ccexam" and "ccexam:mnist", networks that others trained.
@@ -126,7 +126,6 @@ def _of_export(folder: Path, plugins: Path | str | None) -> list[TrainedModule]:
 def _cut(network: nn.Module, architecture: Architecture, data: TaskData | None, source: str) -> list[TrainedModule]:
     """The modules of a trained network, without those that it took from a library as they are."""
     import torch
-    from torch import nn
 
     from search_spaces.library.composition import Composition
 
@@ -142,10 +141,8 @@ def _cut(network: nn.Module, architecture: Architecture, data: TaskData | None, 
         parts = _stages(network, inputs)
     elif architecture.is_plugin:
         raise UsageError(f"{source}: its space is a plug-in, which a library could not build again")
-    elif not isinstance(getattr(network, "head", None), nn.Linear):
-        raise UsageError(f"{source}: expected a network with a linear `head`, before which it can be cut")
     else:
-        parts = _body_and_head(network, architecture, inputs)
+        parts = _body_and_head(network, architecture, inputs, source)
     return [part.described(data.name, float(accuracy), source) for part in parts]
 
 
@@ -191,13 +188,15 @@ def _stages(network: Composition, inputs: Tensor) -> list[_Part]:
     return parts
 
 
-def _body_and_head(network: Any, architecture: Architecture, inputs: Tensor) -> list[_Part]:
+def _body_and_head(network: Any, architecture: Architecture, inputs: Tensor, source: str) -> list[_Part]:
     from torch import nn
 
+    from search_spaces.library.architecture import take_head
     from search_spaces.library.layers import head
 
-    last = network.head
-    network.head = nn.Identity()
+    last = take_head(network)
+    if last is None:
+        raise UsageError(f"{source}: expected a network whose `head` ends in a linear map, before which it can be cut")
     described = {
         "kind": "body",
         "space": architecture.space,
