@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from search_spaces.shelf.akorn import Oscillators
+from search_spaces.shelf.akorn.layer import Oscillators
 from search_spaces.shelf.base import Port
 
 PORT = Port("tokens", 8, (5,))

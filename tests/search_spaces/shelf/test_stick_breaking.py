@@ -10,7 +10,7 @@ from qd.metrics.macs import macs
 from qd.metrics.parameters import parameters
 from qd.metrics.routing import predict
 from search_spaces.shelf.base import Port
-from search_spaces.shelf.stick_breaking import Expert, ExpertsOfHeads, stick_breaking
+from search_spaces.shelf.stick_breaking.layer import Expert, ExpertsOfHeads, stick_breaking
 
 PORT = Port("tokens", 16, (7,), causal=True)
 
