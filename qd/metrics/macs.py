@@ -25,6 +25,14 @@ FORMULAS: dict[Any, Any] = {
 """{operation: its FLOPs by shapes}: torch's, which leave out attention on CPUs."""
 
 
+def _of_lstm(inputs_TBW: Tensor, into: Tensor, recurrent: Tensor, *_: Any, **__: Any) -> int:
+    return 2 * inputs_TBW.shape[0] * inputs_TBW.shape[1] * (into.numel() + recurrent.numel())
+
+
+FORMULAS = {**flop_registry, torch.ops.aten.mkldnn_rnn_layer: _of_lstm}
+"""FLOPs by operation: torch's, and that by which CPUs run a layer of an LSTM, which torch leaves out."""
+
+
 @torch.no_grad()
 def macs(network: nn.Module, example: Tensor, routing: Routing) -> float:
     """Multiply-accumulate operations per example, on average: all outside the experts, and the chosen experts.
