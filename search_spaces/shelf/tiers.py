@@ -84,5 +84,5 @@ class Tier(nn.Module):
         input_BJD = self.into(frames_BJF)
         if condition is not None:
             input_BJD = input_BJD + condition[:, : self.frames]
-        start_1BD = self.start.expand(1, len(x_BTW), -1).contiguous()
+        start_1BD = self.start.expand(1, x_BTW.shape[0], -1).contiguous()
         return self.up(self.cell(input_BJD, start_1BD)[0]).unflatten(-1, (-1, input_BJD.shape[-1])).flatten(1, 2)

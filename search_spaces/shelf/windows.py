@@ -52,7 +52,7 @@ class WindowAttention(nn.Module):
         if self.windows == 1:  # sees all: the order does not matter
             q, k, v, active = (part[:, None] for part in parts)
             return self._mixed(q, k, v, active, step_T1).squeeze(1)
-        parts.append(step_T1.expand(len(q_BTZ), self.steps, 1))
+        parts.append(step_T1.expand(q_BTZ.shape[0], self.steps, 1))
         packed_BTC, place_BT = pack(torch.cat(parts, -1), active_BT)
         padded_BTC = nn.functional.pad(packed_BTC, (0, 0, 0, self.windows * self.window - self.steps))
         cut_BGQC = padded_BTC.unflatten(1, (self.windows, self.window))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from qd.exporting.tracing import traced
 from qd.metrics.macs import macs
 from qd.metrics.routing import predict
 from search_spaces.shelf.base import Port
@@ -42,9 +43,11 @@ def test_active_steps_see_those_of_their_windows_alone(weights: str, causal: boo
 
 
 @pytest.mark.parametrize("bias", ["learnt", "rotary"])
-def test_packed_windows_are_vmapped(bias: str) -> None:
+def test_packed_windows_are_vmapped_and_traced(bias: str) -> None:
     network = SeqBoat().build({**GENES, "weights": "softmax", "bias": bias}, Port("tokens", 8, (10,)))
     assert can_be_vmapped(network, torch.randn(2, 10, 8))
+    x = torch.randn(5, 10, 8)
+    torch.testing.assert_close(traced(network.eval(), x[:2]).module()(x), network(x))
 
 
 def test_attention_is_counted_by_the_share_of_active_steps() -> None:
