@@ -16,21 +16,19 @@ from .base import NetworkMetric
 from .routing import Routing, routed_modules, use_of_experts
 from .subject import Subject
 
-FORMULAS: dict[Any, Any] = {
-    **flop_registry,
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: flop_registry[
-        torch.ops.aten._scaled_dot_product_flash_attention
-    ],
-}
-"""{operation: its FLOPs by shapes}: torch's, which leave out attention on CPUs."""
-
 
 def _of_lstm(inputs_TBW: Tensor, into: Tensor, recurrent: Tensor, *_: Any, **__: Any) -> int:
     return 2 * inputs_TBW.shape[0] * inputs_TBW.shape[1] * (into.numel() + recurrent.numel())
 
 
-FORMULAS = {**flop_registry, torch.ops.aten.mkldnn_rnn_layer: _of_lstm}
-"""FLOPs by operation: torch's, and that by which CPUs run a layer of an LSTM, which torch leaves out."""
+FORMULAS: dict[Any, Any] = {
+    **flop_registry,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: flop_registry[
+        torch.ops.aten._scaled_dot_product_flash_attention
+    ],
+    torch.ops.aten.mkldnn_rnn_layer: _of_lstm,
+}
+"""{operation: its FLOPs by shapes}: torch's, which leave out attention and layers of LSTMs on CPUs."""
 
 
 @torch.no_grad()
