@@ -139,7 +139,7 @@ def test_identity_modules_are_preferred_where_too_few_choose_them() -> None:
 def test_training_skips_as_much_as_is_wanted() -> None:
     space, inputs, targets = small(), draw_inputs(NEXT, 100), draw_targets(NEXT, 100, 1)
     for skip in (0.0, 0.4):
-        genotype = {**GENOTYPE, "skip": skip, "steps": 2}
+        genotype = {**GENOTYPE, "skip": skip, "steps": 2, "pool": GENOTYPE["pool"][:2]}
         built = build_seeded(lambda genotype=genotype: space.build(genotype, NEXT), 0)
         train_alone(built, inputs, targets, TrainingOptions(10, 20), NEXT.loss, 0)
         outputs, _ = predict(built.eval(), inputs)
@@ -191,7 +191,7 @@ def test_the_pool_is_in_a_state_once_and_copies_share_it_too() -> None:
 
 @pytest.mark.parametrize("file", ["onnx", "torch"])
 def test_it_comes_back_from_files(file: str, tmp_path) -> None:
-    built = network(steps=2, pool=GENOTYPE["pool"][1:]).float().eval()
+    built = network(steps=1, pool=GENOTYPE["pool"][1:]).float().eval()
     FORMATS[file].write(built, draw_inputs(NEXT, 2), tmp_path)
     x: Tensor = draw_inputs(NEXT, 7)
     again = FORMATS[file].read(tmp_path, None)(x.numpy())
