@@ -89,7 +89,7 @@ def test_nodes_leave_and_join_and_the_search_goes_on(workbench, nodes, logged, m
         **SETTINGS,
         evaluator={"milliseconds": 20},
         executor={"kind": "ray", "address": nodes.address},
-        budget={"evaluations": 600},
+        budget={"evaluations": 400},
     )
 
     def progress(search) -> None:
@@ -105,7 +105,7 @@ def test_nodes_leave_and_join_and_the_search_goes_on(workbench, nodes, logged, m
 
     monkeypatch.setattr(logging.getLogger("qd"), "handlers", [Help()])
     run = qd.run(file, out="run", progress=progress)
-    assert_told_once(run, 600)
+    assert_told_once(run, 400)
     assert attempts(run) > 1
     assert logged.messages[2:] == [  # after the lines about the plug-in
         "there is no worker: waiting for a machine that has room for one",
@@ -118,7 +118,7 @@ def test_the_driver_is_killed_and_resume_attaches_to_the_living_cluster(workbenc
     changes = {
         **SETTINGS,
         "evaluator": {"kind": f"{workbench.module}:Trained", "milliseconds": 10},
-        "budget": {"evaluations": 600},
+        "budget": {"evaluations": 320},
     }
     whole = qd.run(workbench.write("whole.yaml", **changes), out="whole")
     executor = {"kind": "ray", "address": nodes.address, "workers": 2}
@@ -131,7 +131,7 @@ def test_the_driver_is_killed_and_resume_attaches_to_the_living_cluster(workbenc
     workbench.forget()
     run = qd.resume(folder)  # which has room for its workers only when those of the dead driver are gone
     assert before < run.query("SELECT MAX(id) FROM tells")[0][0]
-    assert_told_once(run, 600)
+    assert_told_once(run, 320)
     tables, expected = (without_executor(log_tables(path, resumed=True)) for path in (folder, whole.folder.path))
     assert tables == expected
     assert {path.name for path in run.folder.weights.iterdir()} == {
