@@ -125,6 +125,14 @@ class ModuleConformance:
                 alone = torch.cat([network(x[row : row + 1]) for row in range(len(x))])
                 torch.testing.assert_close(together, alone, rtol=1e-9, atol=1e-9)
 
+    def test_what_is_deployed_computes_the_same(
+        self, module: ShelfModule, genes: list[Genotype], ports: list[Port]
+    ) -> None:
+        for one in genes:
+            network, x = build(module, one, ports[0]).double().eval(), draw(ports[0], 5).double()
+            deployed = Chain(ports[0].kind, (module,)).deployed(network)
+            torch.testing.assert_close(deployed(x), network(x), rtol=1e-9, atol=1e-9)
+
     def test_no_step_looks_at_a_later_one_where_none_may(self, module: ShelfModule, genes: list[Genotype]) -> None:
         if "tokens" not in module.ports or not module.causal:
             pytest.skip("it is not causal")

@@ -80,6 +80,8 @@ class ShelfModule(ABC):
       mode;
     - may have a method `observe(x) -> {metric: scalar tensor}`, the mean over the examples of x: called in evaluation
       mode with what the module is given; averages over all examples are left on it as `observed`;
+    - may have parts with a method `merged()`, which returns what computes the same in evaluation mode, and is exported
+      in their place;
     - may have `route` and `experts`, as `qd.metrics.routing` says, where it runs parts of itself: their use is counted.
     """
 
