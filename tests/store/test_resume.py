@@ -21,6 +21,8 @@ SETTINGS = {
     "search": {"chunk": 4, "window": 12},
     "budget": {"evaluations": 180},
 }
+BRIEF = SETTINGS | {"budget": {"evaluations": 40}}
+"""Where what comes afterwards is refused."""
 
 
 class Stop(Exception):  # noqa: N818 - not an error, a power cut
@@ -143,7 +145,7 @@ def test_a_driver_killed_before_its_first_proposal_leaves_a_run_that_can_begin(w
     ],
 )
 def test_a_resume_may_change_budget_and_executor_alone(workbench, digests, change, key):
-    folder = qd.run(workbench.write(**SETTINGS), out="run").folder.path
+    folder = qd.run(workbench.write(**BRIEF), out="run").folder.path
     before = digests(folder)
     with pytest.raises(UsageError, match=f"may change budget and executor, and nothing else; {key} is fixed"):
         qd.resume("run", overrides=["budget.evaluations=500", change])
@@ -161,7 +163,7 @@ def test_a_resume_may_change_budget_and_executor_alone(workbench, digests, chang
     ],
 )
 def test_a_resume_with_bad_keys_changes_nothing(workbench, digests, change, message):
-    folder = qd.run(workbench.write(**SETTINGS), out="run").folder.path
+    folder = qd.run(workbench.write(**BRIEF), out="run").folder.path
     before = digests(folder)
     with pytest.raises(UsageError, match=message):
         qd.resume("run", overrides=[change])
@@ -199,7 +201,7 @@ def test_a_changed_plug_in_is_warned_about(workbench, logged):
 
 
 def test_a_plug_in_with_other_metrics_is_refused(workbench, digests):
-    folder = qd.run(workbench.write(**SETTINGS), out="run").folder.path
+    folder = qd.run(workbench.write(**BRIEF), out="run").folder.path
     before = digests(folder)
     text = workbench.plugin.read_text()
     workbench.plugin.write_text(text.replace('"order": Metric', '"rank": Metric').replace('"order":', '"rank":'))
@@ -235,7 +237,7 @@ NAMES = "from search_spaces import Task\nfrom search_spaces.task import Classes,
 def test_other_parts_than_the_log_says_are_refused_before_anything_is_touched(
     workbench, digests, command, old, new, message
 ):
-    folder = qd.run(workbench.write(evaluator={"kind": f"{workbench.module}:Trained"}), out="run").folder.path
+    folder = qd.run(workbench.write(**BRIEF, evaluator={"kind": f"{workbench.module}:Trained"}), out="run").folder.path
     before = digests(folder)
     text = workbench.plugin.read_text()
     assert old in text
@@ -287,7 +289,7 @@ def test_an_edited_run_file_may_change_what_a_resume_may(workbench, digests, log
     ],
 )
 def test_a_run_file_that_was_edited_otherwise_is_refused(workbench, digests, old, new, message):
-    folder = qd.run(workbench.write(**SETTINGS), out="run").folder
+    folder = qd.run(workbench.write(**BRIEF), out="run").folder
     text = folder.run_file.read_text()
     assert old in text
     folder.run_file.write_text(text.replace(old, new))
