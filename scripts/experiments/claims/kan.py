@@ -28,7 +28,7 @@ FORMULAS: dict[str, tuple[int, Callable[[Tensor], Tensor]]] = {
             (torch.sin(math.pi * (x[:, :2] ** 2).sum(1)) + torch.sin(math.pi * (x[:, 2:] ** 2).sum(1))) / 2
         ),
     ),
-    "(a + b) / (1 + ab)": (2, lambda x: (x[:, 0] + x[:, 1]) / (1 + 0.9 * x[:, 0] * x[:, 1])),
+    "(a + b) / (1 + 0.9 ab)": (2, lambda x: (x[:, 0] + x[:, 1]) / (1 + 0.9 * x[:, 0] * x[:, 1])),
 }
 DATA: dict[str, DataSet] = {
     "letters": Letters(Split(train=2500)),
