@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +18,11 @@ LANE = 9.0
 """Between links that pass boxes by."""
 LONGEST = 84
 """Characters of an operation, beyond which it goes on in the next line."""
+AGAIN = re.compile(r"@(\d+)")
+SHORT = 4
+"""Lines of a module that is always written out."""
+AXIS = re.compile(r"[A-Z]\w*'* ")
+"""The name of an axis, before its size."""
 CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")
 FILLS = {"": "#f4f4f4", "stem": "#dfe7ee", "head": "#dfe7ee"}
 LAYERS = ("#bcd9ee", "#c5e6d9", "#fbe0b5", "#e3d3e8", "#f5d5cb", "#e6e6c3", "#d3ecf5")
@@ -31,6 +38,8 @@ class Box:
     lines: list[tuple[str, str, str, str]] = field(default_factory=list)
     operations: list[str] = field(default_factory=list)
     """What kinds of torch's they are, in order."""
+    computed: list[Mapping[str, Any]] = field(default_factory=list)
+    """Operations as the circuit has them."""
     gives: set[str] = field(default_factory=set)
     takes: set[str] = field(default_factory=set)
     y: float = 0.0
@@ -48,6 +57,7 @@ def drawing(data: Mapping[str, Any], title: str) -> str:
         title: above.
     """
     boxes = boxes_of(data)
+    _fold(boxes, _Told(data))
     columns = [max((len(line[column]) for box in boxes for line in box.lines), default=0) for column in range(4)]
     starts = [0.0]
     for length in columns:
@@ -103,12 +113,14 @@ def boxes_of(data: Mapping[str, Any]) -> list[Box]:
     for one in data["operations"]:
         path = _box_of(one["module"], modules)
         if boxes[-1].path != path or len(boxes) == 1:
-            kind = modules[path.partition("@")[0]]
-            boxes.append(Box(path, f"{path.replace('@', ', again: ')} {kind}" if path else kind))
+            kind = modules[AGAIN.sub("", path)]
+            title = AGAIN.sub(lambda found: f", call {int(found[1]) + 1},", path)
+            boxes.append(Box(path, f"{title} {kind}" if path else kind))
         box = boxes[-1]
         box.takes |= {name for name in _names(one["arguments"]) if where.get(name) != len(boxes) - 1}
         box.gives.add(one["name"])
         box.operations.append(_kind(one))
+        box.computed.append(one)
         where[one["name"]] = len(boxes) - 1
         if not told.is_inline(one):
             inside = one["module"].removeprefix(path).lstrip(".")
@@ -121,12 +133,60 @@ def boxes_of(data: Mapping[str, Any]) -> list[Box]:
     return boxes
 
 
+def _fold(boxes: Sequence[Box], told: _Told) -> None:
+    """Leave one line of a module that does what one above does: called again, or with weights of its own."""
+    first: dict[str, Box] = {}
+    for place, box in enumerate(boxes):
+        if not box.path or len(box.lines) < SHORT:
+            continue
+        alike = first.setdefault(_what(box, told), box)
+        if alike is box:
+            continue
+        needed = {name for other in boxes[place + 1 :] for name in other.takes} & box.gives
+        given = [one["name"] for one in box.computed if one["name"] in needed]
+        taken = list(dict.fromkeys(name for one in box.computed for name in _names(one["arguments"])))
+        taken = [told.argument({"value": name}, "") for name in taken if name not in box.gives]
+        own = "the same weights" if AGAIN.sub("", alike.path) == AGAIN.sub("", box.path) else "weights of its own"
+        said = f"{', '.join(given)} = as in {alike.path}, with {own}, of {', '.join(taken)}"
+        shapes = ", ".join(dict.fromkeys(map(told.shape, given)))
+        first_line, *others = textwrap.wrap(said, LONGEST, subsequent_indent="    ")
+        box.lines = [("", first_line, "", shapes), *(("", line, "", "") for line in others)]
+
+
+def _what(box: Box, told: _Told) -> str:
+    """What a module does, whatever its values and weights are called: equal for two that do the same."""
+    path, numbers = AGAIN.sub("", box.path), {}
+
+    def plain(value: Any) -> Any:
+        match value:
+            case list():
+                return [plain(one) for one in value]
+            case {"value": name}:
+                return {"value": numbers.setdefault(name, len(numbers))}
+            case {"parameter": name} | {"constant": name}:
+                return {"weight": name.removeprefix(f"{path}."), "shape": told.weights[name]["shape"]}
+        return value
+
+    return json.dumps(
+        [
+            (
+                one["operation"],
+                AGAIN.sub("", one["module"]).removeprefix(path),
+                {name: plain(argument) for name, argument in one["arguments"].items()},
+                plain({"value": one["name"]}),
+                AXIS.sub("", _gives(one, told.axes)),
+            )
+            for one in box.computed
+        ]
+    )
+
+
 def _box_of(path: str, modules: Mapping[str, str]) -> str:
     """The outermost module that is no container: "layers.0" of "layers.0.norm"."""
     parts = path.split(".") if path else []
     for end in range(1, len(parts)):
         around = ".".join(parts[:end])
-        if modules.get(around.partition("@")[0]) not in CONTAINERS:
+        if modules.get(AGAIN.sub("", around)) not in CONTAINERS:
             return around
     return path
 
@@ -147,7 +207,7 @@ class _Told:
 
     def operation(self, one: Mapping[str, Any]) -> str:
         """Such as "linear_1 = linear(relu, weight [W, U1], bias [W])"."""
-        words, path = [], one["module"].partition("@")[0]
+        words, path = [], AGAIN.sub("", one["module"])
         for name, value in one["arguments"].items():
             if name not in (*one["defaults"], "cudnn_enable"):
                 said = self.argument(value, path)

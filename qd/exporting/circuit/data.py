@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = 1
+AGAIN = re.compile(r"@(\d+)(?=\.|$)")
 CHECKS = re.compile(r"_assert|sym_constrain")
 """Operations that compute nothing."""
 
@@ -235,7 +236,7 @@ class _Reader:
         """{path: class}, with those around them."""
         found: dict[str, str] = {}
         for one in operations:
-            path = one["module"].partition("@")[0]
+            path = AGAIN.sub("", one["module"])
             parts = path.split(".") if path else []
             for end in range(len(parts) + 1):
                 around = ".".join(parts[:end])
@@ -282,13 +283,19 @@ def _by_name(node: Any) -> tuple[dict[str, Any], list[str]]:
 
 
 def _module(node: Any) -> str:
-    """The path of the module that an operation is in, with "@1" and so on where that is called again."""
-    stack = node.meta.get("nn_module_stack") or {}
-    key, (path, _) = next(reversed(stack.items()), ("", ("", "")))
-    if path.startswith("_empty"):  # torch does not know where it was
-        return ""
-    again = re.search(r"@\d+$", key)
-    return path if not again or path.endswith(again[0]) else path + again[0]
+    """The path of the module that an operation is in; "@1" and so on stand where one is called again."""
+    found, before, number = "", "", 0
+    for key, (path, _) in (node.meta.get("nn_module_stack") or {}).items():
+        again = AGAIN.search(key) or AGAIN.search(path)
+        plain = AGAIN.sub("", path)
+        if plain.startswith("_empty"):  # torch does not know where it was
+            return ""
+        found = found + plain.removeprefix(before) if plain.startswith(before) else plain
+        if again and int(again[1]) != number:
+            number = int(again[1])
+            found += again[0]
+        before = plain
+    return found
 
 
 def _length(size: Any) -> int:
