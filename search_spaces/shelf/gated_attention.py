@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..genes import Choice, Genotype, Struct
 from .attention import Rotary, later
 from .base import Port, ShelfModule
+from .shares import ATTENTION
 from .steps import ConvolvedMap, shifted
 
 TURNED = 32
@@ -38,6 +39,8 @@ class GatedAttention(ShelfModule):
         reach=Choice("both", "local", "global"),
     )
 
+    metrics = ATTENTION
+
     def build(self, genes: Genotype, port: Port) -> nn.Module:
         return SingleHead(port, genes["queries"], genes["values"] * port.width, genes["group"], genes["reach"])
 
@@ -58,6 +61,10 @@ class SingleHead(nn.Module):
         self.turned = min(TURNED, queries)
         self.turn = Rotary(steps, self.turned)
         self.out = ConvolvedMap(port, values, port.width)
+
+    def observe(self, x_BTW: Tensor) -> dict[str, Tensor]:
+        """Every step attends."""
+        return {"attention_share": x_BTW.new_ones(())}
 
     def forward(self, x_BTW: Tensor) -> Tensor:
         moved_BTW = shifted(x_BTW)
