@@ -38,7 +38,6 @@ class GatedAttention(ShelfModule):
         group=Choice(8, 16, 32),
         reach=Choice("both", "local", "global"),
     )
-
     metrics = ATTENTION
 
     def build(self, genes: Genotype, port: Port) -> nn.Module:
