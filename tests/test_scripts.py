@@ -114,8 +114,8 @@ def test_run_explains_itself() -> None:
 def test_a_small_campaign_breaks_nothing() -> None:
     """A few of the kills and inputs of which `scripts/campaign --minutes 60` tries thousands."""
     quick = ("run", "run, accepted log", "run file", "override", "log", "export", "library", "condition")
-    command = [sys.executable, str(ROOT / "scripts/faults/campaign.py"), "--kills", "6", "--inputs", "36"]
+    command = [sys.executable, str(ROOT / "scripts/faults/campaign.py"), "--kills", "3", "--inputs", "36"]
     finished = subprocess.run([*command, "--only", *quick], capture_output=True, text=True, timeout=600)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     tried = dict(re.findall(r"^all (kill|input)s +\d+ +(\d+)(?: +0){6}$", finished.stdout, re.MULTILINE))
-    assert int(tried["kill"]) >= 6 and int(tried["input"]) >= 36
+    assert int(tried["kill"]) >= 3 and int(tried["input"]) >= 36
