@@ -111,6 +111,8 @@ def boxes_of(data: Mapping[str, Any]) -> list[Box]:
     boxes = [Box("", "input", [("", given["name"], "", _shape(given["axes"], axes))], gives={given["name"]})]
     where: dict[str, int] = {given["name"]: 0}
     for one in data["operations"]:
+        if "size" in one:  # of the batch: a number that lines name themselves
+            continue
         path = _box_of(one["module"], modules)
         if boxes[-1].path != path or len(boxes) == 1:
             kind = modules[AGAIN.sub("", path)]
