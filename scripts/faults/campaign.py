@@ -80,7 +80,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--inputs", type=int, default=10**9, help="at most (default: as the time allows)")
     parser.add_argument("--processes", type=int, default=2, help="cases at a time (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the cases (default: %(default)s)")
-    parser.add_argument("--only", nargs="+", default=[], metavar="KIND", help="some of the kinds that are printed")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="KIND",
+        help="some of those that are printed, as export or input: export",
+    )
     parser.add_argument("--keep", type=Path, help="folder for an account of every fault")
     parser.add_argument("--again", metavar="KIND:SEED:NUMBER", help="one case alone, with all that it says")
     return parser.parse_args()
@@ -135,8 +141,13 @@ def _print(cases: Counter[str], tried: Counter[str], faults: dict[str, Counter[s
 def _plan(options: argparse.Namespace, share: int) -> Iterator[Case]:
     """Cases of one process, without end."""
     rng = random.Random(f"{options.seed}:{share}")
-    kills = {name: RARELY.get(name, 1.0) for name in victims(Bench(Path())) if name in (options.only or [name])}
-    inputs = {name: weight for name, (_, weight) in TRIALS.items() if name in (options.only or [name])}
+    wanted = options.only
+
+    def named(kind: str, name: str) -> bool:
+        return not wanted or name in wanted or f"{kind}: {name}" in wanted
+
+    kills = {name: RARELY.get(name, 1.0) for name in victims(Bench(Path())) if named("kill", name)}
+    inputs = {name: weight for name, (_, weight) in TRIALS.items() if named("input", name)}
     if not kills and not inputs:
         raise SystemExit(f"--only: unknown; known: {', '.join([*victims(Bench(Path())), *TRIALS])}")
     number = share
