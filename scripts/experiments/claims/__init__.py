@@ -7,7 +7,6 @@ import json
 import pkgutil
 import statistics
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,15 +70,12 @@ def test(name: str, seeds: int | None = None) -> dict[str, object]:
     claim = find(name)
     pin_threads()
     found: dict[str, list[Numbers]] = {arm: [] for arm in claim.arms}
-    started = time.perf_counter()
     for seed in range(seeds or claim.seeds):
         for arm, measure in claim.arms.items():
             found[arm].append({key: float(value) for key, value in measure(seed).items()})
             print(f"{name}, seed {seed}, {arm}: {found[arm][-1]}", file=sys.stderr, flush=True)
-    minutes = (time.perf_counter() - started) / 60
     word, why = claim.verdict(found)
-    kept = {"machine": f"one core of {machine()['processor']}", "minutes": round(minutes, 1)}
-    result = {"verdict": word, "why": why, **kept, "found": found}
+    result = {"verdict": word, "why": why, "machine": f"one core of {machine()['processor']}", "found": found}
     if seeds in (None, claim.seeds):
         (HERE / "results").mkdir(exist_ok=True)
         _file(name).write_text(json.dumps(result, indent=1) + "\n")
@@ -99,8 +95,8 @@ def section(name: str, result: Mapping[str, object]) -> str:
             for arm, rows in found.items()
         ]
         seeds = len(next(iter(found.values())))
-        where = f"{result['minutes']} minutes on {result['machine']}"
-        lines += ["", f"Mean ± standard deviation, {seeds} seeds; {where}: `python scripts/claims.py {name}`.", ""]
+        where = f"{seeds} seeds, on {result['machine']}"
+        lines += ["", f"Mean ± standard deviation, {where}: `python scripts/claims.py {name}`.", ""]
     return "\n".join([*lines, f"**Verdict: {result['verdict']}.** {result['why']}", ""])
 
 
