@@ -1,7 +1,9 @@
 #!/usr/bin/env python
 """Runs a benchmark by name and prints its figures with machine and versions.
 
-Example: .venv/bin/python scripts/benchmark.py overhead --json
+Examples:
+  .venv/bin/python scripts/benchmark.py overhead --json
+  .venv/bin/python scripts/benchmark.py training --only tokens "image shelf"
 """
 
 from __future__ import annotations
@@ -23,8 +25,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=names)
     parser.add_argument("--json", action="store_true", help="print JSON alone on stdout")
+    parser.add_argument("--only", nargs="+", metavar="MIX", help="of training: these mixes alone")
     arguments = parser.parse_args()
-    figures = importlib.import_module(f"benchmarks.{arguments.name}").figures()
+    if arguments.only and arguments.name != "training":
+        parser.error(f"--only: expected with training, got it with {arguments.name}")
+    measure = importlib.import_module(f"benchmarks.{arguments.name}").figures
+    figures = measure(arguments.only) if arguments.only else measure()
     report = {
         "benchmark": arguments.name,
         "machine": environment.machine(),

@@ -78,6 +78,9 @@ def figures(names: Sequence[str] = ()) -> list[Figure]:
         Mix("image shelf", Chain("image", None, (16, 32), (1, 4)), _fashion(epochs=1, batch_size=32), 2, None, 32, 32),
         Mix("series", GroupedMLP(), Supervised(Sines(), TrainingOptions(epochs=8, batch_size=64)), 8, None),
     ]
+    unknown = set(names) - {mix.name for mix in mixes}
+    if unknown:
+        raise SystemExit(f"there is no mix {', '.join(sorted(unknown))}; known: {', '.join(mix.name for mix in mixes)}")
     found: list[Figure] = []
     for mix in [mix for mix in mixes if not names or mix.name in names]:
         found += (measured := _measure(mix))
