@@ -94,7 +94,7 @@ def _fashion(**keys: Any) -> Supervised:
 
 
 def _characters() -> Supervised:
-    data = Shakespeare(steps=64, split=Split(train=640, validation=320))
+    data = Shakespeare(steps=64, split=Split(train=640))
     return Supervised(data, TrainingOptions(epochs=2, batch_size=16, learning_rate=0.003))
 
 
