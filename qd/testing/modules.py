@@ -115,6 +115,16 @@ class ModuleConformance:
                 after = network.state_dict()
                 assert all(after[name].equal(tensor) for name, tensor in before.items()), "forward() changes a buffer"
 
+    def test_is_built_without_memory_to_see_how_large_it_is(
+        self, module: ShelfModule, genes: list[Genotype], ports: list[Port]
+    ) -> None:
+        for port in ports:
+            for one in genes:
+                with torch.device("meta"):
+                    network = module.build(one, port)
+                shapes = {name: tensor.shape for name, tensor in build(module, one, port).state_dict().items()}
+                assert {name: tensor.shape for name, tensor in network.state_dict().items()} == shapes
+
     def test_examples_do_not_touch_one_another(
         self, module: ShelfModule, genes: list[Genotype], ports: list[Port]
     ) -> None:

@@ -5,6 +5,7 @@ Axes: B examples (and steps), U units, F units that they read, H hidden units, W
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -55,9 +56,10 @@ class GroupedFeedForward(nn.Module):
     ) -> None:
         super().__init__()
         outer_W, inner_H = (groups_of(units, groups, grouping) for units in (width, hidden))
+        links = links_of(width, hidden, groups, between)
         self.norm = nn.LayerNorm(width)
-        self.up = HebbianLinear(linked(inner_H, outer_W, between), pruning, fraction)
-        self.down = HebbianLinear(linked(outer_W, inner_H, between), pruning, fraction)
+        self.up = HebbianLinear(linked(inner_H, outer_W, links), links, pruning, fraction)
+        self.down = HebbianLinear(linked(outer_W, inner_H, links), links, pruning, fraction)
 
     def forward(self, x: Tensor) -> Tensor:
         normed = self.norm(x)
@@ -80,14 +82,14 @@ class HebbianLinear(SparseLinear):
 
     Args:
         mask: (U, F), 1 where there is a link at the start.
+        links: how many there are.
         pruning: "magnitude", "chance" or "hebbian".
         fraction: share of the links that is replaced at each rewiring.
     """
 
-    def __init__(self, mask: Tensor, pruning: str, fraction: float) -> None:
+    def __init__(self, mask: Tensor, links: int, pruning: str, fraction: float) -> None:
         super().__init__(mask.shape[1], mask.shape[0])
-        present = int(mask.sum())
-        self.keep(mask, min(round(fraction * present), mask.numel() - present))
+        self.keep(mask, links, min(round(fraction * links), mask.numel() - links))
         self.pruning = pruning
         self._activities: tuple[Tensor, Tensor] | None = None
 
@@ -129,13 +131,23 @@ def groups_of(units: int, groups: int, grouping: str) -> Tensor:
     return group.index_copy(0, moved, group[moved[torch.randperm(len(moved))]])
 
 
-def linked(group_U: Tensor, group_F: Tensor, between: float) -> Tensor:
-    """Which units read which, 1 or 0: (U, F); all of their own group, and a share of all others, drawn at random.
+def links_of(units: int, others: int, groups: int, between: float) -> int:
+    """How many links there are between layers of so many units: all in a group, and a share of all others."""
+    sizes, sizes_of_others = (
+        np.bincount(np.arange(size) * groups // size, minlength=groups) for size in (units, others)
+    )
+    own = int(sizes @ sizes_of_others)
+    return own + round(between * (units * others - own))
 
-    How many there are follows from the sizes of the groups alone.
+
+def linked(group_U: Tensor, group_F: Tensor, links: int) -> Tensor:
+    """Which units read which, 1 or 0: (U, F); all of their own group, and others that are drawn at random.
+
+    Args:
+        group_U: (U,) int64, the group of each unit.
+        group_F: (F,) int64, of each unit that is read.
+        links: how many there are, those within groups included.
     """
     own_UF = group_U[:, None] == group_F
-    own = int(own_UF.sum())
-    present = own + round(between * (own_UF.numel() - own))
     lots = torch.rand(own_UF.shape).masked_fill(own_UF, -1)
-    return torch.zeros(own_UF.numel()).index_fill(0, lots.flatten().argsort()[:present], 1).view(own_UF.shape)
+    return torch.zeros(own_UF.numel()).index_fill(0, lots.flatten().argsort()[:links], 1).view(own_UF.shape)

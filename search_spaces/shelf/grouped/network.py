@@ -56,8 +56,9 @@ class SparseGroup(SparseLinear):
         self.activation = activation
         weights = self.weight.numel()
         mask = torch.zeros(weights)
-        mask[torch.randperm(weights)[: rewiring.present(weights)]] = 1
-        self.keep(mask.view_as(self.weight), rewiring.replaced(weights))
+        present = rewiring.present(weights)
+        mask[torch.randperm(weights)[:present]] = 1
+        self.keep(mask.view_as(self.weight), present, rewiring.replaced(weights))
 
     def forward(self, input: Tensor) -> Tensor:
         return ACTIVATIONS[self.activation](super().forward(input))

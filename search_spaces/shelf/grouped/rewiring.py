@@ -53,17 +53,18 @@ class SparseLinear(nn.Linear, ABC):
         super().__init__(inputs, outputs)
         self.replaced = 0
 
-    def keep(self, mask: Tensor, replaced: int) -> None:
+    def keep(self, mask: Tensor, present: int, replaced: int) -> None:
         """Keep some weights alone, and scale them as if nn.Linear had drawn them for the inputs that are left.
 
         Args:
-            mask: (U, F), 1 where a weight is present; at least one is.
+            mask: (U, F), 1 where a weight is present.
+            present: how many are, at least one.
             replaced: how many are replaced at each rewiring; at most as many as are present, and as are absent.
         """
         self.register_buffer("mask", mask)
         self.replaced = replaced
         with torch.no_grad():
-            self.weight.mul_(mask / math.sqrt(float(mask.sum()) / mask.numel()))
+            self.weight.mul_(mask / math.sqrt(present / mask.numel()))
 
     @abstractmethod
     def worth(self, step: int) -> Tensor:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from search_spaces.shelf.base import Port
-from search_spaces.shelf.grouped import Grouped, HebbianLinear, groups_of, linked
+from search_spaces.shelf.grouped import Grouped, HebbianLinear, groups_of, linked, links_of
 
 GENES = {
     "hidden": 64, "groups": 8, "between": 0.15, "grouping": "index", "pruning": "magnitude", "fraction": 0.1,
@@ -31,7 +31,7 @@ def test_groups_are_of_equal_size_whatever_the_grouping(grouping: str) -> None:
 def test_units_read_their_own_group_and_few_of_others() -> None:
     torch.manual_seed(0)
     group = groups_of(128, 8, "random")
-    mask = linked(group, group, 0.15)
+    mask = linked(group, group, links_of(len(group), len(group), 8, 0.15))
     own = group[:, None] == group
     assert mask[own].all()
     assert float(mask[~own].mean()) == pytest.approx(0.15, abs=1e-4)
@@ -58,7 +58,7 @@ def test_links_are_replaced_and_their_number_stays(pruning: str) -> None:
 
 
 def test_links_regrow_between_the_units_that_are_most_alike() -> None:
-    layer = HebbianLinear(torch.eye(3), "magnitude", 0.4)
+    layer = HebbianLinear(torch.eye(3), 3, "magnitude", 0.4)
     before_BF, after_BU = torch.randn(20, 3), torch.randn(20, 3)
     after_BU[:, 2] = 7 * before_BF[:, 0]
     with torch.no_grad():
