@@ -192,7 +192,7 @@ class ModuleConformance:
         task = NEXT if causal else TASKS[module.ports[-1]]
         space = Chain("tokens" if causal else module.ports[-1], (module,), width=(8,), depth=(1, 2), patch=1)
         rng = np.random.default_rng(1)
-        genotypes = [space.genes.sample(rng) for _ in range(3)]
+        genotypes = [space.genes.sample(rng) for _ in range(2)]
         genotypes += [{**genotypes[0]}, {**genotypes[1], "layers": genotypes[0]["layers"]}]  # equal genes share a call
         stack, networks = make_stack(space, genotypes, task)
         inputs, targets = draw_inputs(task, 100, dtype=torch.float64), draw_targets(task, 100, 1, torch.float64)

@@ -13,6 +13,7 @@ import pytest
 
 import qd
 from qd.errors import QdError, UsageError
+from qd.search import full
 from qd.search.ask_tell import Outcome
 
 METRICS = {
@@ -108,11 +109,12 @@ def test_a_failed_architecture_may_be_asked_for_again(workbench):
         assert [one.genotype for one in again] == [first[0].genotype]
 
 
-def test_duplicates_alone_do_not_exhaust_it(workbench):
+def test_duplicates_alone_do_not_exhaust_it(workbench, monkeypatch):
+    monkeypatch.setattr(full, "DUPLICATES_IN_A_ROW", 50)  # every proposal is a transaction of its own
     file = outside(workbench, space={"side": 40}, budget={"evaluations": 10_000})
     with qd.open_search(file, out="run") as search:
         (known,) = search.ask(1)
-        for _ in range(1100):
+        for _ in range(60):
             assert search.propose(known.genotype) is None
         assert len(search.ask(8)) == 8
         assert search.ending is None
