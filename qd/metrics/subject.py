@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from search_spaces import Genotype, SearchSpace, Task
+from search_spaces.task import Series, Tokens
 
 from ..space_hooks import module_graph_of
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     from ..training.inputs import Inputs
 
-BATCH, NUMBERS = 1000, 2**24
-"""At most so many examples go through a network at once, and so many numbers come out."""
+BATCH, NUMBERS, STEPS = 1000, 2**24, 2**14
+"""At most so many examples go through a network at once, so many numbers come out, and so many steps go in."""
 
 
 class Subject:
@@ -91,5 +92,7 @@ class Subject:
     def _predicted(self) -> tuple[Tensor, dict[str, np.ndarray]]:
         from .routing import predict  # torch, which the genotype does not need
 
-        size = math.prod(self.task.output_shape) if self.task else 1
-        return predict(self.network, self.inputs, max(1, min(BATCH, NUMBERS // size)), self._keep)
+        numbers = math.prod(self.task.output_shape) if self.task else 1
+        steps = self.task.input.steps if self.task and isinstance(self.task.input, Series | Tokens) else 1
+        size = max(1, min(BATCH, NUMBERS // numbers, STEPS // steps))
+        return predict(self.network, self.inputs, size, self._keep)
