@@ -183,12 +183,10 @@ class ModuleConformance:
             graph = checked_graph(module.graph(one, 16))
             assert {data["layer"] for _, data in graph.nodes(data=True)} == {0}
 
-    @pytest.mark.parametrize("causal", [False, True])
-    def test_trains_in_a_stack_as_alone(self, module: ShelfModule, genes: list[Genotype], causal: bool) -> None:
-        if causal and not ("tokens" in module.ports and module.causal):
-            pytest.skip("it is not causal")
+    def test_trains_in_a_stack_as_alone(self, module: ShelfModule) -> None:
         if module.random:
             pytest.skip("its networks are trained alone")
+        causal = "tokens" in module.ports and module.causal
         task = NEXT if causal else TASKS[module.ports[-1]]
         space = Chain("tokens" if causal else module.ports[-1], (module,), width=(8,), depth=(1, 2), patch=1)
         rng = np.random.default_rng(1)
