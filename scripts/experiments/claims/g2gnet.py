@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from evaluators.data.fashion_mnist import FashionMNIST
 from evaluators.data.split import Part, Split
 from qd.training import TrainingOptions, build_seeded, train_alone
-from search_spaces.shelf.grouped import HebbianLinear, groups_of, linked
+from search_spaces.shelf.grouped import HebbianLinear, groups_of, linked, links_of
 
 from . import Claim, Found, Numbers, difference, mean, tensors
 
@@ -50,10 +50,12 @@ def sparse(fraction: float, grouped: bool) -> Network:
     layers = []
     for inputs, outputs in ((PATCHES, WIDTH), (WIDTH, WIDTH), (WIDTH, WIDTH)):
         if grouped:
-            mask = linked(groups_of(outputs, GROUPS, "index"), groups_of(inputs, GROUPS, "index"), BETWEEN)
+            links = links_of(outputs, inputs, GROUPS, BETWEEN)
+            mask = linked(groups_of(outputs, GROUPS, "index"), groups_of(inputs, GROUPS, "index"), links)
         else:
-            mask = linked(torch.zeros(outputs), torch.ones(inputs), DENSITY)
-        layers.append(HebbianLinear(mask, "magnitude", fraction))
+            links = round(DENSITY * outputs * inputs)
+            mask = linked(torch.zeros(outputs), torch.ones(inputs), links)
+        layers.append(HebbianLinear(mask, links, "magnitude", fraction))
     return Network(layers)
 
 
