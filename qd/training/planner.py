@@ -39,6 +39,21 @@ class Planner:
         self._ratios: dict[Hashable, tuple[float, int]] = {}
         """{kind: seconds alone over seconds together, stacks since it was measured}."""
 
+    def is_slower(self, kind: Hashable, options: Sequence[TrainingOptions], steps: int) -> bool:
+        """Whether stacks of a kind are known to be slower than their networks alone, and no new trial is due.
+
+        Args:
+            kind: of stacks that compare.
+            options: K, how to train.
+            steps: of the whole training.
+        """
+        kind = _kind(kind, options)
+        ratio, age = self._ratios.get(kind, (math.nan, MEMORY))
+        if not ratio < 1 or (age >= MEMORY and steps >= WORTH):
+            return False
+        self._ratios[kind] = (ratio, age + 1)
+        return True
+
     def pays(
         self,
         kind: Hashable,
@@ -62,12 +77,17 @@ class Planner:
             loss: the task's.
             steps: of the whole training.
         """
-        kind = (kind, len(networks).bit_length(), options[0].batch_size)
+        kind = _kind(kind, options)
         ratio, age = self._ratios.get(kind, (math.nan, MEMORY))
         if age >= MEMORY and steps >= WORTH:
             ratio, age = _ratio(stack, networks, inputs, targets, options, loss), 0
         self._ratios[kind] = (ratio, age + 1)
         return not ratio < 1  # NaN: nothing is known
+
+
+def _kind(kind: Hashable, options: Sequence[TrainingOptions]) -> Hashable:
+    """Stacks of about as many networks, with minibatches of one size."""
+    return kind, len(options).bit_length(), options[0].batch_size
 
 
 def _ratio(

@@ -132,6 +132,8 @@ class _Training:
 
     def _together(self, jobs: Sequence[_Job]) -> list[Trained]:
         started = time.perf_counter()
+        if self.planner is not None and self.planner.is_slower(*self._kind(jobs)):
+            return [self._alone(job) for job in jobs]
         try:
             stack = self._stack(jobs)
         except Unstackable:
@@ -153,18 +155,16 @@ class _Training:
         seconds = (time.perf_counter() - started) / len(jobs)
         return [Trained(job.network, seconds, len(jobs)) for job in jobs]
 
-    def _pays(self, planner: Planner, stack: Stack, jobs: Sequence[_Job]) -> bool:
+    def _kind(self, jobs: Sequence[_Job]) -> tuple[Hashable, list[TrainingOptions], int]:
+        """What the planner knows a stack by, and how many steps there are."""
         options = [job.options for job in jobs]
-        return planner.pays(
-            (type(self.space), _signature(self.space, jobs[0])),
-            stack,
-            [job.network for job in jobs],
-            self.inputs,
-            self.targets,
-            options,
-            self.task.loss,
-            options[0].steps(len(self.inputs), self.fidelity),
-        )
+        kind = (type(self.space), _signature(self.space, jobs[0]))
+        return kind, options, options[0].steps(len(self.inputs), self.fidelity)
+
+    def _pays(self, planner: Planner, stack: Stack, jobs: Sequence[_Job]) -> bool:
+        kind, options, steps = self._kind(jobs)
+        networks = [job.network for job in jobs]
+        return planner.pays(kind, stack, networks, self.inputs, self.targets, options, self.task.loss, steps)
 
     def _stack(self, jobs: Sequence[_Job]) -> Stack:
         if self.space.stack_signature(jobs[0].genotype) is None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..base import Owned
 from ..genes import to_json
-from ..shelf.stack import StackOfViews
+from ..shelf.stack import StackOfViews, groups_of
 from ..shelf.together import OneByOne, Stacked, Together, Vmapped, together
 from .network import Ends, Layer
 
@@ -149,7 +149,4 @@ def _vmapped(builds: Sequence[Callable[[], nn.Module]]) -> Together:
 
 def _equal(members: Sequence[int], key: Callable[[int], Hashable]) -> list[list[int]]:
     """Members with equal keys together."""
-    groups: dict[Hashable, list[int]] = {}
-    for one in members:
-        groups.setdefault(key(one), []).append(one)
-    return list(groups.values())
+    return [[members[row] for row in rows] for rows in groups_of([key(one) for one in members])]

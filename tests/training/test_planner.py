@@ -50,6 +50,7 @@ def test_what_is_faster_is_chosen_and_nothing_is_changed(alone: float, together:
     assert ask(150) is pays
     stack.seconds = 0.0 if together else 1.0
     assert ask(10) is pays  # remembered
+    assert planner.is_slower("linear", [OPTIONS] * 5, 150) is not pays
     for one, network in enumerate(networks):
         for name, tensor in network.state_dict().items():
             assert tensor.equal(before[one][name])
