@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..genes import Choice, Genotype, Struct
+from .angles import angles
 from .base import ModuleStack, Port, ShelfModule
 from .shares import ATTENTION
 from .stack import StackOfModules, groups_of, normalised
@@ -110,10 +111,9 @@ class Rotary(nn.Module):
 
     def __init__(self, steps: int, units: int) -> None:
         super().__init__()
-        rates = 10_000 ** (-torch.arange(0, units, 2, dtype=torch.float64) / units)
-        angles = torch.arange(steps, dtype=torch.float64)[:, None] * rates
-        self.register_buffer("cosines", angles.cos().float(), persistent=False)
-        self.register_buffer("sines", angles.sin().float(), persistent=False)
+        turned = angles(0, steps, units)
+        self.register_buffer("cosines", turned.cos().float(), persistent=False)
+        self.register_buffer("sines", turned.sin().float(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         first, second = x.chunk(2, -1)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .angles import angles
+
 
 class DistanceBias(nn.Module):
     """A learnt number for each distance (as in Mega, Ma et al., arXiv 2209.10655): () to (D,).
@@ -40,8 +42,7 @@ class RotaryBias(nn.Module):
     def __init__(self, steps: int, units: int) -> None:
         super().__init__()
         self.vectors = nn.Parameter((0.02 * torch.randn(2, units // 2)).repeat(2, 1, 1))
-        rates_P = 10_000 ** (-torch.arange(0, units, 2, dtype=torch.float64) / units)
-        angles_DP = torch.arange(1 - steps, steps, dtype=torch.float64)[:, None] * rates_P
+        angles_DP = angles(1 - steps, steps, units)
         self.register_buffer("cosines", angles_DP.cos().float(), persistent=False)
         self.register_buffer("sines", angles_DP.sin().float(), persistent=False)
 

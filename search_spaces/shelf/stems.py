@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..base import Task
 from ..task import Image, NextToken, Series, Tokens, Vector
+from .angles import angles
 from .base import Port, PortKind
 from .tokens import MeanOfTokens, WindowOfTokens
 
@@ -163,6 +164,5 @@ class Features(nn.Module):
 
 def sines(steps: int, width: int) -> Tensor:
     """Sines and cosines of the positions (Vaswani et al., arXiv 1706.03762), times `SCALE`: (T, W)."""
-    rates = 10_000 ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
-    angles = torch.arange(steps, dtype=torch.float64)[:, None] * rates
-    return (SCALE * torch.stack([angles.sin(), angles.cos()], -1).flatten(1)).float()
+    turned = angles(0, steps, width)
+    return (SCALE * torch.stack([turned.sin(), turned.cos()], -1).flatten(1)).float()
