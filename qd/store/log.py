@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -37,6 +38,9 @@ NOTE_IN_SESSION = "UPDATE sessions SET process = json_patch(process, ?) WHERE id
 LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 BUSY_SECONDS = 30
 """So long a commit waits for whoever has locked the log; readers lock it for moments on a network filesystem alone."""
+CLOSING_TRIES = 20
+CLOSING_PAUSE = 0.1
+"""Seconds. A page reads for less, and a log that is closed between two reads is one file at once."""
 INSERT_EVALUATION = "INSERT INTO evaluations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -278,14 +282,16 @@ class Log:
         self._write([(self._insert_result, self._result_rows(change))])
 
     def close(self) -> None:
-        """Leave one portable file, without a write-ahead log beside it; where a reader prevents that, it stays."""
+        """Leave one portable file, without a write-ahead log beside it; where readers prevent that, it stays."""
         if "_connection" not in vars(self):
             return  # nothing was written
-        try:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._connection.execute("PRAGMA journal_mode = DELETE")
-        except sqlite3.OperationalError:
-            pass
+        for _ in range(CLOSING_TRIES):
+            try:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._connection.execute("PRAGMA journal_mode = DELETE")
+                break
+            except sqlite3.OperationalError:  # somebody reads, which SQLite does not wait for here
+                time.sleep(CLOSING_PAUSE)
         self._connection.close()
 
     def _write(self, writes: Iterable[tuple[str, Iterable[Sequence[Any]]]]) -> None:
