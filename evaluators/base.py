@@ -33,6 +33,13 @@ class Evaluator(ABC):
     evaluates: ClassVar[bool] = True
     """False where results come from outside alone, through `qd.open_search`."""
 
+    has_fidelity: bool = False
+    """Whether it heeds `candidates.fidelity`: at less than 1 an evaluation costs about that share of the full budget.
+    """
+
+    continues: bool = False
+    """Whether it heeds `candidates.starts`, and gives the weights that a later training can start from."""
+
     reproducible: bool = False
     """Set by the engine before `bind`, under `order: id`: then nothing of a row may depend on the machine's state."""
 

@@ -33,6 +33,7 @@ class Outside(Evaluator):
     """
 
     evaluates = False
+    has_fidelity = True
 
     def __init__(self, metrics: dict[str, OutsideMetric]) -> None:
         self.metrics = {name: Metric(**dict(metric)) for name, metric in metrics.items()}

@@ -49,6 +49,8 @@ class Supervised(Trainer):
     """
 
     metrics = {**every_metric(), **JoinedMetrics(MEASURED).metrics, **TIME}
+    has_fidelity = True
+    continues = True
 
     def __init__(
         self,
@@ -106,6 +108,7 @@ class Supervised(Trainer):
             self.stack_size,
             self.stopping_examples,
             None if self.reproducible else self._planner,
+            [candidates.starts.get(id) for id in candidates.evaluation_ids.tolist()],
         )
         return Results.join(self._row(candidates.take([row]), result) for row, result in enumerate(trained))
 

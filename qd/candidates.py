@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,6 +47,19 @@ class Purpose(StrEnum):
     VERIFICATION = "verification"
 
 
+class Start(NamedTuple):
+    """What a training begins with instead of fresh weights.
+
+    Args:
+        weights: of a trained network.
+        spent: share of the full budget that this very network has been trained for, in (0, 1): it goes on from there.
+            0: they are another network's, and are taken over as far as shapes agree; the whole budget is still to come.
+    """
+
+    weights: Weights
+    spent: float = 0.0
+
+
 @dataclass(frozen=True)
 class Candidates:
     """A batch to evaluate, for one purpose.
@@ -59,6 +72,8 @@ class Candidates:
         genotypes: N plain-data trees, or of a space of fixed length (`Vector`) one (N, D) array.
         fidelity: share of the full budget, in (0, 1].
         purpose: `VERIFICATION` alone may look at the test split.
+        starts: {evaluation id: what its training begins with}; the others start from their seeds. An evaluator that
+            `continues` heeds them.
     """
 
     ids: np.ndarray
@@ -68,6 +83,7 @@ class Candidates:
     genotypes: Genotypes
     fidelity: float = 1.0
     purpose: Purpose = Purpose.SEARCH
+    starts: Mapping[int, Start] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -75,20 +91,25 @@ class Candidates:
     def copy(self) -> Candidates:
         """The same, sharing nothing: for code that may change what it is given."""
         arrays = {name: getattr(self, name).copy() for name in ("ids", "evaluation_ids", "seeds")}
-        return replace(self, genotypes=copied(self.genotypes), **arrays)
+        starts = {
+            id: one._replace(weights={name: array.copy() for name, array in one.weights.items()})
+            for id, one in self.starts.items()
+        }
+        return replace(self, genotypes=copied(self.genotypes), starts=starts, **arrays)
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Candidates:
         """The given rows, in the given order."""
         rows = np.asarray(rows, dtype=np.int64)
-        genotypes = take(self.genotypes, rows)
+        evaluations = self.evaluation_ids[rows]
         return Candidates(
             self.ids[rows],
-            self.evaluation_ids[rows],
+            evaluations,
             self.seeds[rows],
             self.shared_seed,
-            genotypes,
+            take(self.genotypes, rows),
             self.fidelity,
             self.purpose,
+            {id: self.starts[id] for id in evaluations.tolist() if id in self.starts} if self.starts else {},
         )
 
 

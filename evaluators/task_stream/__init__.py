@@ -64,6 +64,8 @@ class TaskStream(Trainer):
         device: "cpu", "cuda", "cuda:1", ...; "auto" takes a GPU where there is one.
     """
 
+    has_fidelity = True
+
     def __init__(
         self,
         tasks: tuple[ImageTask, ...] = (PLAIN_DIGITS,),

@@ -42,6 +42,7 @@ class Measured(Evaluator):
 
     def __init__(self, evaluator: Evaluator, metrics: Sequence[NetworkMetric]) -> None:
         self.evaluator, self.task = evaluator, evaluator.task
+        self.has_fidelity, self.continues = evaluator.has_fidelity, evaluator.continues
         self.measured = JoinedMetrics(metrics, evaluator.metrics)
         self.metrics = {**evaluator.metrics, **self.measured.metrics}
         self._parts: dict[PartName, tuple[Tensor, Tensor]] = {}

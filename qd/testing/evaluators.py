@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from evaluators import Evaluator
 from search_spaces import Genotype, Invalid, SearchSpace, Task
 
-from ..candidates import Results, Status
+from ..candidates import Results, Start, Status
 from ..executors import evaluate
 from .batches import make_candidates
 from .spaces import check_metrics, in_range
@@ -121,6 +122,23 @@ class EvaluatorConformance:
                 expected = bound.space.build(genotype, bound.task).state_dict()
                 shapes = {name: array.shape for name, array in weights[evaluation].items()}
                 assert shapes == {name: tuple(tensor.shape) for name, tensor in expected.items()}
+
+    def test_training_goes_on_from_weights(self, bound: Evaluator, genotypes: list[Genotype]) -> None:
+        if not bound.continues:
+            pytest.skip("the evaluator does not continue")
+        assert bound.has_fidelity, "who goes on from a part of the budget heeds `fidelity`"
+        batch = make_candidates(genotypes, fidelity=0.5)
+        trained = evaluate(bound, batch)
+        ok = set(trained.evaluation_ids[trained.status == Status.OK].tolist())
+        assert ok == set(trained.weights), "who continues gives weights"
+        starts = {id: Start(weights, 0.5) for id, weights in trained.weights.items()}
+        further = evaluate(bound, replace(batch, fidelity=1.0, starts=starts))
+        assert set(further.evaluation_ids[further.status == Status.OK].tolist()) == ok, further.errors
+        anew = evaluate(bound, replace(batch, fidelity=1.0))
+        for id in ok:
+            tensors = [[*one.weights[id].values()] for one in (trained, further, anew)]
+            assert not all(map(np.array_equal, tensors[0], tensors[1])), "it is trained further"
+            assert not all(map(np.array_equal, tensors[1], tensors[2])), "it does not begin anew"
 
     def test_impossible_genotype_is_invalid(self, bound: Evaluator, invalid_genotype: Genotype | None) -> None:
         if invalid_genotype is None:

@@ -6,6 +6,7 @@ import time
 from asyncio import CancelledError
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from evaluators import Evaluator
 from search_spaces import Choice, Genotype, Integer, Invalid, Metric, SearchSpace, Struct
 
-from ..candidates import Candidates, Purpose, Results, Status, Weights
+from ..candidates import Candidates, Purpose, Results, Start, Status, Weights
 from ..executors import Executor
 from .batches import make_candidates
 
@@ -48,6 +49,7 @@ class TinyEvaluator(Evaluator):
         "common_seed": Metric("", 0, 2**53),
         "share": Metric("", 0, 1),
         "verifies": Metric("", 0, 1),
+        "begins_at": Metric("", -1, 100),
     }
 
     def evaluate(self, candidates: Candidates) -> Results:
@@ -74,10 +76,21 @@ class TinyEvaluator(Evaluator):
             "common_seed": np.full(size, candidates.shared_seed),
             "share": np.full(size, candidates.fidelity),
             "verifies": np.full(size, candidates.purpose is Purpose.VERIFICATION),
+            "begins_at": [_sum_of(candidates.starts.get(id)) for id in candidates.evaluation_ids.tolist()],
         }
         weights: dict[int, Weights] = {int(id): {"w": np.array([id, 1.5])} for id in candidates.evaluation_ids}
         self._returned = Results.ok(candidates, metrics, weights=weights).take(range(size)[::-1])
         return self._returned
+
+
+def _sum_of(start: Start | None) -> float:
+    """Of all numbers of a start, which are then written over; -1 of none."""
+    if start is None:
+        return -1.0
+    total = start.spent + float(sum(array.sum() for array in start.weights.values()))
+    for array in start.weights.values():
+        array[...] = 0
+    return total
 
 
 class ForgetfulEvaluator(TinyEvaluator):
@@ -164,6 +177,18 @@ class ExecutorConformance:
         assert set(results.metrics["common_seed"].tolist()) == {batch.shared_seed}
         assert set(results.metrics["share"].tolist()) == {0.25}
         assert set(results.metrics["verifies"].tolist()) == {1.0}
+
+    def test_starts_reach_their_rows(self, executor: Executor) -> None:
+        batch = make_candidates([*numbers(4), {"number": 50, "does": "raise"}])
+        first, second, *_, culprit = batch.evaluation_ids.tolist()
+        starts = {
+            first: Start({"w": np.array([3.0, 4.0], np.float32), "steps": np.array(2)}, 0.25),
+            second: Start({"w": np.zeros((1, 0))}),
+            culprit: Start({}, 0.5),
+        }
+        results = self.evaluate(executor, replace(batch, starts=starts))
+        assert results.metrics["begins_at"].tolist()[:4] == [9.25, 0, -1, -1]
+        assert starts[first].weights["w"].tolist() == [3, 4]
 
     def test_only_the_culprit_fails(self, executor: Executor) -> None:
         results = self.evaluate(executor, make_candidates([*numbers(3), {"number": 50, "does": "raise"}, *numbers(2)]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,7 @@ def train_alone(
     fidelity: float = 1.0,
     seed: int = 0,
     validation: Examples | None = None,
+    done: int = 0,
 ) -> None:
     """Train a network in place, and leave it in training mode; under `early_stopping` it has its best epoch's weights.
 
@@ -52,13 +54,14 @@ def train_alone(
         fidelity: share of the epochs, in (0, 1].
         seed: of what the network itself draws while it is trained (dropout, say), in [0, 2**53).
         validation: inputs and targets that `early_stopping` judges by; None: it is not among the options.
+        done: steps that were taken before: it goes on with the next, by an optimiser that starts anew.
     """
     network.train()
     steps = options.steps(len(inputs), fidelity)
-    step = step_of_network(network, inputs, targets, options, loss, steps, shared_seed)
+    step = replace(step_of_network(network, inputs, targets, options, loss, steps, shared_seed), done=done)
     watch = None if options.early_stopping is None else Watch(network, options, loss, validation)
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(seed + done)
         step.all(watch and watch.epoch_ended)
     if watch is not None:
         watch.restore()

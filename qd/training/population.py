@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -18,11 +18,13 @@ from search_spaces.base import Genotype, Invalid, SearchSpace, Stack
 from search_spaces.genes import copy_tree
 from search_spaces.task import Loss, Task
 
+from ..candidates import Start
 from .alone import build_seeded, train_alone
 from .inputs import Inputs
 from .memory import StackSize
 from .options import TrainingOptions
 from .planner import Planner
+from .starts import begin_from
 from .step import step_of_stack
 from .vmapped import Unstackable, VmapStack, structure
 from .watch import Examples, Watch
@@ -51,6 +53,7 @@ def train_population(
     size: StackSize | None = None,
     validation: Examples | None = None,
     planner: Planner | None = None,
+    starts: Sequence[Start | None] | None = None,
 ) -> list[Trained | Invalid]:
     """Build and train a network for each genotype.
 
@@ -67,14 +70,17 @@ def train_population(
         size: how many networks a stack may hold.
         validation: inputs and targets that `early_stopping` judges by; None: it is not among the options.
         planner: decides whether a stack pays; None: whatever can be stacked is.
+        starts: N, what a network begins with instead of fresh weights, or None; see `starts.begin_from`. One that goes
+            on takes the steps from where it stood to those of `fidelity`, at least one, by an optimiser that starts
+            anew; learning rate and minibatches are those of a training in one go.
 
     Returns:
         N networks in the order of the genotypes; what `build` raised in place of one that it refused as `Invalid`.
     """
     size = size or StackSize()
     jobs = [
-        _Job(genotype, int(seed), options.with_overrides(space.training_options(genotype)))
-        for genotype, seed in zip(genotypes, seeds, strict=True)
+        _Job(genotype, int(seed), options.with_overrides(space.training_options(genotype)), start)
+        for genotype, seed, start in zip(genotypes, seeds, starts or [None] * len(genotypes), strict=True)
     ]
     training = _Training(space, task, inputs, targets, validation, shared_seed, fidelity, size, planner)
     groups: dict[Hashable, list[int]] = {}
@@ -85,7 +91,8 @@ def train_population(
         except Invalid as error:
             trained[index] = error
             continue
-        groups.setdefault((_signature(space, job), job.options.shape()), []).append(index)
+        spent = job.start.spent if job.start else 0.0
+        groups.setdefault((_signature(space, job), job.options.shape(), spent), []).append(index)
     for members in groups.values():
         for index, result in zip(members, training.group([jobs[index] for index in members]), strict=True):
             trained[index] = result
@@ -97,11 +104,20 @@ class _Job:
     genotype: Genotype
     seed: int
     options: TrainingOptions
+    start: Start | None
     network: nn.Module = field(default_factory=nn.Identity)
 
     def build(self, space: SearchSpace, task: Task, inputs: Inputs) -> None:
         self.network = build_seeded(lambda: space.build(copy_tree(self.genotype), task), self.seed)
         _as_precise_as(inputs, self.network)
+        if self.start is not None:
+            begin_from(self.network, self.start)
+
+    def done(self, examples: int, fidelity: float) -> int:
+        """Steps that were taken before; one is left at least."""
+        if self.start is None or not self.start.spent:
+            return 0
+        return min(self.options.steps(examples, self.start.spent), self.options.steps(examples, fidelity) - 1)
 
 
 @dataclass(frozen=True)
@@ -149,6 +165,7 @@ class _Training:
             self.shared_seed,
             self.fidelity,
             self.validation,
+            jobs[0].done(len(self.inputs), self.fidelity),
         )
         for index, job in enumerate(jobs):
             job.network.load_state_dict(stack.unstack(index))
@@ -159,7 +176,8 @@ class _Training:
         """What the planner knows a stack by, and how many steps there are."""
         options = [job.options for job in jobs]
         kind = (type(self.space), _signature(self.space, jobs[0]))
-        return kind, options, options[0].steps(len(self.inputs), self.fidelity)
+        steps = options[0].steps(len(self.inputs), self.fidelity) - jobs[0].done(len(self.inputs), self.fidelity)
+        return kind, options, steps
 
     def _pays(self, planner: Planner, stack: Stack, jobs: Sequence[_Job]) -> bool:
         kind, options, steps = self._kind(jobs)
@@ -187,6 +205,7 @@ class _Training:
             self.fidelity,
             job.seed,
             self.validation,
+            job.done(len(self.inputs), self.fidelity),
         )
         return Trained(job.network, time.perf_counter() - started, 1)
 
@@ -200,6 +219,7 @@ def train_stack(
     shared_seed: int,
     fidelity: float = 1.0,
     validation: Examples | None = None,
+    done: int = 0,
 ) -> None:
     """Train a stack in place: each network as `train_alone` would train it.
 
@@ -212,10 +232,11 @@ def train_stack(
         shared_seed: orders the minibatches, and of augmentation.
         fidelity: share of the epochs, in (0, 1].
         validation: inputs and targets that `early_stopping` judges by; None: it is not among the options.
+        done: steps that were taken before, by all.
     """
     stack.train()
     steps = options[0].steps(len(inputs), fidelity)
-    step = step_of_stack(stack, inputs, targets, options, loss, steps, shared_seed)
+    step = replace(step_of_stack(stack, inputs, targets, options, loss, steps, shared_seed), done=done)
     stops = options[0].early_stopping is not None
     watch = Watch(stack, options[0], loss, validation, len(options)) if stops else None
     step.all(watch and watch.epoch_ended)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
@@ -33,6 +34,7 @@ class TrainingStep:
         changing: what has a method `after_step(step, steps)`, which follows.
         steps: how many there will be.
         shared_seed: orders the minibatches, and of augmentation.
+        done: how many of them were taken before.
     """
 
     loss: Callable[[Tensor, Tensor], Tensor]
@@ -44,6 +46,7 @@ class TrainingStep:
     changing: Sequence[Any]
     steps: int
     shared_seed: int
+    done: int = 0
 
     def __call__(self, step: int, rows: Tensor) -> None:
         """Take one.
@@ -71,13 +74,13 @@ class TrainingStep:
         return minibatches(len(self.inputs), self.options.batch_size, self.steps, self.shared_seed, self.inputs.device)
 
     def all(self, epoch_ended: Callable[[], bool] | None = None) -> None:
-        """Take all steps.
+        """Take all steps that are left.
 
         Args:
             epoch_ended: called after every epoch, and after the last step; where it is True, no step follows.
         """
         of_epoch = self.options.steps_of_epoch(len(self.inputs))
-        for step, rows in enumerate(self.batches()):
+        for step, rows in islice(enumerate(self.batches()), self.done, None):
             self(step, rows)
             whole = (step + 1) % of_epoch == 0 or step + 1 == self.steps
             if whole and epoch_ended is not None and epoch_ended():
