@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from qd.candidates import Candidates, Results
-from search_spaces import Genotype, Metric, SearchSpace, Task
+from search_spaces import Genotype, Genotypes, Metric, SearchSpace, Task
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from qd.metrics.base import NetworkMetric
     from qd.surrogates.base import Surrogate
 
@@ -60,6 +62,23 @@ class Evaluator(ABC):
         Raises:
             Invalid: a genotype cannot stand for an architecture.
         """
+
+    def known(self, genotypes: Genotypes, names: Collection[str]) -> Mapping[str, np.ndarray]:
+        """Return what is known of candidates before they are evaluated; by default nothing.
+
+        Proposals that fall outside the map by such metrics are not evaluated, and models predict only the others. It is
+        asked in the search's own process, so it should be quick: a millisecond for a candidate.
+
+        Args:
+            genotypes: N, valid.
+            names: of the metrics that are asked for, the space's own among them.
+
+        Returns:
+            {name: (N,) float64}, NaN where it is not known of a candidate; names of which nobody can know anything are
+            left out. But for what a clock says, values equal those that `evaluate` reports: an evaluation that reports
+            another fails.
+        """
+        return {}
 
     def measure_also(self, more: Sequence[NetworkMetric]) -> bool:
         """Take on the metrics of networks that the run file lists, before `bind`; raise `ValueError` on a name twice.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from qd.candidates import Candidates, Purpose, Results, Status
-from search_spaces import Genotype, Invalid, Metric, SearchSpace
+from search_spaces import Genotype, Genotypes, Invalid, Metric, SearchSpace
 from search_spaces.nas_bench_graph import NASBenchGraph
 
 from .base import Evaluator
@@ -25,6 +27,8 @@ class NASBenchGraphTable(Evaluator):
     Args:
         data: the data set.
         folder: that holds the tables; None: the cache folder, then the installed package.
+        known: the measures that count as known before an evaluation: of real networks the number of parameters is, and
+            latency can be measured untrained.
     """
 
     metrics = {
@@ -37,7 +41,9 @@ class NASBenchGraphTable(Evaluator):
         self,
         data: Literal["arxiv", "citeseer", "computers", "cora", "cs", "photo", "physics", "pubmed"] = "cora",
         folder: Path | str | None = None,
+        known: tuple[Literal["parameters", "latency"], ...] = ("parameters",),
     ) -> None:
+        self._known_before = known
         self._data = data
         self._file = find(data, folder)  # here, so that a missing file is told at the door
 
@@ -51,6 +57,12 @@ class NASBenchGraphTable(Evaluator):
         """{key of an architecture: what is known of it}."""
         return read_table(self._file, self._data)
 
+    def known(self, genotypes: Genotypes, names: Collection[str]) -> dict[str, np.ndarray]:
+        entries = [self.table.get(self.space.key(genotype)) for genotype in self.space.genes.trees(genotypes)]
+        rows = [_measures(entry) if entry else {} for entry in entries]
+        wanted = [name for name in self._known_before if name in names]
+        return {name: np.array([row.get(name, np.nan) for row in rows]) for name in wanted}
+
     def evaluate(self, candidates: Candidates) -> Results:
         return Results.join(self._row(candidates.take([row])) for row in range(len(candidates)))
 
@@ -61,11 +73,14 @@ class NASBenchGraphTable(Evaluator):
             return Results.without_metrics(candidate, Status.INVALID, str(error))
         tested = candidate.purpose is Purpose.VERIFICATION
         accuracy = entry.test_accuracy if tested else entry.val_accuracy
-        columns = {"val_accuracy": accuracy, "parameters": entry.parameters, "latency": entry.latency * 1e3}
-        return Results.ok(candidate, columns)
+        return Results.ok(candidate, {"val_accuracy": accuracy, **_measures(entry)})
 
     def _look_up(self, genotype: Genotype) -> Entry:
         entry = self.table.get(self.space.key(genotype))
         if entry is None:
             raise Invalid(f"the table has no architecture of {self.space.genes.readable(genotype)}")
         return entry
+
+
+def _measures(entry: Entry) -> dict[str, float]:
+    return {"parameters": entry.parameters, "latency": entry.latency * 1e3}

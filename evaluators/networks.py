@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+import numpy as np
 
 from qd.metrics.base import NetworkMetric
 from qd.metrics.joined import JoinedMetrics
+from qd.metrics.known import known_metrics
 from qd.metrics.subject import Subject
-from search_spaces import SearchSpace
+from search_spaces import Genotypes, SearchSpace
 
 from .base import Evaluator
 
@@ -34,6 +37,9 @@ class NetworkEvaluator(Evaluator):
             space.check_task(self.task)
         super().bind(space)
         self.measured.bind(space, self.task)
+
+    def known(self, genotypes: Genotypes, names: Collection[str]) -> dict[str, np.ndarray]:
+        return known_metrics(self.measured, self.space, self.task, genotypes, names)
 
     def measure(self, subject: Subject) -> dict[str, float]:
         """Return the listed metrics of a network, and the space's own."""

@@ -165,6 +165,20 @@ class SearchSpace:
         """Return the space's own `metrics` of a trained module; `outputs` is as in `Subject`."""
         return {}
 
+    def known(self, genotype: Genotype, task: Task | None) -> dict[str, float]:
+        """Return what is known of the network before it is trained, in closed form and quickly; by default nothing.
+
+        What may be given: `parameters`, all of them; beside these `macs`, multiply-accumulates per example, where
+        nothing is routed, so that no example costs more than another; and those of the space's own `metrics` that
+        training does not change. Values equal those that an evaluation reports, which fails where they do not. What is
+        left out is looked for in an untrained network, or waited for.
+
+        Args:
+            genotype: valid.
+            task: of the networks; None where the evaluator builds none.
+        """
+        return {}
+
     def key(self, genotype: Genotype) -> str:
         """Two genotypes with equal keys stand for the same architecture."""
         canonical = self.canonical(genotype)

@@ -28,6 +28,7 @@ def summary(run: FoldedLog) -> dict[str, Any]:
         "evaluations": {status.label: counts.get(status, 0) for status in Status},
         **({"reevaluations": run.reevaluations} if run.reevaluates else {}),
         "duplicates": duplicates[0][0],
+        "screened": (run.state() or {}).get("screened", 0),
         "archive": {
             "kind": run.config.archive.kind,
             "cells": archive.cells,

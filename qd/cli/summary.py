@@ -57,7 +57,8 @@ def _counts(data: dict[str, Any]) -> str:
     counts = data["evaluations"]
     parts = [f"{count:,} {status.replace('_', ' ')}" for status, count in counts.items() if count or status == "ok"]
     again = f", {data['reevaluations']:,} of them of elites and challengers again" if "reevaluations" in data else ""
-    return ", ".join(parts) + f"{again}; {data['duplicates']:,} duplicates not evaluated"
+    screened = f", {data['screened']:,} known to be outside the map" if data["screened"] else ""
+    return ", ".join(parts) + f"{again}; {data['duplicates']:,} duplicates{screened} not evaluated"
 
 
 def _calibration(data: dict[str, Any]) -> str:

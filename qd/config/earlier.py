@@ -27,6 +27,8 @@ def from_log(data: Any, name: str) -> RunFile:
         data["emitters"] = [_emitter(one) if isinstance(one, Mapping) else one for one in data["emitters"]]
     if isinstance(data.get("evaluator"), Mapping):
         data["evaluator"] = moved(data["evaluator"])
+    if isinstance(data.get("search"), Mapping):
+        data["search"] = {"screen": False, **data["search"]}  # nothing was, until there was a key
     return check(data, name)
 
 

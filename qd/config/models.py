@@ -134,7 +134,8 @@ class ExecutorConfig(Component):
 class SearchConfig(Model):
     """How proposals are made and results are reported.
 
-    `chunk` candidates are sent and evaluated together; at most `window` are under way.
+    `chunk` candidates are sent and evaluated together; at most `window` are under way. `screen`: what is known to fall
+    outside the map is not evaluated.
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**53)] = 0
@@ -142,6 +143,7 @@ class SearchConfig(Model):
     chunk: Annotated[int, Field(ge=1, le=100_000)] = 8
     window: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     noise: Literal["none", "reevaluate"] = "none"
+    screen: bool = True
 
     @model_validator(mode="after")
     def _holds_a_chunk(self) -> SearchConfig:

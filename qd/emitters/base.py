@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from search_spaces import Genotypes, Metric, SearchSpace
+from search_spaces.genes.columns import take
 
 from ..archives import Archive
 from ..surrogates.base import Prediction, Surrogate
+
+KnownMetrics = Callable[[Genotypes, Sequence[str]], Mapping[str, np.ndarray]]
+"""(N genotypes, names of metrics) → {name: (N,) float64}, what is known without an evaluation: NaN where a metric is
+not known of a candidate, and left out where it is known of none. See `Evaluator.known`."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,10 @@ class Forecast:
     answers: int
     model: Mapping[str, Any]
 
+    def take(self, rows: np.ndarray) -> Forecast:
+        """Of the given rows, in the given order."""
+        return replace(self, metrics={name: Prediction(*(c[rows] for c in one)) for name, one in self.metrics.items()})
+
 
 class Proposals(NamedTuple):
     """Columns over N."""
@@ -39,6 +48,15 @@ class Proposals(NamedTuple):
     """Candidate ids; empty for a genotype from nowhere."""
     operators: list[str]
     forecast: Forecast | None = None
+
+    def take(self, rows: np.ndarray) -> Proposals:
+        """The given rows, in the given order."""
+        return Proposals(
+            take(self.genotypes, rows),
+            [self.parents[row] for row in rows.tolist()],
+            [self.operators[row] for row in rows.tolist()],
+            self.forecast and self.forecast.take(rows),
+        )
 
 
 @dataclass(frozen=True)
@@ -68,13 +86,20 @@ class Emitter(ABC):
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
 
-    def bind(self, metrics: Mapping[str, Metric], archive: Archive, surrogate: Callable[[], Surrogate | None]) -> None:
+    def bind(
+        self,
+        metrics: Mapping[str, Metric],
+        archive: Archive,
+        surrogate: Callable[[], Surrogate | None],
+        known: KnownMetrics,
+    ) -> None:
         """Meet the rest of the run, before anything else; raise `ValueError` where it does not fit.
 
         Args:
             metrics: what is reported.
             archive: of the run, still empty.
             surrogate: gives the evaluator's own surrogate, a new one with each call; None where it has none.
+            known: what is known of candidates before they are evaluated.
         """
 
     @abstractmethod

@@ -16,7 +16,7 @@ from ..space_hooks import key_of
 from ..surrogates.acquisition import ExpectedImprovement
 from ..surrogates.base import Prediction, Surrogate
 from ..surrogates.forest import FEWEST_ROWS, Forest
-from .base import Emitter, Forecast, Proposals, Told
+from .base import Emitter, Forecast, KnownMetrics, Proposals, Told
 from .map_elites import MapElites, joined
 from .observations import Observations
 
@@ -76,7 +76,13 @@ class Guided(Emitter):
         self._fitted = 0
         self._pending: set[str] = set()
 
-    def bind(self, metrics: Mapping[str, Metric], archive: Archive, surrogate: Callable[[], Surrogate | None]) -> None:
+    def bind(
+        self,
+        metrics: Mapping[str, Metric],
+        archive: Archive,
+        surrogate: Callable[[], Surrogate | None],
+        known: KnownMetrics,
+    ) -> None:
         if not isinstance(archive, CellArchive):
             raise ValueError(f"guided needs cells that are there from the start; {type(archive).__name__} has none")
         self._objective, self._axes = archive.objective.metric, archive.axes

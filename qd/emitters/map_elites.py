@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from search_spaces import SearchSpace
+from search_spaces import Metric, SearchSpace
 from search_spaces.genes.columns import concatenate, differ, take
 
-from ..archives import Archive
-from .base import Emitter, Proposals, Told
+from ..archives import Archive, CellArchive
+from ..surrogates.base import Surrogate
+from .base import Emitter, KnownMetrics, Proposals, Told
 from .bias import ImportanceBias
+from .screening import known_positions, weakest
+
+
+@dataclass(frozen=True)
+class Screen:
+    """How children are chosen by what is known of them.
+
+    Args:
+        children: so many are drawn for each place, at least 2.
+    """
+
+    children: int = 8
+
+    def __post_init__(self) -> None:
+        if self.children < 2:
+            raise ValueError(f"children: expected at least 2, got {self.children}")
 
 
 class MapElites(Emitter):
@@ -25,6 +43,8 @@ class MapElites(Emitter):
         space: gives the genes.
         initial: this many random genotypes come first; also as long as the archive is empty.
         crossover: share of the children that come of two parents.
+        screen: draws several children for each place, and proposes of these the one whose cell is empty or has the
+            worst elite, by what is known before an evaluation; None: children are proposed as they are drawn.
         bias: "importance": genes that decide the objective mutate more often (`ImportanceBias`); None: every place of
             a genotype is as likely.
     """
@@ -34,22 +54,71 @@ class MapElites(Emitter):
         space: SearchSpace,
         initial: Annotated[int, Field(ge=1)] = 50,
         crossover: Annotated[float, Field(ge=0, le=1)] = 0.25,
+        screen: Screen | None = None,
         bias: Literal["importance"] | None = None,
     ) -> None:
         super().__init__(space)
+        self._screen = screen
+        self._known: KnownMetrics = lambda genotypes, names: {}
         self.initial = initial
         self.crossover = crossover
         self._proposed = 0
         self._bias = ImportanceBias(space) if bias else None
         self.remembers = self._bias is not None
 
+    def bind(
+        self,
+        metrics: Mapping[str, Metric],
+        archive: Archive,
+        surrogate: Callable[[], Surrogate | None],
+        known: KnownMetrics,
+    ) -> None:
+        if self._screen is None:
+            return
+        if not isinstance(archive, CellArchive):
+            raise ValueError(
+                f"screen: needs cells that are there from the start, and {type(archive).__name__} has none"
+            )
+        names = [axis.metric for axis in archive.axes]
+        if not known(self.space.genes.sample_many(1, np.random.default_rng(0)), names):
+            raise ValueError(
+                f"screen: nothing is known of {' and '.join(names)} before an evaluation; leave it out, or use measures"
+                " that are known, such as parameters"
+            )
+        self._known = known
+
     def ask(self, n: int, archive: Archive, rng: np.random.Generator) -> Proposals:
         first = n if not len(archive) else min(n, max(0, self.initial - self._proposed))
         self._proposed += n
         if self._bias is not None:
             self._bias.fit_if_due()
-        fresh = Proposals(self.space.genes.sample_many(first, rng), [()] * first, ["sample"] * first)
-        return joined([fresh, *self.vary(n - first, archive, rng)])
+        if self._screen is None:
+            return joined([self._sample(first, rng), *self.vary(n - first, archive, rng)])
+        children = self._screen.children
+        parts = [self._sample(first * children, rng), *self.vary((n - first) * children, archive, rng)]
+        drawn = joined(parts)
+        # what was sampled stands first, so that a place's children are all samples, or all of elites
+        places = np.concatenate(
+            [np.arange(first * children) % max(1, first), first + np.arange((n - first) * children) % max(1, n - first)]
+        )
+        assert isinstance(archive, CellArchive)
+        return drawn.take(weakest(self._positions(drawn, archive, rng), places, archive, rng))
+
+    def _sample(self, n: int, rng: np.random.Generator) -> Proposals:
+        return Proposals(self.space.genes.sample_many(n, rng), [()] * n, ["sample"] * n)
+
+    def _positions(self, drawn: Proposals, archive: CellArchive, rng: np.random.Generator) -> np.ndarray:
+        """Where candidates would fall: a measure that is not known is taken to be that of the first parent."""
+        positions = known_positions(self._known, drawn.genotypes, archive)
+        slots = {candidate: slot for slot, candidate in enumerate(archive.elites.candidates.tolist())}
+        for row in np.flatnonzero(np.isnan(positions).any(axis=1) & ~np.isnan(positions).all(axis=1)).tolist():
+            unknown = np.isnan(positions[row])
+            if drawn.parents[row]:
+                positions[row, unknown] = archive.elites.positions[slots[drawn.parents[row][0]], unknown]
+            else:
+                bounds = np.array([axis.bounds() for axis in archive.axes])[unknown]
+                positions[row, unknown] = rng.uniform(bounds[:, 0], bounds[:, 1])
+        return positions
 
     @property
     def sampling(self) -> bool:

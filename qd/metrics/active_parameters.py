@@ -11,9 +11,10 @@ from torch import nn
 from search_spaces import Metric
 
 from .base import NetworkMetric
-from .parameters import parameters
+from .parameters import count, parameters
 from .routing import Routing, routed_modules
 from .subject import Subject
+from .untrained import Untrained
 
 
 def active_parameters(network: nn.Module, routing: Routing) -> float:
@@ -45,3 +46,7 @@ class ActiveParameters(NetworkMetric):
 
     def measure(self, subject: Subject) -> dict[str, float]:
         return {"active_parameters": active_parameters(subject.network, subject.routing)}
+
+    def known(self, subject: Untrained) -> dict[str, float]:
+        """Where nothing is routed: all of them."""
+        return {} if subject.routed else {"active_parameters": count(subject)}

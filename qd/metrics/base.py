@@ -10,6 +10,7 @@ from search_spaces import Metric, SearchSpace, Task
 
 if TYPE_CHECKING:
     from .subject import Subject
+    from .untrained import Untrained
 
 Needs = Literal["genotype", "network", "examples"]
 
@@ -48,3 +49,12 @@ class NetworkMetric(ABC):
         The network is to be left as it is. Nothing random, but for a seed of its own. An exception costs the candidate
         its evaluation, which is logged as failed, with the traceback.
         """
+
+    def known(self, subject: Untrained) -> Mapping[str, float]:
+        """Return those of `metrics` that training does not change, of a candidate that is not trained.
+
+        By default all where the metric looks at the genotype alone, else none. What a clock says apart, values equal
+        those that `measure` gives of the trained network: an evaluation that reports another fails. An exception means
+        that nothing is known.
+        """
+        return self.measure(subject) if self.needs == "genotype" else {}

@@ -11,6 +11,7 @@ from search_spaces import Metric
 from .base import NetworkMetric
 from .routing import entropy, mean_of_layers, shared
 from .subject import Subject
+from .untrained import Untrained
 
 
 def expert_entropy(layers: Iterable[np.ndarray]) -> float:
@@ -32,6 +33,10 @@ class ExpertEntropy(NetworkMetric):
 
     def measure(self, subject: Subject) -> dict[str, float]:
         return {"expert_entropy": expert_entropy(subject.routing.values())}
+
+    def known(self, subject: Untrained) -> dict[str, float]:
+        """Where nothing is routed: 0."""
+        return {} if subject.routed else {"expert_entropy": 0.0}
 
 
 def _evenness(share_E: np.ndarray) -> float:

@@ -7,8 +7,10 @@ from typing import get_args
 
 from search_spaces import Metric, SearchSpace, Task
 
+from ..interrupts import Interrupted, told_apart
 from .base import MetricError, Needs, NetworkMetric
 from .subject import Subject
+from .untrained import Untrained
 
 
 class JoinedMetrics:
@@ -85,6 +87,24 @@ class JoinedMetrics:
                 raise ValueError(f"{type(one).__name__}.measure must report {', '.join(one.metrics)}, got {got}")
             measured.update({name: float(value) for name, value in found.items()})
         return measured
+
+    def known(self, subject: Untrained, names: Collection[str]) -> dict[str, float]:
+        """Return what is known without training, of the metrics of these names; what raises knows nothing.
+
+        Raises:
+            Interrupted: a person has.
+        """
+        found: dict[str, float] = {}
+        for one in self.listed:
+            if not one.metrics.keys().isdisjoint(names):
+                try:
+                    with told_apart():
+                        found.update(one.known(subject))
+                except Interrupted:
+                    raise
+                except BaseException:  # its evaluation will tell
+                    continue
+        return {name: float(value) for name, value in found.items() if name in names}
 
 
 def _check_declared(one: NetworkMetric) -> None:

@@ -12,12 +12,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from search_spaces import Metric
+from search_spaces import Metric, Task
 
 from ..training.device import find_device
 from ..training.inputs import draw_inputs
 from .base import NetworkMetric
 from .subject import Subject
+from .untrained import Untrained
 
 
 class Latency(NetworkMetric):
@@ -31,6 +32,9 @@ class Latency(NetworkMetric):
         warm_up: batches before the first that is timed.
         repeats: batches that are timed; the median counts.
         name: of the metric, for a second one beside the first.
+        known: whether it is measured before training too, of the freshly initialised network, where proposals are
+            screened or a model is asked: it takes as long as it takes, for every proposal. Where what is computed
+            depends on what was learnt, the two differ.
     """
 
     def __init__(
@@ -41,18 +45,26 @@ class Latency(NetworkMetric):
         warm_up: Annotated[int, Field(ge=0)] = 5,
         repeats: Annotated[int, Field(ge=1)] = 30,
         name: str = "latency",
+        known: bool = False,
     ) -> None:
         self.device = find_device(device)
         self.batch, self.threads, self.warm_up, self.repeats, self.name = batch, threads, warm_up, repeats, name
+        self.known_before = known
         unit = "ms" if batch == 1 else f"ms/{batch} examples"
         self.metrics = {name: Metric(unit, 0, math.inf, "minimise", time=True)}
 
     def measure(self, subject: Subject) -> dict[str, float]:
-        assert subject.task is not None
-        network = subject.network
+        return self._of(subject.network, subject.task)
+
+    def known(self, subject: Untrained) -> dict[str, float]:
+        """Of the freshly initialised network, where asked."""
+        return self._of(subject.initialised, subject.task) if self.known_before else {}
+
+    def _of(self, network: nn.Module, task: Task | None) -> dict[str, float]:
+        assert task is not None
         if any(tensor.device != self.device for tensor in network.state_dict().values()):
             network = copy.deepcopy(network).to(self.device)
-        return {self.name: self._median(network, draw_inputs(subject.task, self.batch).to(self.device))}
+        return {self.name: self._median(network, draw_inputs(task, self.batch).to(self.device))}
 
     @torch.inference_mode()
     def _median(self, network: nn.Module, inputs: Tensor) -> float:

@@ -7,28 +7,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from search_spaces import Metric
+from search_spaces.flops import FlopCounter
 
 from .base import NetworkMetric
 from .routing import Routing, routed_modules, use_of_experts
 from .subject import Subject
-
-
-def _of_lstm(inputs_TBW: Tensor, into: Tensor, recurrent: Tensor, *_: Any, **__: Any) -> int:
-    return 2 * inputs_TBW.shape[0] * inputs_TBW.shape[1] * (into.numel() + recurrent.numel())
-
-
-FORMULAS: dict[Any, Any] = {
-    **flop_registry,
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: flop_registry[
-        torch.ops.aten._scaled_dot_product_flash_attention
-    ],
-    torch.ops.aten.mkldnn_rnn_layer: _of_lstm,
-}
-"""{operation: its FLOPs by shapes}: torch's, which leave out attention and layers of LSTMs on CPUs."""
+from .untrained import Untrained
 
 
 @torch.no_grad()
@@ -43,7 +29,7 @@ def macs(network: nn.Module, example: Tensor, routing: Routing) -> float:
         example: (1, *shape), one input.
         routing: over the examples to average.
     """
-    with _FlopCounter() as counter:
+    with FlopCounter() as counter:
         meter = _ExpertMeter(network, counter)
         network(example)
         meter.remove()
@@ -67,26 +53,17 @@ class MACs(NetworkMetric):
     def measure(self, subject: Subject) -> dict[str, float]:
         return {"macs": macs(subject.network, subject.inputs[:1], subject.routing)}
 
-
-class _FlopCounter(TorchDispatchMode):
-    """What torch's `FlopCounterMode` counts in all, without its costly record of modules."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.flops = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        output = func(*args, **(kwargs or {}))
-        formula = FORMULAS.get(func.overloadpacket)
-        if formula is not None:
-            self.flops += formula(*args, **(kwargs or {}), out_val=output)
-        return output
+    def known(self, subject: Untrained) -> dict[str, float]:
+        """Where nothing is routed, so that all examples cost the same."""
+        if "macs" in subject.given:
+            return {"macs": subject.given["macs"]}
+        return {} if subject.routed else {"macs": macs(subject.network, subject.example, {})}
 
 
 class _ExpertMeter:
     """Watches a forward pass: `flops` spent inside each expert, and `inputs` of the routed modules by name."""
 
-    def __init__(self, network: nn.Module, counter: _FlopCounter) -> None:
+    def __init__(self, network: nn.Module, counter: FlopCounter) -> None:
         self.flops: dict[nn.Module, int] = {}
         self.inputs: dict[str, Tensor] = {}
         self._counter = counter

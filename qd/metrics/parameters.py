@@ -10,6 +10,7 @@ from search_spaces import Metric
 
 from .base import NetworkMetric
 from .subject import Subject
+from .untrained import Untrained
 
 
 def parameters(network: nn.Module) -> int:
@@ -24,3 +25,12 @@ class Parameters(NetworkMetric):
 
     def measure(self, subject: Subject) -> dict[str, float]:
         return {"parameters": parameters(subject.network)}
+
+    def known(self, subject: Untrained) -> dict[str, float]:
+        return {"parameters": count(subject)}
+
+
+def count(subject: Untrained) -> float:
+    """Number of all parameters, as the space gives it, or counted in a network without memory."""
+    given = subject.given.get("parameters")
+    return parameters(subject.network) if given is None else given

@@ -11,6 +11,7 @@ from search_spaces import Metric, SearchSpace, Task
 from .base import NetworkMetric
 from .routing import entropy, mean_of_layers, shared
 from .subject import Subject
+from .untrained import Untrained
 
 
 def specialisation(layers: Iterable[np.ndarray], classes: np.ndarray) -> float:
@@ -42,6 +43,10 @@ class Specialisation(NetworkMetric):
     def bind(self, space: SearchSpace, task: Task | None) -> None:
         if task is None or task.loss != "cross_entropy":
             raise ValueError("experts specialise in classes, and this task has none")
+
+    def known(self, subject: Untrained) -> dict[str, float]:
+        """Where nothing is routed: 0."""
+        return {} if subject.routed else {"specialisation": 0.0}
 
     def measure(self, subject: Subject) -> dict[str, float]:
         classes = subject.targets.flatten().numpy(force=True)

@@ -49,7 +49,9 @@ def head(run: Run) -> str:
     }
     boxes = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
     more = [f"space <code>{escape(data['space'])}</code>", f"evaluator <code>{escape(data['evaluator'])}</code>"]
-    more += [escape(text) for text in (others, f"{data['duplicates']:,} duplicates not evaluated", ending) if text]
+    screened = f", {data['screened']:,} known to be outside the map" if data["screened"] else ""
+    skipped = f"{data['duplicates']:,} duplicates{screened} not evaluated"
+    more += [escape(text) for text in (others, skipped, ending) if text]
     if archive["outside"]:
         more.append(f"{archive['outside']:,} results outside the map")
     return f'<h1>{escape(data["run"])}</h1>\n<p class="quiet">{" · ".join(more)}</p>\n<dl class="facts">{boxes}</dl>'

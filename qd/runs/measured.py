@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evaluators import Evaluator
-from search_spaces import Genotype, SearchSpace
+from search_spaces import Genotype, Genotypes, SearchSpace
 from search_spaces.genes import copy_tree
 
 from ..candidates import Candidates, Purpose, Results, Status, Weights, outcome_of
 from ..executors.base import evaluate
 from ..metrics.base import MetricError, NetworkMetric
 from ..metrics.joined import JoinedMetrics
+from ..metrics.known import known_metrics
 from ..metrics.subject import Subject
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ class Measured(Evaluator):
             results.seconds[index] += time.perf_counter() - started
         results.metrics = {**results.metrics, **columns}
         return results
+
+    def known(self, genotypes: Genotypes, names: Collection[str]) -> dict[str, np.ndarray]:
+        own = self.evaluator.known(genotypes, [name for name in names if name not in self.measured.metrics])
+        others = [name for name in names if name in self.measured.metrics]
+        return {**own, **known_metrics(self.measured, self.space, self.task, genotypes, others)}
 
     def task_data(self) -> TaskData | None:
         return self.evaluator.task_data()

@@ -16,6 +16,7 @@ from ..archives import Archive, make_archive
 from ..config import RunFile
 from ..errors import LONGEST_REASON, UsageError, clipped
 from ..registry import Registry, is_own
+from ..search.known import Known
 from ..search.problem import Problem, WeightedEmitter, emitter_names
 from ..search.seeds import stream_seed
 from ..store.reader import EVALUATION_COLUMNS
@@ -66,8 +67,9 @@ def _bound(config: RunFile, registry: Registry, components: Components, recorded
     if config.search.noise == "reevaluate":
         _average(config, archive)
     components.bind(config)
-    emitters = _emitters(config, registry, space, evaluator, archive, definitions)
-    return Problem(config, space, evaluator, metrics, archive, emitters, registry)
+    known = Known(space, evaluator, definitions)
+    emitters = _emitters(config, registry, space, evaluator, archive, definitions, known)
+    return Problem(config, space, evaluator, metrics, archive, emitters, known, registry)
 
 
 def _metrics(space: SearchSpace, evaluator: Evaluator) -> dict[str, tuple[Metric, str]]:
@@ -145,6 +147,7 @@ def _emitters(
     evaluator: Evaluator,
     archive: Archive,
     metrics: Mapping[str, Metric],
+    known: Known,
 ) -> list[WeightedEmitter]:
     names = emitter_names([one.kind for one in config.emitters])
     emitters = []
@@ -152,7 +155,7 @@ def _emitters(
         where = f"emitters[{index}]"
         emitter = registry.build("emitters", one.kind, one.arguments, where, ("kind", "weight"), space=space)
         try:
-            emitter.bind(metrics, archive, evaluator.surrogate)
+            emitter.bind(metrics, archive, evaluator.surrogate, known)
         except ValueError as error:
             raise UsageError(f"{where}: {clipped(error, LONGEST_REASON)}") from error
         if emitter.remembers and config.log.keep != "all":

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from search_spaces import Genotype, Invalid, SearchSpace
+from search_spaces import Genotype, Genotypes, Invalid, SearchSpace
 from search_spaces.genes import to_json
 from search_spaces.genes.columns import take
 
@@ -171,7 +171,8 @@ class Search(Loop):
         while len(new) < size and not self._exhausted():
             for one, share in zip(self._emitters, self._shares(size - len(new)), strict=True):
                 if share:
-                    asked = self._ask_emitter(one, share)
+                    asked = self._inside(self._ask_emitter(one, share))
+                    self._row_of_duplicates += share - len(asked.parents)  # what is dropped is no new ground either
                     with self._blamed("ask", one.emitter):
                         self._forecasts.note(one.name, self.proposals + 1, asked.forecast, self.archive.objective)
                     trees = self._space.genes.trees(asked.genotypes)
@@ -322,17 +323,17 @@ class Search(Loop):
     def _tell(self, results: Results, asking: bool) -> None:
         results = results.take(np.argsort(results.evaluation_ids))
         told = [self._in_flight.pop(id) for id in results.evaluation_ids.tolist()]
-        statuses = [Status(value) for value in results.status.tolist()]
         candidates = np.array([row.candidate for row, _ in told], dtype=np.int64)
         genotypes = self._space.genes.column([proposal.genotype for _, proposal in told])
+        self._check_known(results, genotypes)
         full = np.flatnonzero([row.fidelity == FULL_FIDELITY for row, _ in told])
         if len(full) == len(told):
             insertions = self._add(results, candidates, genotypes)
         else:
             insertions = self._add(results.take(full), candidates[full], take(genotypes, full))
-        for (row, proposal), status in zip(told, statuses, strict=True):
-            self._settle(row, proposal, status)
-            self.counts[status] += 1
+        for (row, proposal), value in zip(told, results.status.tolist(), strict=True):
+            self._settle(row, proposal, Status(value))
+            self.counts[Status(value)] += 1
         self._challenge()
         self._count_errors(results)
         self._tell_emitters(results, candidates, told)
@@ -361,6 +362,21 @@ class Search(Loop):
         )
         self._drop_weights(results)
         self._submit(asked)
+
+    def _check_known(self, results: Results, genotypes: Genotypes) -> None:
+        """Let those fail that report another measure than was known: then who chose them was misled."""
+        ok = np.flatnonzero(results.status == Status.OK)
+        if self._known_metrics.nothing or not len(ok):
+            return
+        names = [axis.metric for axis in self.archive.axes]
+        metrics = {name: results.metrics[name][ok] for name in names}
+        texts = self._known_metrics.contradicted(take(genotypes, ok), names, metrics)
+        for row, text in zip(ok.tolist(), texts, strict=True):
+            if text:
+                results.status[row] = Status.FAILED
+                results.errors[int(results.evaluation_ids[row])] = text
+                for column in results.metrics.values():
+                    column[row] = np.nan
 
     def _tell_emitters(
         self, results: Results, candidates: np.ndarray, told: Sequence[tuple[EvaluationRow, Proposal]]

@@ -78,10 +78,13 @@ class Loop(ABC):
         self.counts: Counter[Status] = Counter()
         self.proposals = 0
         self.duplicates = 0
+        self.screened = 0
+        """Proposals that are known to fall outside the map, and were dropped."""
         self.evaluations_asked = 0
         self._space, self._emitters, self._executor = problem.space, list(emitters), executor
         self._log, self._folder, self._config, self._budget = log, folder, config, problem.config.budget
         self._metrics = list(problem.metrics)
+        self._known_metrics = problem.known
         self._session, self._suspects = session, suspects
         self._alone: list[Results] = []
         self._should_stop: Callable[[], bool] = lambda: False
@@ -227,6 +230,16 @@ class Loop(ABC):
                 operators=operators,
             )
 
+    def _inside(self, asked: Proposals) -> Proposals:
+        """Those that are not known to fall outside the map, where the run file wants it so; the others are counted."""
+        if not self._config.screen:
+            return asked
+        outside = self._known_metrics.outside(asked.genotypes, self.archive)
+        if not outside.any():
+            return asked
+        self.screened += int(outside.sum())
+        return asked.take(np.flatnonzero(~outside))
+
     def _shares(self, size: int) -> list[int]:
         """How many of the next proposals each emitter makes."""
         return self._rng.multinomial(size, self._weights).tolist()
@@ -345,6 +358,7 @@ class Loop(ABC):
             "evaluations_asked": self.evaluations_asked,
             "batches": self._batches,
             "tells": self._tells,
+            "screened": self.screened,
             "row_of_duplicates": self._row_of_duplicates,
             "seconds": self.seconds,
             "rng": self._rng.bit_generator.state,
@@ -364,6 +378,7 @@ class Loop(ABC):
         self.proposals = state["proposals"]
         self.evaluations_asked = state["evaluations_asked"]
         self._batches, self._tells = state["batches"], state["tells"]
+        self.screened = state.get("screened", 0)
         self._row_of_duplicates = state["row_of_duplicates"]
         self._seconds_before = state["seconds"]
         self._rng.bit_generator.state = state["rng"]

@@ -15,6 +15,7 @@ from ..archives import Archive
 from ..config import RunFile
 from ..emitters import Emitter
 from ..registry import Registry
+from .known import Known
 
 
 @dataclass
@@ -39,6 +40,8 @@ class Problem:
     archive: Archive
     """Empty, or folded from the log."""
     emitters: Sequence[WeightedEmitter]
+    known: Known
+    """What is known of candidates before they are evaluated."""
     registry: Registry
     """Knows which plug-ins are in it."""
 

@@ -73,6 +73,7 @@ class _State(_Document):
     evaluations_asked: Whole
     batches: Whole
     tells: Whole
+    screened: Whole = 0
     row_of_duplicates: Whole
     seconds: Annotated[FiniteFloat, Field(ge=0, le=1e12)]
     rng: dict[str, Any]

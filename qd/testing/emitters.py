@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
-from search_spaces import Gene, Metric, SearchSpace
+from search_spaces import Gene, Genotypes, Metric, SearchSpace
 from search_spaces.genes import to_json
 from search_spaces.genes.columns import take
 
@@ -157,7 +158,7 @@ class Play:
         self.texts: dict[int, str] = {}
         self._next = 1
         self._ids: list[tuple[Proposals, np.ndarray]] = []
-        emitter.bind(METRICS, self.archive, lambda: None)
+        emitter.bind(METRICS, self.archive, lambda: None, nothing_known)
 
     def ask(self, n: int) -> Proposals:
         """Let the emitter propose."""
@@ -213,6 +214,11 @@ class Play:
             emitter.tell(everything, again.archive, again.rng)
         emitter.restore(state)
         return again
+
+
+def nothing_known(genotypes: Genotypes, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """What `bind` gets where no metric is known before an evaluation."""
+    return {}
 
 
 def make_suite_archive() -> Archive:

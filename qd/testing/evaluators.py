@@ -110,6 +110,22 @@ class EvaluatorConformance:
         for row in range(len(batch)):
             assert_equal_rows(bound, evaluate(bound, batch.take([row])), together, self.tolerance)
 
+    def test_known_metrics_are_those_that_are_reported(self, bound: Evaluator, genotypes: list[Genotype]) -> None:
+        declared = {**bound.metrics, **bound.space.metrics}
+        batch = make_candidates(genotypes)
+        known = bound.known(batch.genotypes, [*declared])
+        assert known.keys() <= declared.keys(), "what is known is among the metrics that are asked for"
+        assert not bound.known(batch.genotypes, []), "nothing is asked for"
+        results = evaluate(bound, batch)
+        row_of = {id: row for row, id in enumerate(results.evaluation_ids.tolist())}
+        results = results.take([row_of[id] for id in batch.evaluation_ids.tolist()])
+        for name, column in known.items():
+            assert column.shape == (len(batch),), f"{name}: expected a number for each of {len(batch)} candidates"
+            assert not np.isinf(column).any(), f"{name}: expected numbers, or NaN where it is not known"
+            rows = np.isfinite(column) & (results.status == Status.OK)
+            if not declared[name].time:
+                np.testing.assert_allclose(results.metrics[name][rows], column[rows], rtol=1e-6, err_msg=name)
+
     def test_weights_fit_the_network_that_the_space_builds(self, bound: Evaluator, genotypes: list[Genotype]) -> None:
         batch = make_candidates(genotypes)
         weights = evaluate(bound, batch).weights

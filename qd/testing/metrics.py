@@ -16,6 +16,7 @@ from search_spaces.task import Classes, Image
 from ..metrics.base import NetworkMetric
 from ..metrics.joined import JoinedMetrics
 from ..metrics.subject import Subject
+from ..metrics.untrained import Untrained
 from .spaces import check_metrics, in_range
 
 if TYPE_CHECKING:
@@ -116,6 +117,18 @@ class MetricConformance:
                 assert bound.metrics[name].time or one[name] == other[name], (
                     f"{name} is {one[name]} and then {other[name]}; what a clock says is declared with time=True"
                 )
+
+    def test_what_is_known_before_training_is_what_is_measured(
+        self, bound: JoinedMetrics, subjects: Sequence[Subject], metric: NetworkMetric
+    ) -> None:
+        for subject in subjects:
+            untrained = Untrained(subject.genotype, subject.space, subject.task)
+            known = bound.known(untrained, [*bound.metrics])
+            if metric.needs == "genotype":
+                assert known.keys() == bound.metrics.keys(), "what looks at the genotype alone is known before training"
+            for name, value in bound.measure(subject).items() if known else ():
+                if name in known and not bound.metrics[name].time:
+                    assert known[name] == pytest.approx(value, rel=1e-6), name
 
     def test_network_and_genotype_stay_as_they_are(
         self, bound: JoinedMetrics, subjects: Sequence[Subject], metric: NetworkMetric

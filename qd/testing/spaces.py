@@ -151,6 +151,27 @@ class SpaceConformance:
             for name, value in measured.items():
                 assert in_range(float(value), space.metrics[name]), f"{name} is {value}: {space.metrics[name]}"
 
+    def test_what_is_known_before_training_is_measured_afterwards(
+        self, space: SearchSpace, task: Task, genotypes: list[Genotype]
+    ) -> None:
+        if type(space).known is SearchSpace.known:
+            pytest.skip("the space gives no known()")
+        from ..metrics.macs import macs
+        from ..metrics.parameters import parameters
+        from ..metrics.routing import predict
+        from ..training.inputs import draw_inputs
+
+        for genotype, module in self._networks(space, task, genotypes):
+            inputs = draw_inputs(task, self.examples)
+            outputs, routing = predict(module.eval(), inputs)
+            measured = {"parameters": parameters(module), "macs": macs(module, inputs[:1], routing)}
+            measured |= space.measure(genotype, module, outputs)
+            known = space.known(genotype, task)
+            assert known.keys() <= measured.keys(), "only parameters, macs and the space's own metrics may be known"
+            assert "macs" not in known or not routing, f"examples may cost more or less: {to_json(genotype)}"
+            for name, value in known.items():
+                assert measured[name] == pytest.approx(value, rel=1e-6), f"{name}: {to_json(genotype)}"
+
     def test_module_graphs_can_be_drawn_and_logged(self, space: SearchSpace, genotypes: list[Genotype]) -> None:
         import networkx
 

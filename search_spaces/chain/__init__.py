@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..base import Metric, SearchSpace, Stack, Task
-from ..genes import Choice, Gene, Genotype, Repeat, Struct, Variant
+from ..genes import Choice, Gene, Genotype, Repeat, Struct, Variant, to_json
 from ..shelf.base import PortKind, ShelfModule
 from ..shelf.kinds import check_causal, chosen, is_own
 
@@ -112,8 +112,7 @@ class Chain(SearchSpace):
         for layer in genotype["layers"]:
             halve = layer.get("halve", False) and min(port.size) > 1
             found.append(Layer(self.modules[layer["kind"]], self.genes_of(genotype, layer), port, halve))
-            if halve:
-                port = port.resized(*(side // 2 for side in port.size))
+            port = found[-1].port_after
         return found
 
     def ends(self, genotype: Genotype, task: Task) -> Any:
@@ -140,6 +139,24 @@ class Chain(SearchSpace):
             for name, module in self.modules.items()
         }
         return {**genotype, "modules": genes}
+
+    def known(self, genotype: Genotype, task: Task | None) -> dict[str, float]:
+        """Parameters and multiply-accumulates, added up over stem, layers and head: each is counted once and kept."""
+        if task is None:
+            return {}
+        from .costs import head_costs, layer_costs, rows_of, stem_costs
+
+        ends, layers = self.ends(genotype, task), self.layers(genotype, task)
+        rows, ports = rows_of(ends), tuple(layer.port_after for layer in layers)
+        parts = [
+            stem_costs(ends),
+            *(layer_costs(layer.module, to_json(layer.genes), layer.port, rows) for layer in layers),
+            head_costs(ends, ports if self.exits else ports[-1:]),
+        ]
+        parameters = sum(part.parameters for part in parts)
+        if any(part.macs is None for part in parts):
+            return {"parameters": parameters}
+        return {"parameters": parameters, "macs": sum(part.macs or 0.0 for part in parts)}
 
     def module_graph(self, genotype: Genotype) -> networkx.DiGraph:
         """Stem, the parts of each layer's module, and the head, whose units are the task's: its size is 1."""

@@ -38,6 +38,11 @@ class Layer:
         """Its module, freshly initialised."""
         return self.module.build(self.genes, self.port)
 
+    @property
+    def port_after(self) -> Port:
+        """What comes out."""
+        return self.port.resized(*(side // 2 for side in self.port.size)) if self.halve else self.port
+
     def after(self, x: Tensor) -> Tensor:
         """What follows on its module: halving."""
         return nn.functional.max_pool2d(x, 2) if self.halve else x

@@ -64,6 +64,32 @@ class ConvBlocks(SearchSpace):
 
         return ConvBlocksStack([blocks_of(genotype) for genotype in genotypes], task)
 
+    def known(self, genotype: Genotype, task: Task | None) -> dict[str, float]:
+        """Parameters, multiply-accumulates and `deployed_parameters`."""
+        if task is None:
+            return {}
+        from ..shelf.convolution import PATCH, attention_size
+
+        blocks = blocks_of(genotype)
+        channels, height, breadth = task.input_shape
+        patch = min(PATCH, height, breadth)
+        height, breadth = height // patch, breadth // patch
+        weights = channels * patch * patch * blocks[0].inputs
+        parameters, macs, saved = weights + blocks[0].inputs, weights * height * breadth, 0
+        for block in blocks:
+            spatial, pointwise = 9 * block.inputs * block.group, block.inputs * block.outputs
+            second = block.outputs * block.outputs if block.mergeable else 0
+            biases = block.inputs + block.outputs * (2 if block.mergeable else 1)
+            size = attention_size(block.outputs) if block.attention else 0
+            parameters += spatial + pointwise + second + biases + size
+            macs += (spatial + pointwise + second) * height * breadth + size * block.outputs
+            saved += second + block.outputs if block.mergeable else 0
+            if block.pool and min(height, breadth) > 1:
+                height, breadth = height // 2, breadth // 2
+        head = blocks[-1].outputs * height * breadth * task.outputs
+        parameters += head + task.outputs
+        return {"parameters": parameters, "macs": macs + head, "deployed_parameters": parameters - saved}
+
     def module_graph(self, genotype: Genotype) -> networkx.DiGraph:
         """Stem, the convolutions and attentions of each block, and the head (of size 1: its outputs are the task's)."""
         import networkx

@@ -102,6 +102,31 @@ class GroupedMLP(SearchSpace):
             "rewiring": dict(genotype["rewiring"]),
         }
 
+    def known(self, genotype: Genotype, task: Task | None) -> dict[str, float]:
+        """Parameters and multiply-accumulates, which count pruned weights too, and `sparsity`."""
+        if task is None:
+            return {}
+        from ..shelf.grouped.network import slice_sizes
+
+        before = slice_sizes(math.prod(task.input_shape), INPUT_GROUPS)
+        rewiring = rewiring_of(genotype)
+        weights = units = present = dense = 0
+        for groups in layers_of(genotype, len(before)):
+            widths = [group.width for group in groups]
+            for group in groups:
+                own = group.width * sum(before[source] for source in group.sources)
+                weights += own
+                present += own if rewiring is None else rewiring.present(own)
+            dense += sum(before) * sum(widths)
+            units += sum(widths)
+            before = widths
+        head = sum(before) * task.outputs
+        return {
+            "parameters": weights + units + head + task.outputs,
+            "macs": weights + head,
+            "sparsity": 1 - (present + head) / (dense + head),
+        }
+
     def module_graph(self, genotype: Genotype) -> networkx.DiGraph:
         """Input slices, groups and the head. What is the task's, not the genotype's, has the size 1."""
         import networkx

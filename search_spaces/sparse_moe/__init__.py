@@ -97,6 +97,31 @@ class SparseMoE(SearchSpace):
         ]
         return {**genotype, "layers": layers}
 
+    def known(self, genotype: Genotype, task: Task | None) -> dict[str, float]:
+        """All parameters; where no layer is a mixture, also the multiply-accumulates."""
+        if task is None:
+            return {}
+        from ..shelf.tokens import WINDOW
+
+        width, outputs, layers = genotype["width"], task.outputs, genotype["layers"]
+        rows = task.input_shape[0] if isinstance(task.output, NextToken) else 1
+        if isinstance(task.input, Tokens):
+            window = WINDOW * width if isinstance(task.output, NextToken) else 0
+            parameters, macs = task.input.vocabulary * width + window + width, rows * window
+        else:
+            macs = math.prod(task.input_shape) * width
+            parameters = macs + width
+        for genes in layers:
+            hidden = [genes["hidden"]] if genes["kind"] == "dense" else genes["experts"]
+            parameters += sum(2 * width * units + units + width for units in hidden)
+            if genes["kind"] == "moe":
+                parameters += width * len(hidden)
+            macs += rows * 2 * width * sum(hidden)
+        parameters += width * outputs + outputs
+        macs += rows * width * outputs
+        routed = any(genes["kind"] == "moe" for genes in layers)
+        return {"parameters": parameters} if routed else {"parameters": parameters, "macs": macs}
+
     def module_graph(self, genotype: Genotype) -> networkx.DiGraph:
         """Stem, routers, experts, dense layers, the sums that end layers, and the head.
 

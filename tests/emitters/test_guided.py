@@ -17,6 +17,7 @@ from qd.archives import Axis, GridArchive, Objective, UnstructuredArchive
 from qd.emitters import Told
 from qd.emitters.guided import Guided
 from qd.surrogates.base import Prediction, Surrogate
+from qd.testing.emitters import nothing_known
 from search_spaces import Genotypes, Integer, SearchSpace, Struct
 
 OBJECTIVE = Objective("score", "maximise", 0, 1, "")
@@ -55,7 +56,7 @@ class Bench:
     def __init__(self, answers: int = 60, surrogate: Surrogate | None = None, **arguments: Any) -> None:
         self.archive = GridArchive(OBJECTIVE, AXES)
         self.emitter = Guided(Numbers(), "own" if surrogate else "forest", initial=1, **arguments)
-        self.emitter.bind({}, self.archive, lambda: surrogate)
+        self.emitter.bind({}, self.archive, lambda: surrogate, nothing_known)
         self.emitter.restore({"proposed": 1, "fitted": 0, "pending": []})
         self.rng = np.random.default_rng(0)
         self.count = 0
@@ -110,7 +111,7 @@ def test_nothing_is_proposed_twice() -> None:
 def test_the_random_ones_come_first() -> None:
     emitter = Guided(Numbers(), initial=12)
     archive = GridArchive(OBJECTIVE, AXES)
-    emitter.bind({}, archive, lambda: None)
+    emitter.bind({}, archive, lambda: None, nothing_known)
     proposals = emitter.ask(12, archive, np.random.default_rng(0))
     assert proposals.operators == ["sample"] * 12
     assert proposals.forecast is None
@@ -133,7 +134,7 @@ def test_of_what_the_guide_knows_nothing_variation_takes_its_share() -> None:
 
 def test_a_guide_that_knows_something_beforehand_chooses_the_first_ones() -> None:
     emitter, archive = Guided(Numbers(), "own", initial=0, explore=0), GridArchive(OBJECTIVE, AXES)
-    emitter.bind({}, archive, Half)
+    emitter.bind({}, archive, Half, nothing_known)
     proposals = emitter.ask(40, archive, np.random.default_rng(0))
     good = [genotype["z"] for genotype in proposals.genotypes if genotype["x"] % 2]
     assert 10 < len(good) < 30
@@ -170,7 +171,7 @@ def test_it_fits_again_as_answers_come() -> None:
 )
 def test_what_does_not_fit_is_refused(archive: Any, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Guided(Numbers(), **arguments).bind({}, archive, lambda: None)
+        Guided(Numbers(), **arguments).bind({}, archive, lambda: None, nothing_known)
 
 
 # ------------------------------------------------------------------ in a search

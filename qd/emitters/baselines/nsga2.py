@@ -13,7 +13,7 @@ from search_spaces.genes.columns import concatenate, differ, take
 
 from ...archives import Archive
 from ...surrogates.base import Surrogate
-from ..base import Emitter, Proposals, Told
+from ..base import Emitter, KnownMetrics, Proposals, Told
 from .pareto import pareto_order
 from .population import Population, tournament
 
@@ -48,7 +48,13 @@ class NSGA2(Emitter):
         self._proposed = 0
         self._population = Population(space.genes, objectives)  # its rows are kept in order, the best first
 
-    def bind(self, metrics: Mapping[str, Metric], archive: Archive, surrogate: Callable[[], Surrogate | None]) -> None:
+    def bind(
+        self,
+        metrics: Mapping[str, Metric],
+        archive: Archive,
+        surrogate: Callable[[], Surrogate | None],
+        known: KnownMetrics,
+    ) -> None:
         for name in self.objectives:
             if name not in metrics:
                 raise ValueError(f"objectives: no metric {name!r} is reported; known: {', '.join(metrics)}")

@@ -11,6 +11,7 @@ from qd.archives import Axis, GridArchive, Objective
 from qd.emitters import Emitter, Told
 from qd.emitters.baselines import NSGA2, Evolutionary, NoveltyLocalCompetition, RegularisedEvolution
 from qd.emitters.baselines.population import tournament
+from qd.testing.emitters import nothing_known
 from search_spaces import Metric, SearchSpace, Vector
 
 
@@ -72,7 +73,7 @@ def test_regularised_evolution_lets_the_oldest_die_however_good():
 
 def test_nsga2_keeps_the_front_and_minimises_what_is_to_be_small():
     emitter = NSGA2(Points(), ["score", "x"], initial=1, population=3, crossover=0)
-    emitter.bind({"score": Metric("", 0, 1), "x": Metric("", 0, 1, "minimise")}, archive(), lambda: None)
+    emitter.bind({"score": Metric("", 0, 1), "x": Metric("", 0, 1, "minimise")}, archive(), lambda: None, nothing_known)
     hear(emitter, told(1, [(0.9, 0.9, 0), (0.5, 0.5, 0), (0.4, 0.6, 0), (0.1, 0.1, 0), (0.0, 1.0, 0)]))
     assert sorted(kept(emitter)) == [1, 2, 4]
     crossing = NSGA2(Points(), ["score", "x"], initial=1, population=3, crossover=1)
@@ -87,7 +88,7 @@ def test_nsga2_keeps_the_front_and_minimises_what_is_to_be_small():
 )
 def test_nsga2_refuses_what_it_cannot_sort_by(objectives, message):
     with pytest.raises(ValueError, match=message):
-        NSGA2(Points(), objectives).bind({"score": Metric(), "x": Metric()}, archive(), lambda: None)
+        NSGA2(Points(), objectives).bind({"score": Metric(), "x": Metric()}, archive(), lambda: None, nothing_known)
 
 
 def test_novelty_search_prefers_what_is_alone_and_better_than_its_neighbours():

@@ -1,0 +1,46 @@
+"""Chooses among proposals by what is known of them before they are evaluated."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from search_spaces import Genotypes
+
+from ..archives import Archive, CellArchive
+from .base import KnownMetrics
+
+
+def known_positions(known: KnownMetrics, genotypes: Genotypes, archive: Archive) -> np.ndarray:
+    """(N, M) float64, on the archive's axes; NaN where a measure is not known, or has no place there."""
+    found = known(genotypes, [axis.metric for axis in archive.axes])
+    nothing = np.full(len(genotypes), np.nan)
+    return np.stack([axis.position(found.get(axis.metric, nothing)) for axis in archive.axes], axis=1)
+
+
+def weakest(positions: np.ndarray, groups: np.ndarray, archive: CellArchive, rng: np.random.Generator) -> np.ndarray:
+    """Rows that would fall into the emptiest or weakest cells: one of each group, in the order of the groups.
+
+    Within a group the row wins whose cell is empty, or has the worst elite; ties are drawn. A cell that an earlier
+    group took counts as filled by the best value. What falls nowhere comes last.
+
+    Args:
+        positions: (N, M) float64, on the axes; rows with NaN fall nowhere.
+        groups: (N,) int64, which row belongs where.
+        archive: is only read.
+        rng: draws among equals.
+    """
+    placed = np.isfinite(positions).all(axis=1)
+    cells, to_beat = np.full(len(positions), -1), np.full(len(positions), np.inf)
+    if placed.any():
+        cells[placed], to_beat[placed] = archive.to_beat(positions[placed])
+    ties = rng.random(len(positions))
+    taken: set[int] = set()
+    chosen: list[int] = []
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        used = np.array([cell in taken for cell in cells[rows].tolist()])
+        row = int(rows[np.lexsort((ties[rows], to_beat[rows], used & np.isfinite(to_beat[rows])))[0]])
+        chosen.append(row)
+        if cells[row] >= 0:
+            taken.add(int(cells[row]))
+    return np.array(chosen, dtype=np.int64)
