@@ -96,6 +96,7 @@ class Supervised(Trainer):
     def evaluate(self, candidates: Candidates) -> Results:
         pin_threads()
         assert self.task is not None
+        validation, scores = self.watched(candidates.purpose)
         trained = train_population(
             self.space,
             list(candidates.genotypes),
@@ -106,13 +107,14 @@ class Supervised(Trainer):
             candidates.shared_seed,
             candidates.fidelity,
             self.stack_size,
-            self.stopping_examples,
+            validation,
             None if self.reproducible else self._planner,
             [candidates.starts.get(id) for id in candidates.evaluation_ids.tolist()],
+            scores,
         )
         return Results.join(self._row(candidates.take([row]), result) for row, result in enumerate(trained))
 
     def _row(self, candidate: Candidates, result: Trained | Invalid) -> Results:
         if isinstance(result, Invalid):
             return Results.without_metrics(candidate, Status.INVALID, str(result))
-        return self.row(candidate, result.network, result.seconds)
+        return self.row(candidate, result.network, result.seconds, result.curve)

@@ -12,7 +12,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from qd.candidates import Candidates, Purpose, Results
+from qd.candidates import Candidates, Curve, Purpose, Results
 from qd.metrics.base import NetworkMetric
 from qd.metrics.joined import JoinedMetrics
 from qd.metrics.subject import Subject
@@ -116,13 +116,14 @@ class Trainer(NetworkEvaluator):
             about.split,
         )
 
-    def row(self, candidate: Candidates, network: nn.Module, seconds: float) -> Results:
+    def row(self, candidate: Candidates, network: nn.Module, seconds: float, curve: Curve | None = None) -> Results:
         """Measure a trained network.
 
         Args:
             candidate: one.
             network: trained for it.
             seconds: that training took.
+            curve: of its training; None: none was kept.
         """
         started = time.perf_counter()
         assert self.task is not None
@@ -141,17 +142,22 @@ class Trainer(NetworkEvaluator):
         measured = {**self.scores.of(judged), **self.measure(subject), "train_seconds": seconds}
         weights = {name: tensor.numpy(force=True) for name, tensor in network.state_dict().items()}
         spent = seconds + time.perf_counter() - started
-        return Results.ok(candidate, measured, spent, {int(candidate.evaluation_ids[0]): weights})
+        id = int(candidate.evaluation_ids[0])
+        return Results.ok(candidate, measured, spent, {id: weights}, {id: curve} if curve is not None else None)
 
     @cached_property
     def training_examples(self) -> tuple[Inputs, Tensor]:
         """Preprocessed inputs (N, *task.input_shape) and targets to train on, on the device."""
         return self._on_device(Part.TRAIN)
 
-    @property
-    def stopping_examples(self) -> tuple[Inputs, Tensor] | None:
-        """Inputs and targets for validation where `early_stopping` judges by them, else None."""
-        return None if self.options.early_stopping is None else self._validation
+    def watched(self, purpose: Purpose) -> tuple[tuple[Inputs, Tensor] | None, Scores | None]:
+        """What epochs are judged by: validation inputs and targets, and the scores of learning curves; None: nothing.
+
+        A verification keeps no curve: its metrics are those of the test split, and nobody looks there on the way.
+        """
+        scores = self.scores if self.options.curve and purpose is not Purpose.VERIFICATION else None
+        looks = self.options.early_stopping is not None or scores is not None
+        return self._validation if looks else None, scores
 
     @cached_property
     def _validation(self) -> tuple[Inputs, Tensor]:

@@ -113,6 +113,23 @@ class Candidates:
         )
 
 
+@dataclass(frozen=True)
+class Curve:
+    """The learning curve of an evaluation: how a network scored on validation examples while it was trained.
+
+    Args:
+        epochs: (P,) float64, above 0 and rising: passes over the training examples, after each of which it was scored.
+        scores: {metric: (P,) float64}, under the names of the metrics that the evaluator reports; NaN where one was no
+            finite number.
+    """
+
+    epochs: np.ndarray
+    scores: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+
 @dataclass
 class Results:
     """What came of a batch, in any order and number.
@@ -126,6 +143,7 @@ class Results:
         weights: {evaluation id: tensors} of trained networks. An executor keeps them where they are until `fetch`.
         workers: {evaluation id: who evaluated}; the executor fills it.
         attempts: {evaluation id: how often it was tried}, where that is more than once; the executor fills it.
+        curves: {evaluation id: learning curve}, of what is OK and was asked to keep one.
     """
 
     evaluation_ids: np.ndarray
@@ -136,6 +154,7 @@ class Results:
     weights: dict[int, Weights] = field(default_factory=dict)
     workers: dict[int, str] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
+    curves: dict[int, Curve] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.evaluation_ids)
@@ -147,6 +166,7 @@ class Results:
         metrics: Mapping[str, Any],
         seconds: Any = 0.0,
         weights: dict[int, Weights] | None = None,
+        curves: dict[int, Curve] | None = None,
     ) -> Results:
         """All went well: `metrics` holds (N,) columns, `seconds` a number or an (N,) column."""
         size = len(candidates)
@@ -156,6 +176,7 @@ class Results:
             {name: np.asarray(column, dtype=np.float64).reshape(size) for name, column in metrics.items()},
             np.broadcast_to(np.asarray(seconds, dtype=np.float64), (size,)).copy(),
             weights=weights or {},
+            curves=curves or {},
         )
 
     @classmethod
@@ -176,7 +197,7 @@ class Results:
         )
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Results:
-        """The given rows, in the given order; errors, weights, workers and attempts of others are left out."""
+        """The given rows, in the given order; errors, weights, workers, attempts and curves of others are left out."""
         rows = np.asarray(rows, dtype=np.int64)
         ids = self.evaluation_ids[rows]
         wanted = set(ids.tolist())
@@ -189,6 +210,7 @@ class Results:
             {id: weights for id, weights in self.weights.items() if id in wanted},
             {id: worker for id, worker in self.workers.items() if id in wanted},
             {id: attempt for id, attempt in self.attempts.items() if id in wanted},
+            {id: curve for id, curve in self.curves.items() if id in wanted},
         )
 
     @classmethod
@@ -208,6 +230,7 @@ class Results:
             {id: weights for part in parts for id, weights in part.weights.items()},
             {id: worker for part in parts for id, worker in part.workers.items()},
             {id: attempt for part in parts for id, attempt in part.attempts.items()},
+            {id: curve for part in parts for id, curve in part.curves.items()},
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from qd.candidates import Candidates, Results, Status
+from qd.candidates import Candidates, Curve, Results, Status
 from qd.metrics.macs import MACs
 from qd.metrics.parameters import Parameters
 from qd.training import TrainingOptions, build_seeded, train_alone
@@ -108,7 +108,7 @@ class TaskStream(Trainer):
 
     def evaluate(self, candidates: Candidates) -> Results:
         pin_threads()
-        return Results.join(self._row(candidates.take([row]), candidates) for row in range(len(candidates)))
+        return Results.join(self._row(candidates.take([row])) for row in range(len(candidates)))
 
     def surrogate(self) -> Surrogate | None:
         if not isinstance(self.space, ModuleLibrary) or self.space.library is None:
@@ -119,24 +119,22 @@ class TaskStream(Trainer):
         inputs, labels = self.training_examples
         return CompositionSurrogate(self.space, self.task, inputs[:], labels)
 
-    def _row(self, candidate: Candidates, batch: Candidates) -> Results:
+    def _row(self, candidate: Candidates) -> Results:
         try:
-            network, seconds = self._train(
-                candidate.genotypes[0], int(candidate.seeds[0]), batch.shared_seed, batch.fidelity
-            )
+            network, seconds, curve = self._train(candidate)
         except Invalid as error:
             return Results.without_metrics(candidate, Status.INVALID, str(error))
-        return self.row(candidate, network, seconds)
+        return self.row(candidate, network, seconds, curve)
 
-    def _train(self, genotype: Genotype, seed: int, shared_seed: int, fidelity: float) -> tuple[nn.Module, float]:
-        """The trained network, and the seconds that training took, what frozen stages compute included."""
+    def _train(self, candidate: Candidates) -> tuple[nn.Module, float, Curve | None]:
+        """The trained network, the seconds that training took, what frozen stages compute included, and its curve."""
         assert self.task is not None
-        task = self.task
+        task, genotype, seed = self.task, candidate.genotypes[0], int(candidate.seeds[0])
         network = build_seeded(lambda: self.space.build(genotype, task), seed).to(self.device)
         started = time.perf_counter()
         inputs, labels = self.training_examples
-        validation = self.stopping_examples
-        rest = network
+        validation, scores = self.watched(candidate.purpose)
+        rest, curve = network, None
         if isinstance(network, Composition) and network.fixed_stages and self.options.augmentation is None:
             fixed = network.fixed_stages
             inputs = self._after(network, genotype, fixed, inputs, Part.TRAIN)
@@ -145,8 +143,19 @@ class TaskStream(Trainer):
             rest = nn.Sequential(*network.stages[fixed:])
         if any(parameter.requires_grad for parameter in rest.parameters()):
             options = self.options.with_overrides(self.space.training_options(genotype))
-            train_alone(rest, inputs, labels, options, task.loss, shared_seed, fidelity, seed, validation)
-        return network, time.perf_counter() - started
+            curve = train_alone(
+                rest,
+                inputs,
+                labels,
+                options,
+                task.loss,
+                candidate.shared_seed,
+                candidate.fidelity,
+                seed,
+                validation,
+                scores=scores,
+            )
+        return network, time.perf_counter() - started, curve
 
     def _after(self, network: Composition, genotype: Genotype, fixed: int, inputs: Inputs, part: Part) -> Tensor:
         """What the first `fixed` stages, which training does not change, give for the inputs of a part."""

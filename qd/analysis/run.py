@@ -11,6 +11,7 @@ from ..display import Displayed
 from . import elites as of_elites
 from .folding import FoldedLog
 from .history import history
+from .learning_curves import learning_curves
 from .module_graph import module_graph
 from .network import Network, network
 from .projection import projection
@@ -123,6 +124,10 @@ class Run(FoldedLog, Displayed):
     def history(self) -> pandas.DataFrame:
         """How the search went: counts, coverage, QD score and best after every tell."""
         return history(self)
+
+    def learning_curves(self) -> pandas.DataFrame:
+        """How networks scored while they were trained: a row for each evaluation and epoch, where curves were kept."""
+        return learning_curves(self)
 
     def summary(self) -> dict[str, Any]:
         """What `qd show --json` prints."""

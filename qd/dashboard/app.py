@@ -15,6 +15,7 @@ from dash import ALL, Dash, Input, Output, Patch, State, ctx, dcc, html, no_upda
 from dash.exceptions import PreventUpdate
 
 from ..analysis.history import history
+from ..analysis.learning_curves import curves_of
 from ..analysis.state import state_of
 from ..errors import QdError
 from . import figures, pages
@@ -187,7 +188,7 @@ def _drawing(app: Dash, results: Results) -> None:
         brush_text = f"{int(kept.sum()):,} of {len(archive):,} elites are within the brush." if kept is not None else ""
         return figures.map_figure(archive, metrics, kept, chosen), text, brush_text
 
-    for id in ("parallel", "curves"):
+    for id in ("parallel", "curves", "learning"):
         app.clientside_callback(VISIBLE, Output(f"visible-{id}", "data"), Input(f"{id}-place", "id"))
 
     @app.callback(
@@ -226,6 +227,21 @@ def _drawing(app: Dash, results: Results) -> None:
         with live.reading() as run:
             figure = figures.curves_figure(live.once(history), run.archive, None if at >= most else at)
         return pages.graph("curves", figure)
+
+    @app.callback(
+        Output("learning-place", "children"),
+        Input("visible-learning", "data"),
+        Input("version", "data"),
+        State("run", "data"),
+    )
+    @told
+    def draw_learning(visible: bool, _: int, name: str) -> Any:
+        if not visible:
+            raise PreventUpdate
+        live = results.open(name)
+        with live.reading() as run:
+            figure = figures.learning_figure(live.once(curves_of), run.archive.objective, run.metrics)
+        return pages.graph("learning", figure)
 
 
 def _choosing(app: Dash, results: Results) -> None:

@@ -10,12 +10,15 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas
+from matplotlib.colors import to_hex
 
 from search_spaces import Metric
 
-from ..archives import Archive, Axis, widened
+from ..analysis.learning_curves import LearningCurve, scores_of
+from ..archives import Archive, Axis, Objective, widened
 from ..plots.cells import middles, outlines
 from ..plots.style import EMPTY, SERIES, scale_of, short
 
@@ -27,6 +30,10 @@ HOVER = "%{text}<extra></extra>"
 LINES = "#e8e8e8"
 POINTS = 1500
 """Of a curve; more cannot be seen."""
+BEHIND = 300
+"""Learning curves that are drawn behind those of elites, at the most."""
+SHADES = 16
+"""Colours that learning curves are told apart by."""
 FONT = {"family": "system-ui, Helvetica, Arial, sans-serif", "size": 13}
 
 
@@ -245,6 +252,63 @@ def curves_figure(frame: pandas.DataFrame, archive: Archive, evaluations: int | 
         place = {"x0": evaluations, "x1": evaluations, "y0": 0, "y1": 1, "yref": "paper"}
         layout["shapes"] = [{"type": "line", "line": line, **place}]
     return {"data": data, "layout": layout}
+
+
+def learning_figure(curves: Sequence[LearningCurve], objective: Objective, metrics: Mapping[str, Metric]) -> Plain:
+    """Learning curves of the objective, or of the first score; those of elites in front, coloured by where they end."""
+    names = scores_of(curves)
+    score = objective.metric if objective.metric in names else names[0]
+    ends = np.array([one.objective for one in curves])
+    low, high = float(ends.min()), float(ends.max())
+    shades = np.linspace(0, 1, SHADES)
+    palette = matplotlib.colormaps["viridis" if objective.direction == "maximise" else "viridis_r"](shades)
+    groups: dict[int, list[LearningCurve]] = {}
+    for one, end in zip(curves, ends.tolist(), strict=True):
+        shade = round((end - low) / (high - low) * (SHADES - 1)) if high > low else SHADES - 1
+        groups.setdefault(shade if one.elite else -1, []).append(one)
+    data = [
+        _broken_line(groups[shade], score, to_hex(palette[shade]) if shade >= 0 else None) for shade in sorted(groups)
+    ]
+    scale = {"colorscale": COLOURS, "reversescale": objective.direction == "minimise", "cmin": low, "cmax": high}
+    bar = {"title": {"text": f"in the end:<br>{_words(objective.metric)}", "font": {"size": 11}}}
+    marks = {"color": [low, high], "showscale": True, "colorbar": bar, **scale}
+    data.append({"type": "scatter", "x": [None, None], "y": [None, None], "mode": "markers", "marker": marks})
+    return {
+        "data": data,
+        "layout": {
+            "margin": {"l": 80, "r": 16, "t": 8, "b": 46},
+            "font": FONT,
+            "showlegend": False,
+            "uirevision": "learning",
+            "xaxis": {"title": {"text": "epochs"}, "gridcolor": LINES, "rangemode": "tozero"},
+            "yaxis": {"title": {"text": _named(score, metrics[score].unit)}, "gridcolor": LINES, "zeroline": False},
+        },
+    }
+
+
+def _broken_line(curves: Sequence[LearningCurve], score: str, colour: str | None) -> Plain:
+    """Curves of one colour as one line with gaps, as thousands of lines would stop a browser; None: of no elites."""
+    if colour is None:
+        curves = curves[:: -(-len(curves) // BEHIND)]
+    x: list[float | None] = []
+    y: list[float | None] = []
+    texts: list[str] = []
+    for one in curves:
+        values = one.curve.scores.get(score, np.full(len(one.curve), np.nan)).tolist()
+        x += [*one.curve.epochs.tolist(), None]
+        y += [*(None if value != value else value for value in values), None]
+        texts += [f"candidate {one.candidate}"] * (len(values) + 1)
+    return {
+        "type": "scatter",
+        "x": x,
+        "y": y,
+        "text": texts,
+        "mode": "lines+markers",
+        "line": {"color": colour or FADED, "width": 1.6 if colour else 0.8},
+        "marker": {"size": 4 if colour else 2},
+        "opacity": 1.0 if colour else 0.5,
+        "hovertemplate": "%{text}<br>%{x:.3g}: %{y:.5g}<extra></extra>",
+    }
 
 
 def _named(name: str, unit: str) -> str:

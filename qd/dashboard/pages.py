@@ -124,6 +124,11 @@ def run_page(name: str, live: LiveRun, run: Run) -> list[Any]:
         html.Div(id="parallel-place", className="plot parallel"),
         html.H2("How the search went"),
         html.Div(id="curves-place", className="plot curves"),
+        *(
+            [html.H2("Learning curves"), html.Div(id="learning-place", className="plot curves")]
+            if run.has_curves
+            else []
+        ),
         html.H2("Failures by cause"),
         html.Div(causes(live), id="failures"),
         dcc.Store(id="run", data=name),
@@ -132,6 +137,7 @@ def run_page(name: str, live: LiveRun, run: Run) -> list[Any]:
         dcc.Store(id="brush", data={}),
         dcc.Store(id="visible-parallel", data=False),
         dcc.Store(id="visible-curves", data=False),
+        dcc.Store(id="visible-learning", data=False),
         dcc.Store(id="chosen"),
         dcc.Store(id="pinned"),
         dcc.Interval(id="run-clock", interval=MILLISECONDS_BETWEEN),

@@ -14,10 +14,12 @@ import numpy as np
 
 from evaluators import Evaluator
 
-from ..candidates import Candidates, Results, Status, Weights
+from ..candidates import Candidates, Curve, Results, Status, Weights
 
 WIDEST = 8
 """Bytes of a number in a file of weights: safetensors has none that is wider."""
+LONGEST_CURVE = 100_000
+"""Numbers in a learning curve, which is one row of the log."""
 
 
 class BreachError(Exception):
@@ -57,6 +59,11 @@ def checked(evaluator: Evaluator, candidates: Candidates, results: Any) -> Resul
             for id, weights in _by_id(results.weights, ids, f"{name}: weights").items()
             if weights is not None
         },
+        curves={
+            id: _curve(evaluator, curve, f"{name}: curves[{id}]")
+            for id, curve in _by_id(results.curves, ids, f"{name}: curves").items()
+            if curve is not None
+        },
     )
     for id in ids[status != Status.OK].tolist():
         checked.errors[id] = checked.errors.get(id) or f"{name} gave no reason in `errors`"
@@ -80,6 +87,32 @@ def _metrics(evaluator: Evaluator, results: Results, ok: np.ndarray) -> dict[str
             where = f"{name}: metric {metric}"
             columns[metric] = _column(_numbers(results.metrics[metric], where), len(ok), where).astype(np.float64)
     return columns
+
+
+def _curve(evaluator: Evaluator, curve: Any, where: str) -> Curve:
+    if not isinstance(curve, Curve) or not isinstance(curve.scores, Mapping):
+        raise BreachError(f"{where}: expected Curve(epochs, {{metric: numbers}}), got {type(curve).__name__}")
+    epochs = _numbers(curve.epochs, f"{where}: epochs").astype(np.float64)
+    if epochs.ndim != 1 or not 1 <= len(epochs) * (1 + len(curve.scores)) <= LONGEST_CURVE:
+        raise BreachError(
+            f"{where}: expected columns of at least one number, {LONGEST_CURVE:,} in all, got {len(curve.scores)}"
+            f" scores and epochs of shape {epochs.shape}"
+        )
+    if not (np.isfinite(epochs).all() and (np.diff(epochs, prepend=0.0) > 0).all()):
+        raise BreachError(f"{where}: epochs: expected numbers above 0 that rise, got {_shown(epochs)}")
+    unknown = [one for one in curve.scores if one not in evaluator.metrics]
+    if unknown:
+        raise BreachError(
+            f"{where}: expected scores among the metrics {', '.join(evaluator.metrics)}, got {unknown[0]!r}"
+        )
+    scores = {}
+    for metric, values in curve.scores.items():
+        at = f"{where}: {metric}"
+        numbers = _numbers(values, at).astype(np.float64)
+        if numbers.size != len(epochs):
+            raise BreachError(f"{at}: expected a number for each of {len(epochs)} epochs, got shape {numbers.shape}")
+        scores[metric] = np.where(np.isfinite(numbers), numbers, np.nan).reshape(len(epochs))
+    return Curve(epochs, scores)
 
 
 def _seconds(seconds: Any, size: int, where: str) -> np.ndarray:
@@ -198,5 +231,7 @@ def _without_nan(results: Results) -> Results:
         )
     answered = results.status == Status.OK
     if not answered.all():
+        failed = set(results.evaluation_ids[~answered].tolist())
+        results.curves = {id: curve for id, curve in results.curves.items() if id not in failed}
         results.metrics = {name: np.where(answered, column, np.nan) for name, column in results.metrics.items()}
     return results

@@ -19,6 +19,7 @@ from ..plots.architecture import architecture
 from ..plots.cells import outlines
 from ..plots.curves import curves
 from ..plots.heatmap import map_of
+from ..plots.learning import learning
 from ..plots.operators import operators
 from ..plots.pareto import default_cost, pareto
 from ..plots.small_multiples import PANELS, small_multiples
@@ -110,6 +111,8 @@ def curves_of(run: Run) -> str:
         pictures.append(_image(operators(run), "svg", "what emitters and operators brought", "curve"))
     if len(run.archive) and default_cost(run, run.archive.objective.metric):
         pictures.append(_image(pareto(run), "svg", "Pareto front", "curve"))
+    if run.has_curves:
+        pictures.append(_image(learning(run), "png", "learning curves", "curve"))
     return "<h2>How the search went</h2>\n" + "\n".join(pictures)
 
 

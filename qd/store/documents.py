@@ -91,6 +91,11 @@ class _AcceptedState(_State):
     outside: Whole
 
 
+class _Curve(_Document):
+    epochs: list[FiniteFloat]
+    scores: dict[str, list[FiniteFloat | None]]
+
+
 class _Batch(_Document):
     first: Id
     session: Id
@@ -117,6 +122,7 @@ META: dict[str, TypeAdapter[Any]] = {
 """{name: what its value in `meta` is}; of others, anything. The run file has models of its own."""
 PARENTS: TypeAdapter[list[int]] = TypeAdapter(list[Id], config=LATER)
 BINS: TypeAdapter[list[int]] = TypeAdapter(list[Size], config=LATER)
+CURVE: TypeAdapter[Any] = TypeAdapter(_Curve)
 PENDING: TypeAdapter[Any] = TypeAdapter(_Batch)
 PROCESS: TypeAdapter[Any] = TypeAdapter(_Process)
 STATES: dict[str, TypeAdapter[Any]] = {"all": TypeAdapter(_FullState), "accepted": TypeAdapter(_AcceptedState)}

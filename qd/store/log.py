@@ -20,17 +20,19 @@ from ..archives import Insertion
 from ..candidates import Results
 from ..errors import QdError
 from ..wording import printable
+from .curves import pack_curve
 from .folder import on_network
 from .graphs import pack_graph
 from .pending import PendingRow, pack_state
-from .schema import statements
+from .schema import bring_up_to_date, statements
 
 if TYPE_CHECKING:
     import networkx
 
 APPLICATION_ID = 0x7164_6C67  # "qdlg"; SQLite writes it into the file's header
-SCHEMA_VERSION = 2
-"""1: module graphs of all ok candidates. 2: of elites alone, and none where the genotype gives them."""
+SCHEMA_VERSION = 3
+"""1: module graphs of all ok candidates. 2: of elites alone, and none where the genotype gives them. 3: learning
+curves."""
 LONGEST_TEXT = 20_000
 """Characters that are kept of an error, and of a genotype as people read it."""
 LONGEST_NAME = 100
@@ -202,8 +204,11 @@ class Log:
     @cached_property
     def _connection(self) -> sqlite3.Connection:
         connection = _connect(self.path)
-        if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")  # a transaction of its own
+        try:
+            bring_up_to_date(connection, SCHEMA_VERSION)
+        except sqlite3.Error as error:
+            connection.close()
+            raise _explained(error, self.path) from error
         self._file = _identity(self.path)
         return connection
 
@@ -243,6 +248,9 @@ class Log:
         if change.results is not None:
             writes.append((self._insert_result, self._result_rows(change)))
             writes.append(("INSERT OR IGNORE INTO insertions VALUES (?, ?, ?)", change.insertions))
+            if change.results.curves:
+                curves = [(evaluation, pack_curve(curve)) for evaluation, curve in change.results.curves.items()]
+                writes.append(("INSERT INTO curves VALUES (?, ?)", curves))
             if change.graphs:
                 rows = [(candidate, pack_graph(graph)) for candidate, graph in change.graphs.items()]
                 writes.append(("INSERT OR IGNORE INTO graphs VALUES (?, ?)", rows))

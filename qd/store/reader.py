@@ -16,12 +16,13 @@ from pydantic import TypeAdapter
 
 from search_spaces import Genotype, Metric, Task
 
-from ..candidates import Status
+from ..candidates import Curve, Status
 from ..config import RunFile, from_log
 from ..errors import QdError, UsageError, shown, suggest
 from ..plain_data import parse_json
 from ..plain_data.bounds import DEEPEST
 from ..wording import printable
+from .curves import unpack_curve
 from .documents import ANYTHING, BINS, META, PARENTS, STATES, checked
 from .folder import RunFolder
 from .graphs import unpack_graph
@@ -356,6 +357,33 @@ class LogReader:
             for candidate in candidates:
                 if candidate not in found:
                     raise damaged(self.folder.log, f"candidate {candidate} is missing")
+        return found
+
+    @property
+    def has_curves(self) -> bool:
+        """Whether there are learning curves in the log."""
+        if not self.query("SELECT 1 FROM sqlite_schema WHERE name = 'curves'"):
+            return False  # written before there were any
+        return bool(self.query("SELECT 1 FROM curves LIMIT 1"))
+
+    def curves(self, evaluations: Sequence[int] | None = None) -> dict[int, Curve]:
+        """{evaluation: its learning curve} of those that kept one; of all where none are named."""
+        if not self.has_curves:
+            return {}
+        if evaluations is None:
+            rows = self.query("SELECT evaluation, value FROM curves ORDER BY evaluation")
+        else:
+            named = json.dumps([int(id) for id in evaluations])
+            rows = self.query(
+                "SELECT evaluation, value FROM curves WHERE evaluation IN (SELECT value FROM json_each(?))"
+                " ORDER BY evaluation",
+                [named],
+            )
+        with self.decoding():
+            found = {evaluation: unpack_curve(text) for evaluation, text in rows}
+            for curve in found.values():
+                if not curve.scores.keys() <= self.metrics.keys():
+                    raise ValueError("a learning curve has scores that are no metrics of the run")
         return found
 
     def graph(self, candidate: int) -> networkx.DiGraph | None:

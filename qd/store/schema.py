@@ -11,8 +11,8 @@ from ..candidates import Purpose, Status
 
 METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 MOST_METRICS = 500
-LATER = frozenset(("predictions", "models"))
-"""Tables that logs may lack, as there were no models when they were written."""
+LATER = frozenset(("predictions", "models", "curves"))
+"""Tables that logs may lack, as there were neither models nor learning curves when they were written."""
 
 _ID = f"BETWEEN 1 AND {(1 << 53) - 1}"
 _FINITE = "BETWEEN -1.7976931348623157e308 AND 1.7976931348623157e308"
@@ -29,6 +29,7 @@ PROMISES = {
     "graphs": "SELECT 1 FROM graphs g LEFT JOIN candidates c ON c.id = g.candidate WHERE c.id IS NULL",
     "figures": "SELECT 1 FROM figures f LEFT JOIN tells t ON t.id = f.tell WHERE t.id IS NULL"
     f" OR NOT qd_score {_FINITE} OR NOT best {_FINITE} OR MIN(evaluations, ok, elites, cells) < 0",
+    "curves": "SELECT 1 FROM curves c LEFT JOIN results ON _evaluation = c.evaluation WHERE _evaluation IS NULL",
     "predictions": f"SELECT 1 FROM predictions WHERE NOT mean {_FINITE} OR NOT deviation BETWEEN 0 AND 1e308",
 }
 """{table: SQL that finds a row that no search writes}: what numbers refer to is there, and ranges are kept."""
@@ -59,6 +60,24 @@ def statements(metrics: Iterable[str]) -> list[str]:
         f"{columns}\n) STRICT",
         "CREATE INDEX results_tell ON results (_tell)",  # readers ask what is new since a tell
     ]
+
+
+def bring_up_to_date(connection: sqlite3.Connection, version: int) -> None:
+    """Make an open log of an earlier version one of this, in a transaction of its own: it gets the tables of `LATER`.
+
+    Raises:
+        sqlite3.Error: it cannot be written; it stays as it was.
+    """
+    if connection.execute("PRAGMA user_version").fetchone()[0] >= version:
+        return
+    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in statements([]):
+        name = _bare(statement).split()[2]
+        if name in LATER and name not in there:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.execute("COMMIT")
 
 
 def what_is_wrong(connection: sqlite3.Connection) -> str | None:

@@ -63,6 +63,11 @@ CREATE TABLE evaluations (       -- what was asked; told once `results` has its 
     session     INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE curves (            -- where trainings keep learning curves: of ok results, verifications left out
+    evaluation INTEGER PRIMARY KEY,
+    value      TEXT NOT NULL       -- JSON: epochs, and the scores of metrics after each of them; null: no finite number
+) STRICT;
+
 CREATE TABLE insertions (        -- what entered the archive; where means decide, the first time that it did
     evaluation INTEGER PRIMARY KEY,
     cell       INTEGER NOT NULL,

@@ -14,7 +14,7 @@ import pytest
 from evaluators import Evaluator
 from search_spaces import Choice, Genotype, Integer, Invalid, Metric, SearchSpace, Struct
 
-from ..candidates import Candidates, Purpose, Results, Start, Status, Weights
+from ..candidates import Candidates, Curve, Purpose, Results, Start, Status, Weights
 from ..executors import Executor
 from .batches import make_candidates
 
@@ -58,6 +58,8 @@ class TinyEvaluator(Evaluator):
                 column[:] = 0
             for tensors in self._returned.weights.values():
                 tensors["w"][:] = 0
+            for curve in self._returned.curves.values():
+                curve.scores["share"][:] = 0
         given = {"give_nan": np.nan, "give_infinity": np.inf}
         numbers = []
         for genotype in candidates.genotypes:
@@ -79,7 +81,8 @@ class TinyEvaluator(Evaluator):
             "begins_at": [_sum_of(candidates.starts.get(id)) for id in candidates.evaluation_ids.tolist()],
         }
         weights: dict[int, Weights] = {int(id): {"w": np.array([id, 1.5])} for id in candidates.evaluation_ids}
-        self._returned = Results.ok(candidates, metrics, weights=weights).take(range(size)[::-1])
+        curves = {int(id): Curve(np.array([1.0, 2.0]), {"share": np.array([0.5, id])}) for id in weights}
+        self._returned = Results.ok(candidates, metrics, 0.0, weights, curves).take(range(size)[::-1])
         return self._returned
 
 
@@ -250,6 +253,15 @@ class ExecutorConformance:
         executor.release([first, 987_654_321])
         executor.release([first])
         assert set(executor.fetch([first, second, third])) == {second, third}
+
+    def test_learning_curves_come_with_their_rows(self, executor: Executor) -> None:
+        results = self.evaluate(executor, make_candidates([*numbers(2), {"number": 50, "does": "raise"}, *numbers(1)]))
+        *_, failed, last = ids = results.evaluation_ids.tolist()
+        assert set(results.curves) == set(ids) - {failed}
+        assert results.curves[last].epochs.tolist() == [1.0, 2.0]
+        assert {id: curve.scores["share"].tolist() for id, curve in results.curves.items()} == {
+            id: [0.5, id] for id in ids if id != failed
+        }
 
     def test_collecting_nothing_gives_nothing(self, executor: Executor) -> None:
         assert executor.collect(timeout=0.0) == []

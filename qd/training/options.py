@@ -40,6 +40,7 @@ class TrainingOptions:
         class_weights: "none", or "balanced": examples of each class weigh as much as those of every other.
         early_stopping: ends the training where validation examples are told no better; None: after all epochs.
         augmentation: changes training images or series at random; None: they are seen as they are.
+        curve: whether the scores after every epoch are kept, as a learning curve in the log.
     """
 
     epochs: int = 5
@@ -54,6 +55,7 @@ class TrainingOptions:
     class_weights: ClassWeights = "none"
     early_stopping: EarlyStopping | None = None
     augmentation: Augmentation | None = None
+    curve: bool = False
 
     def __post_init__(self) -> None:
         if self.epochs < 1:

@@ -18,7 +18,7 @@ from search_spaces.base import Genotype, Invalid, SearchSpace, Stack
 from search_spaces.genes import copy_tree
 from search_spaces.task import Loss, Task
 
-from ..candidates import Start
+from ..candidates import Curve, Start
 from .alone import build_seeded, train_alone
 from .inputs import Inputs
 from .memory import StackSize
@@ -27,7 +27,7 @@ from .planner import Planner
 from .starts import begin_from
 from .step import step_of_stack
 from .vmapped import Unstackable, VmapStack, structure
-from .watch import Examples, Watch
+from .watch import Examples, Scorer, watch_of
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Trained:
     seconds: float
     stacked: int
     """How many networks were trained together with it, itself included."""
+    curve: Curve | None = None
+    """Its scores after every epoch; None where there are no `scores`."""
 
 
 def train_population(
@@ -54,6 +56,7 @@ def train_population(
     validation: Examples | None = None,
     planner: Planner | None = None,
     starts: Sequence[Start | None] | None = None,
+    scores: Scorer | None = None,
 ) -> list[Trained | Invalid]:
     """Build and train a network for each genotype.
 
@@ -68,11 +71,12 @@ def train_population(
         shared_seed: orders the minibatches, and of augmentation.
         fidelity: share of the epochs, in (0, 1].
         size: how many networks a stack may hold.
-        validation: inputs and targets that `early_stopping` judges by; None: it is not among the options.
+        validation: inputs and targets that epochs are judged by; None: there is neither `early_stopping` nor a curve.
         planner: decides whether a stack pays; None: whatever can be stacked is.
         starts: N, what a network begins with instead of fresh weights, or None; see `starts.begin_from`. One that goes
             on takes the steps from where it stood to those of `fidelity`, at least one, by an optimiser that starts
             anew; learning rate and minibatches are those of a training in one go.
+        scores: of the learning curves; None: none are kept.
 
     Returns:
         N networks in the order of the genotypes; what `build` raised in place of one that it refused as `Invalid`.
@@ -82,7 +86,7 @@ def train_population(
         _Job(genotype, int(seed), options.with_overrides(space.training_options(genotype)), start)
         for genotype, seed, start in zip(genotypes, seeds, starts or [None] * len(genotypes), strict=True)
     ]
-    training = _Training(space, task, inputs, targets, validation, shared_seed, fidelity, size, planner)
+    training = _Training(space, task, inputs, targets, validation, shared_seed, fidelity, size, planner, scores)
     groups: dict[Hashable, list[int]] = {}
     trained: dict[int, Trained | Invalid] = {}
     for index, job in enumerate(jobs):
@@ -131,6 +135,7 @@ class _Training:
     fidelity: float
     size: StackSize
     planner: Planner | None
+    scores: Scorer | None
 
     def group(self, jobs: Sequence[_Job]) -> list[Trained]:
         """Train networks that may be stacked, in stacks as large as memory allows."""
@@ -156,7 +161,7 @@ class _Training:
             return [self._alone(job) for job in jobs]
         if self.planner is not None and not self._pays(self.planner, stack, jobs):
             return [self._alone(job) for job in jobs]
-        train_stack(
+        curves = train_stack(
             stack,
             self.inputs,
             self.targets,
@@ -166,11 +171,12 @@ class _Training:
             self.fidelity,
             self.validation,
             jobs[0].done(len(self.inputs), self.fidelity),
+            self.scores,
         )
         for index, job in enumerate(jobs):
             job.network.load_state_dict(stack.unstack(index))
         seconds = (time.perf_counter() - started) / len(jobs)
-        return [Trained(job.network, seconds, len(jobs)) for job in jobs]
+        return [Trained(job.network, seconds, len(jobs), curve) for job, curve in zip(jobs, curves, strict=True)]
 
     def _kind(self, jobs: Sequence[_Job]) -> tuple[Hashable, list[TrainingOptions], int]:
         """What the planner knows a stack by, and how many steps there are."""
@@ -195,7 +201,7 @@ class _Training:
 
     def _alone(self, job: _Job) -> Trained:
         started = time.perf_counter()
-        train_alone(
+        curve = train_alone(
             job.network,
             self.inputs,
             self.targets,
@@ -206,8 +212,9 @@ class _Training:
             job.seed,
             self.validation,
             job.done(len(self.inputs), self.fidelity),
+            self.scores,
         )
-        return Trained(job.network, time.perf_counter() - started, 1)
+        return Trained(job.network, time.perf_counter() - started, 1, curve)
 
 
 def train_stack(
@@ -220,7 +227,8 @@ def train_stack(
     fidelity: float = 1.0,
     validation: Examples | None = None,
     done: int = 0,
-) -> None:
+    scores: Scorer | None = None,
+) -> list[Curve | None]:
     """Train a stack in place: each network as `train_alone` would train it.
 
     Args:
@@ -231,17 +239,22 @@ def train_stack(
         loss: the task's loss.
         shared_seed: orders the minibatches, and of augmentation.
         fidelity: share of the epochs, in (0, 1].
-        validation: inputs and targets that `early_stopping` judges by; None: it is not among the options.
+        validation: inputs and targets that epochs are judged by; None: there is neither `early_stopping` nor a curve.
         done: steps that were taken before, by all.
+        scores: of the learning curves; None: none are kept.
+
+    Returns:
+        K: the scores of each network after every epoch, as `train_alone` gives them.
     """
     stack.train()
     steps = options[0].steps(len(inputs), fidelity)
     step = replace(step_of_stack(stack, inputs, targets, options, loss, steps, shared_seed), done=done)
-    stops = options[0].early_stopping is not None
-    watch = Watch(stack, options[0], loss, validation, len(options)) if stops else None
+    watch = watch_of(stack, options[0], loss, validation, len(options), scores)
     step.all(watch and watch.epoch_ended)
-    if watch is not None:
-        watch.restore()
+    if watch is None:
+        return [None] * len(options)
+    watch.restore()
+    return watch.curves()
 
 
 def _as_precise_as(inputs: Inputs, module: nn.Module) -> None:

@@ -73,17 +73,18 @@ class TrainingStep:
         """The (B,) int64 rows of every step."""
         return minibatches(len(self.inputs), self.options.batch_size, self.steps, self.shared_seed, self.inputs.device)
 
-    def all(self, epoch_ended: Callable[[], bool] | None = None) -> None:
+    def all(self, epoch_ended: Callable[[float], bool] | None = None) -> None:
         """Take all steps that are left.
 
         Args:
-            epoch_ended: called after every epoch, and after the last step; where it is True, no step follows.
+            epoch_ended: called after every epoch, and after the last step, with how many passes over the examples were
+                made; where it is True, no step follows.
         """
         of_epoch = self.options.steps_of_epoch(len(self.inputs))
         for step, rows in islice(enumerate(self.batches()), self.done, None):
             self(step, rows)
             whole = (step + 1) % of_epoch == 0 or step + 1 == self.steps
-            if whole and epoch_ended is not None and epoch_ended():
+            if whole and epoch_ended is not None and epoch_ended((step + 1) / of_epoch):
                 return
 
 

@@ -53,11 +53,12 @@ class BestEpochs:
         """
         for index, loss in enumerate(losses):
             epoch, best = self._best[index]
-            if not self._spent(epoch) and (loss < best or not epoch):
+            if not self.spent(index) and (loss < best or not epoch):
                 self._best[index] = (self._epoch + 1, math.inf if math.isnan(loss) else loss)
                 self.states[index] = keep(index)
         self._epoch += 1
-        return all(self._spent(epoch) for epoch, _ in self._best)
+        return all(map(self.spent, range(len(self._best))))
 
-    def _spent(self, best_epoch: int) -> bool:
-        return self._epoch - best_epoch >= self._patience
+    def spent(self, index: int) -> bool:
+        """Whether a network's patience is spent, after the epochs that were judged."""
+        return self._epoch - self._best[index][0] >= self._patience

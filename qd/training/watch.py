@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from search_spaces.task import Loss
 
+from ..candidates import Curve
 from .inputs import Inputs
 from .losses import Objective
 from .options import TrainingOptions
@@ -21,15 +24,31 @@ Examples = tuple[Inputs, Tensor]
 """Inputs (N, *input_shape) and their targets, on the device."""
 
 
+class Scorer(Protocol):
+    """Says what predictions are worth; `evaluators.scores.Scores` is one."""
+
+    def judge(self, outputs: Tensor, targets: Tensor) -> Any:
+        """Of outputs (B, *output_shape), what scores are computed from."""
+        ...
+
+    def of(self, judged: Sequence[Any]) -> Mapping[str, float]:
+        """{metric: value} of all batches together."""
+        ...
+
+
 class Watch:
-    """Looks at a network, or at all of a stack, after every epoch, and puts the best epochs back at the end.
+    """Looks at a network, or at all of a stack, after every epoch.
+
+    Under `early_stopping` it puts the best epochs back at the end. With `scores` it keeps learning curves: in a stack
+    that of each network ends where its own patience is spent, as it does alone.
 
     Args:
         network: (B, *shape) → (B, *output_shape), or a stack's (K, B, *output_shape).
-        options: how it is trained, with `early_stopping`; in what all networks share.
+        options: how it is trained, in what all networks share.
         loss: the task's.
         validation: the examples to judge by.
         stacked: K of a stack; None: it is one network.
+        scores: of the curves; None: none are kept.
 
     Raises:
         ValueError: there are no validation examples.
@@ -42,21 +61,48 @@ class Watch:
         loss: Loss,
         validation: Examples | None,
         stacked: int | None = None,
+        scores: Scorer | None = None,
     ) -> None:
-        assert options.early_stopping is not None
+        stopping = options.early_stopping
         if validation is None:
-            raise ValueError("early_stopping: expected validation examples to judge epochs by, got none")
-        self._network, self._stacked, self._validation = network, stacked, validation
+            what = "early_stopping" if stopping is not None else "curve"
+            raise ValueError(f"{what}: expected validation examples to judge epochs by, got none")
+        self._network, self._stacked, self._validation, self._scores = network, stacked, validation, scores
         self._objective = Objective(loss)
         self._rows = BATCHES_AT_ONCE * options.batch_size
-        self._best = BestEpochs(options.early_stopping.patience, stacked or 1)
+        self._best = None if stopping is None else BestEpochs(stopping.patience, stacked or 1)
+        self._points: list[list[tuple[float, Mapping[str, float]]]] = [[] for _ in range(stacked or 1)]
 
-    def epoch_ended(self) -> bool:
-        """Judge all networks as they are; whether training ends."""
-        return self._best.judge(self.losses(), self._state)
+    def epoch_ended(self, epochs: float) -> bool:
+        """Judge all networks as they are, after so many passes over the examples; whether training ends."""
+        judged: list[list[Any]] = [[] for _ in self._points]
+        losses = self._look(judged)
+        if self._scores is not None:
+            for index, points in enumerate(self._points):
+                if self._best is None or not self._best.spent(index):
+                    points.append((epochs, self._scores.of(judged[index])))
+        return self._best is not None and self._best.judge(losses, self._state)
 
     def losses(self) -> list[float]:
         """The validation loss of each network as it is; training mode is left, and entered again."""
+        return self._look(None)
+
+    def curves(self) -> list[Curve | None]:
+        """The learning curve of each network so far; None where there are no `scores`."""
+        return [None if self._scores is None else _curve(points) for points in self._points]
+
+    def restore(self) -> None:
+        """Under `early_stopping`, give every network the weights of its best epoch."""
+        if self._best is None:
+            return
+        if self._stacked is None:
+            self._network.load_state_dict(self._best.states[0])
+            return
+        for index, state in enumerate(self._best.states):
+            self._network.load(index, state)
+
+    def _look(self, judged: list[list[Any]] | None) -> list[float]:
+        """The losses; what `scores` make of the outputs of each network is appended to its list, batch by batch."""
         inputs, targets = self._validation
         self._network.eval()
         total = 0.0
@@ -64,21 +110,37 @@ class Watch:
             for start in range(0, len(targets), self._rows):
                 rows = slice(start, start + self._rows)
                 outputs = self._network(inputs[rows])
-                losses_K = self._objective.stacked(outputs[None] if self._stacked is None else outputs, targets[rows])
+                outputs_K = outputs[None] if self._stacked is None else outputs
+                losses_K = self._objective.stacked(outputs_K, targets[rows])
                 total = total + losses_K.double() * len(targets[rows])
+                if judged is not None and self._scores is not None:
+                    for own, one in zip(judged, outputs_K, strict=True):
+                        own.append(self._scores.judge(one, targets[rows]))
         self._network.train()
         assert isinstance(total, Tensor)
         return (total / len(targets)).tolist()
-
-    def restore(self) -> None:
-        """Give every network the weights of its best epoch."""
-        if self._stacked is None:
-            self._network.load_state_dict(self._best.states[0])
-            return
-        for index, state in enumerate(self._best.states):
-            self._network.load(index, state)
 
     def _state(self, index: int) -> dict[str, Tensor]:
         if self._stacked is not None:
             return self._network.unstack(index)
         return {name: tensor.detach().clone() for name, tensor in self._network.state_dict().items()}
+
+
+def watch_of(
+    network: Any,
+    options: TrainingOptions,
+    loss: Loss,
+    validation: Examples | None,
+    stacked: int | None = None,
+    scores: Scorer | None = None,
+) -> Watch | None:
+    """A watch where a training needs one: for `early_stopping`, or for learning curves."""
+    if options.early_stopping is None and scores is None:
+        return None
+    return Watch(network, options, loss, validation, stacked, scores)
+
+
+def _curve(points: Sequence[tuple[float, Mapping[str, float]]]) -> Curve:
+    epochs = np.array([epoch for epoch, _ in points], dtype=np.float64)
+    names = list(points[0][1]) if points else []
+    return Curve(epochs, {name: np.array([scores[name] for _, scores in points], dtype=np.float64) for name in names})

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from plotly.utils import PlotlyJSONEncoder
 
 import qd
+from qd.analysis.learning_curves import curves_of
 from qd.analysis.spread import measured
 from qd.archives import Axis, GridArchive, Objective
-from qd.dashboard import figures
+from qd.dashboard import figures, pages
 from qd.dashboard.elite import panel
 from qd.dashboard.live import LiveRun
 from qd.dashboard.preview import preview
@@ -99,3 +102,31 @@ def test_luck_is_shown_nowhere_where_means_decide(repeated: qd.Run) -> None:
     assert f"{spread.mean:.5g} ± {spread.deviation:.2g}" in shown
     compared = qd.plot("comparison", repeated, ids=[often, archive.elites.candidates.tolist()[0]])
     assert f"{spread.mean:.5g}" in str(compared)
+
+
+def test_learning_curves_are_lines_with_gaps_those_of_elites_in_front(workbench: Any) -> None:
+    file = workbench.write(evaluator={"kind": f"{workbench.module}:Learning"}, budget={"evaluations": 60})
+    qd.run(file, out="run")
+    live = LiveRun(Path("run"))
+    with live.reading() as run:
+        page = json.dumps(pages.run_page("run", live, run), cls=PlotlyJSONEncoder)
+        figure = figures.learning_figure(live.once(curves_of), run.archive.objective, run.metrics)
+    assert page.count("Learning curves") == 1 and "learning-place" in page
+    *lines, scale = figure["data"]
+    frame = run.learning_curves()
+    assert lines[0]["line"]["color"] == figures.FADED
+    assert len({one["line"]["color"] for one in lines}) == len(lines) > 5
+    for group, elite in ((lines[:1], False), (lines[1:], True)):
+        drawn = [value for one in group for value in one["y"] if value is not None]
+        assert sorted(drawn) == sorted(frame["score"][frame["elite"] == elite])
+        assert sum(one["x"].count(None) for one in group) == len(drawn) / 5, "a gap after each"
+    assert (scale["marker"]["cmin"], scale["marker"]["cmax"]) == (
+        frame["score"][frame["epoch"] == 5].min() / (1 - 0.5**5),
+        frame["score"][frame["epoch"] == 5].max() / (1 - 0.5**5),
+    )
+
+
+def test_a_run_without_learning_curves_has_no_place_for_them(finished: Path) -> None:
+    live = LiveRun(finished)
+    with live.reading() as run:
+        assert "learning-place" not in json.dumps(pages.run_page("run", live, run), cls=PlotlyJSONEncoder)

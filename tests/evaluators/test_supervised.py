@@ -123,6 +123,23 @@ def test_less_fidelity_trains_less(results):
     assert (short.metrics["val_accuracy"] < results.metrics["val_accuracy"]).all()
 
 
+def test_a_curve_is_kept_where_asked_and_ends_in_what_is_reported(hasty_results):
+    judge = evaluator(training=TrainingOptions(epochs=2, batch_size=50, curve=True))
+    results = judge.evaluate(candidates())
+    assert set(results.curves) == {14, 15, 16} and hasty_results.curves == {}
+    for row, id in enumerate(results.evaluation_ids.tolist()):
+        curve = results.curves[id]
+        assert curve.epochs.tolist() == [1, 2]
+        assert list(curve.scores) == ["val_accuracy", "val_loss"]
+        for name, values in curve.scores.items():
+            assert values[-1] == pytest.approx(results.metrics[name][row], rel=1e-5), name
+            assert values[0] != values[-1]
+    for name, column in results.metrics.items():
+        if not Supervised.metrics[name].time:
+            np.testing.assert_array_equal(column, hasty_results.metrics[name], name)
+    assert judge.evaluate(candidates(purpose=Purpose.VERIFICATION)).curves == {}
+
+
 def test_only_verification_looks_at_the_test_split(hasty_results, monkeypatch):
     """A test split that nobody may touch does not disturb the search; one with wrong labels shows in verification."""
     real = Digits.splits

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from evaluators import Evaluator, Metric
-from qd.candidates import Candidates, Results, Status
+from qd.candidates import Candidates, Curve, Results, Status
 from qd.executors import evaluate
 from qd.interrupts import Interrupted
 from qd.testing.batches import make_candidates
@@ -57,6 +57,10 @@ def weights(make: Callable[[], Any]) -> Callable[[Results, int], Any]:
     return changed(weights=lambda results, n: {int(id): {"w": make()} for id in results.evaluation_ids})
 
 
+def curve(epochs: Any, **scores: Any) -> Callable[[Results, int], Any]:
+    return changed(curves=lambda results, n: {int(id): Curve(epochs, scores) for id in results.evaluation_ids})
+
+
 def first_fails(error: Any) -> Callable[[Results, int], Any]:
     def change(results: Results, n: int) -> None:
         results.status[0] = Status.FAILED
@@ -90,6 +94,10 @@ TAKEN = {
     "no errors": changed(errors=lambda results, n: None),
     "no weights": changed(weights=lambda results, n: None),
     "weights of nothing": changed(weights=lambda results, n: dict.fromkeys(results.evaluation_ids.tolist(), None)),
+    "no curves": changed(curves=lambda results, n: None),
+    "a curve of nothing": changed(curves=lambda results, n: dict.fromkeys(results.evaluation_ids.tolist(), None)),
+    "a curve of lists": curve([1, 2], q=[0.1, None]),
+    "a curve of tensors": curve(torch.tensor([0.5, 1.5]), q=torch.ones(2, requires_grad=True), a=torch.ones(2, 1)),
     "a network without parameters": changed(weights=lambda results, n: {id: {} for id in results.evaluation_ids}),
 }
 
@@ -123,6 +131,17 @@ REFUSED = {
     "weights of objects": (weights(lambda: np.array(["a", None], dtype=object)), r"\['w'\]: expected real.*got object"),
     "complex weights": (weights(lambda: np.ones(2, dtype=complex)), "complex128; store parts of complex numbers apart"),
     "long doubles": (weights(lambda: np.ones(2, dtype=np.longdouble)), "at most 64 bits"),
+    "curves of nobody": (changed(curves=lambda results, n: {0: None}), "curves: expected evaluation ids.*got 0"),
+    "no curve": (changed(curves=lambda results, n: {int(id): [1.0] for id in results.evaluation_ids}),
+                 r"curves\[\d+\]: expected Curve\(epochs, {metric: numbers}\), got list"),
+    "a curve without points": (curve([], q=[]), "expected columns of at least one number, .*got 1 scores and epochs"),
+    "a curve without end": (curve(np.arange(1, 100_000), q=np.ones(99_999)), r"100,000 in all, got .*\(99999,\)"),
+    "epochs that fall": (curve([2, 1], q=[0, 0]), "epochs: expected numbers above 0 that rise, got 2.0, 1.0"),
+    "an epoch before the first": (curve([0, 1], q=[0, 0]), "epochs: expected numbers above 0 that rise"),
+    "an epoch that is none": (curve([1, np.nan], q=[0, 0]), "epochs: expected numbers above 0 that rise"),
+    "a curve of another metric": (curve([1], loss=[0]), "expected scores among the metrics q, a, got 'loss'"),
+    "a score too few": (curve([1, 2], q=[0]), r"\]: q: expected a number for each of 2 epochs, got shape \(1,\)"),
+    "scores in words": (curve([1], q=["low"]), "q: expected real numbers, got <U3"),
     "complex tensors": (weights(lambda: torch.ones(2, dtype=torch.complex64)), "got complex64"),
 }  # fmt: skip
 
@@ -192,6 +211,13 @@ def test_weights_are_arrays_that_a_file_can_hold(given, dtype) -> None:
     expected = given.detach().float().numpy() if isinstance(given, torch.Tensor) else np.asarray(given)
     np.testing.assert_array_equal(kept, expected)
     assert kept.shape == expected.shape
+
+
+def test_a_curve_is_columns_and_what_is_no_number_is_nan() -> None:
+    results = evaluate(Off(curve([1, 2, 3], q=[0.1, None, np.inf])), batch())
+    kept = results.curves[int(results.evaluation_ids[0])]
+    assert kept.epochs.dtype == kept.scores["q"].dtype == np.float64
+    np.testing.assert_array_equal(kept.scores["q"], [0.1, np.nan, np.nan])
 
 
 def test_a_column_of_vectors_stays_as_it_is() -> None:

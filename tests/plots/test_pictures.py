@@ -68,6 +68,13 @@ def verified_run(finished: Path, tmp_path: Path) -> Run:
 
 
 @pytest.fixture
+def learned(workbench: Any) -> Run:
+    """A run that kept learning curves."""
+    file = workbench.write(evaluator={"kind": f"{workbench.module}:Learning"}, budget={"evaluations": 60})
+    return qd.run(file, out="learned")
+
+
+@pytest.fixture
 def other(workbench: Any) -> Run:
     return qd.run(workbench.write(search={"seed": 4}, budget={"evaluations": 120}), out="other")
 
@@ -128,6 +135,7 @@ FIGURES: dict[str, Callable[[Callable[[str], Any]], Figure]] = {
     "curves_two_runs": kind("curves", "run", "other"),
     "curves_seeds": kind("curves", "seeds"),
     "difference": kind("difference", "run", "other"),
+    "learning": kind("learning", "learned"),
     "operators": kind("operators", "run"),
     "lineage": kind("lineage", "run"),
     "importance": lambda given: importance_figure(importance(given("run"), bootstraps=3), "finished"),
@@ -303,6 +311,24 @@ def test_an_animation_ends_at_the_map(run: Run, tmp_path: Path) -> None:
     with Image.open(tmp_path / "filling.gif") as film:
         assert getattr(film, "n_frames", 1) == 5
     assert told == [(number, 5) for number in range(1, 6)]
+
+
+def test_curves_of_elites_lie_in_front_and_all_end_where_they_ended(learned: Run) -> None:
+    behind, front = picture("learning", learned).axes[0].collections
+    assert behind.get_zorder() <= front.get_zorder()
+    frame = learned.learning_curves()
+    for lines, elite in ((front, True), (behind, False)):
+        found = frame[frame["elite"] == elite]
+        ends = [segment[-1].tolist() for segment in lines.get_segments()]
+        assert sorted(ends) == sorted([5.0, value] for value in found["score"][found["epoch"] == 5])
+        assert len(np.unique(lines.get_color(), axis=0)) > 10
+
+
+def test_learning_curves_that_there_are_not_are_told(run: Run, learned: Run) -> None:
+    with pytest.raises(UsageError, match=r"its log has no learning curves; evaluator\.training\.curve=true keeps"):
+        picture("learning", run)
+    with pytest.raises(UsageError, match="`objective`: there are no learning curves of 'width', but of score"):
+        picture("learning", learned, objective="width")
 
 
 def test_points_without_cells_are_not_subtracted(workbench: Any) -> None:

@@ -59,6 +59,13 @@ def test_a_report_says_what_the_run_says(report: Path, networks: Path) -> None:
     assert "active_parameters, low: 500" in text, "the run file"
 
 
+def test_a_report_shows_learning_curves_where_there_are_any(workbench: Any, report: Path) -> None:
+    file = workbench.write(evaluator={"kind": f"{workbench.module}:Learning"}, budget={"evaluations": 30})
+    text = report_html(qd.run(file, out="learned"))
+    assert text.count('alt="learning curves"') == 1
+    assert 'alt="learning curves"' not in report.read_text()
+
+
 @pytest.mark.slow
 def test_a_report_works_without_network(report: Path, networks: Path, chromium: Any, screenshots: Path) -> None:
     run = qd.open_run(networks)

@@ -116,7 +116,7 @@ def test_it_is_of_the_new_version_once_it_is_gone_on_with(old):
     assert graphs
     before.close()
     run = qd.resume(old, plugins=FIXTURES, budget={"evaluations": before.count + 40})
-    assert version() == SCHEMA_VERSION == 2
+    assert version() == SCHEMA_VERSION == 3
     assert set(graphs) <= set(run.query("SELECT candidate FROM graphs"))
     for elite in run.archive.elites.values():
         assert run.module_graph(elite.candidate) is not None

@@ -208,7 +208,7 @@ def test_running_out_of_memory_halves_the_stack(data, monkeypatch):
     def small_memory(stack, inputs, targets, options, *rest):
         if len(options) > 2:
             raise torch.OutOfMemoryError("planted")
-        train_stack(stack, inputs, targets, options, *rest)
+        return train_stack(stack, inputs, targets, options, *rest)
 
     monkeypatch.setattr(population_module, "train_stack", small_memory)
     assert check(Perceptrons(), [genotype()] * 4, data) == [2, 2, 2, 2]

@@ -58,12 +58,14 @@ def with_frozen_stages(space: ModuleLibrary, count: int) -> dict:
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
 def test_what_frozen_stages_give_is_kept_and_changes_nothing(space, count):
     genotype = with_frozen_stages(space, count)
-    evaluator = stream(training=TrainingOptions(epochs=2, batch_size=20))
+    evaluator = stream(training=TrainingOptions(epochs=2, batch_size=20, curve=True))
     evaluator.bind(space)
     batch = make_candidates([genotype, genotype])
     results = evaluator.evaluate(batch)  # the second finds what the first has left
     inputs, labels = evaluator.training_examples
     for row, seed in enumerate(batch.seeds.tolist()):
+        points = results.curves[int(batch.evaluation_ids[row])].scores["val_loss"]
+        assert len(points) == 2 and points[-1] == pytest.approx(results.metrics["val_loss"][row], rel=1e-5)
         network = build_seeded(lambda: space.build(genotype, Task(Image(1, 8, 8), Classes(10))), seed)
         assert isinstance(network, Composition) and network.fixed_stages == count
         train_alone(network, inputs, labels, evaluator.options, "cross_entropy", batch.shared_seed, seed=seed)
