@@ -128,6 +128,7 @@ class Supernet(Supervised):
         assert self.task is not None
         found = [self._inherited(candidates.take([row])) for row in range(len(candidates))]
         if self.fine_tune:
+            validation, scores = self.watched(candidates.purpose)
             trained = train_population(
                 InheritingSpace(self.space, self.bank),
                 list(candidates.genotypes),
@@ -138,9 +139,10 @@ class Supernet(Supervised):
                 candidates.shared_seed,
                 candidates.fidelity * self.fine_tune,
                 self.stack_size,
-                self.stopping_examples,
+                validation,
                 None if self.reproducible else self._planner,
                 [self._start(candidates.starts.get(id)) for id in candidates.evaluation_ids.tolist()],
+                scores,
             )
         else:
             trained = [one if isinstance(one, Invalid) else Trained(one.network, one.seconds, 1) for one in found]

@@ -116,6 +116,9 @@ class Trainer(NetworkEvaluator):
             about.split,
         )
 
+    def known(self, genotypes: Genotypes, names: Collection[str]) -> dict[str, np.ndarray]:
+        return known_metrics(self.measured, self.space, self.task, genotypes, names, lambda: self._validation)
+
     def row(self, candidate: Candidates, network: nn.Module, seconds: float, curve: Curve | None = None) -> Results:
         """Measure a trained network.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,11 @@ from .subject import Subject
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ..training.inputs import Inputs
+
 
 class Untrained(Subject):
-    """What is known of a candidate without training it: there are no examples, and the network's weights mean nothing.
+    """What is known of a candidate without training it: the network's weights mean nothing.
 
     `network` has shapes and no memory (torch's device "meta"); it is built when it is first asked for, which takes a
     millisecond or more, so what the space gives in closed form goes before it.
@@ -25,10 +27,17 @@ class Untrained(Subject):
         genotype: of the candidate.
         space: that it belongs to.
         task: of the networks; None where none is built.
+        examples: gives inputs and targets, those that a trained network is measured on; by default there are none.
     """
 
-    def __init__(self, genotype: Genotype, space: SearchSpace, task: Task | None) -> None:
-        super().__init__(genotype, space, task, self._on_meta, _no_examples)
+    def __init__(
+        self,
+        genotype: Genotype,
+        space: SearchSpace,
+        task: Task | None,
+        examples: Callable[[], tuple[Inputs, Tensor]] | None = None,
+    ) -> None:
+        super().__init__(genotype, space, task, self._on_meta, examples or _no_examples)
 
     @cached_property
     def given(self) -> Mapping[str, float]:
@@ -73,4 +82,4 @@ class Untrained(Subject):
 
 
 def _no_examples() -> Any:
-    raise ValueError("a candidate that is not trained has no examples")
+    raise ValueError("nobody gives examples to measure a candidate on that is not trained")

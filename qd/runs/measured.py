@@ -81,7 +81,10 @@ class Measured(Evaluator):
     def known(self, genotypes: Genotypes, names: Collection[str]) -> dict[str, np.ndarray]:
         own = self.evaluator.known(genotypes, [name for name in names if name not in self.measured.metrics])
         others = [name for name in names if name in self.measured.metrics]
-        return {**own, **known_metrics(self.measured, self.space, self.task, genotypes, others)}
+        measured = known_metrics(
+            self.measured, self.space, self.task, genotypes, others, lambda: self._part("validation")
+        )
+        return {**own, **measured}
 
     def task_data(self) -> TaskData | None:
         return self.evaluator.task_data()

@@ -119,10 +119,11 @@ class MetricConformance:
                 )
 
     def test_what_is_known_before_training_is_what_is_measured(
-        self, bound: JoinedMetrics, subjects: Sequence[Subject], metric: NetworkMetric
+        self, bound: JoinedMetrics, subjects: Sequence[Subject], metric: NetworkMetric, task: Task
     ) -> None:
         for subject in subjects:
-            untrained = Untrained(subject.genotype, subject.space, subject.task)
+            given = None if metric.needs != "examples" else lambda: draw_examples(task, self.examples)
+            untrained = Untrained(subject.genotype, subject.space, subject.task, given)
             known = bound.known(untrained, [*bound.metrics])
             if metric.needs == "genotype":
                 assert known.keys() == bound.metrics.keys(), "what looks at the genotype alone is known before training"

@@ -14,6 +14,8 @@ from qd.metrics.active_parameters import ActiveParameters
 from qd.metrics.base import NetworkMetric
 from qd.metrics.connection_cost import ConnectionCost
 from qd.metrics.expert_entropy import ExpertEntropy
+from qd.metrics.gradient_norm import GradientNorm
+from qd.metrics.jacobian_covariance import JacobianCovariance
 from qd.metrics.joined import JoinedMetrics
 from qd.metrics.latency import Latency
 from qd.metrics.macs import MACs
@@ -21,6 +23,7 @@ from qd.metrics.modularity import Modularity
 from qd.metrics.modularity_above_chance import ModularityAboveChance
 from qd.metrics.parameters import Parameters
 from qd.metrics.specialisation import Specialisation
+from qd.metrics.synflow import Synflow
 from qd.testing import MetricConformance
 from search_spaces import Choice, Metric, SearchSpace, Struct, Task
 from search_spaces.sparse_moe import SparseMoE
@@ -30,12 +33,15 @@ BUILT_IN: dict[type[NetworkMetric], Callable[[], NetworkMetric]] = {
     ActiveParameters: ActiveParameters,
     ConnectionCost: ConnectionCost,
     ExpertEntropy: ExpertEntropy,
+    GradientNorm: GradientNorm,
+    JacobianCovariance: JacobianCovariance,
     Latency: lambda: Latency(batch=2, warm_up=0, repeats=2),
     MACs: MACs,
     Modularity: lambda: Modularity(name="q"),
     ModularityAboveChance: lambda: ModularityAboveChance(samples=3),
     Parameters: Parameters,
     Specialisation: Specialisation,
+    Synflow: lambda: Synflow(name="flow"),
 }
 
 
