@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 import time
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from qd.candidates import Candidates, Curve, Purpose, Results
 from qd.metrics.base import NetworkMetric
 from qd.metrics.joined import JoinedMetrics
+from qd.metrics.known import known_metrics
 from qd.metrics.subject import Subject
 from qd.training import TrainingOptions
 from qd.training.device import find_device
 from qd.training.inputs import Inputs, RowsOnDevice
-from search_spaces import Metric, Task
+from search_spaces import Genotypes, Metric, Task
 from search_spaces.task import NextToken
 
 from .data import Examples, Part
