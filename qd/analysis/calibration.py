@@ -59,7 +59,7 @@ def calibration(run: FoldedLog) -> list[Calibration]:
 
 
 def _predicted(run: FoldedLog) -> list[str]:
-    if not run.query("SELECT 1 FROM sqlite_schema WHERE name = 'predictions'"):
+    if not run.has_table("predictions"):
         return []  # written before there were models
     names = {name for (name,) in run.query("SELECT DISTINCT metric FROM predictions")}
     ordered = [run.archive.objective.metric, *(axis.metric for axis in run.archive.axes)]
@@ -72,7 +72,7 @@ def _of_metric(run: FoldedLog, metric: str) -> pandas.DataFrame:
     rows = run.query(
         f'SELECT p.candidate, p.mean, p.deviation, results."{metric}" FROM predictions p'
         " JOIN evaluations e ON e.candidate = p.candidate JOIN results ON _evaluation = e.id"
-        " WHERE e.purpose = 'search' AND p.metric = ? AND _status = 0"
+        " WHERE e.purpose = 'search' AND e.fidelity = 1 AND p.metric = ? AND _status = 0"
         f' AND results."{metric}" IS NOT NULL ORDER BY e.id',
         [metric],
     )

@@ -165,7 +165,8 @@ def _table(run: Run, metric: str) -> tuple[np.ndarray, Sequence[Column], np.ndar
     told = run.query(
         f'SELECT c.genotype, results."{metric}" FROM results JOIN evaluations e ON e.id = _evaluation'
         " JOIN candidates c ON c.id = e.candidate"
-        f" WHERE e.purpose = 'search' AND _status = 0 AND results.\"{metric}\" IS NOT NULL ORDER BY e.id"
+        " WHERE e.purpose = 'search' AND e.fidelity = 1 AND _status = 0"
+        f' AND results."{metric}" IS NOT NULL ORDER BY e.id'
     )
     values = np.array([value for _, value in told], dtype=np.float64)
     if len(told) < FEWEST:

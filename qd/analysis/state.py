@@ -12,8 +12,16 @@ from ..store.resume import last_session
 from ..wording import none_is_ok
 from .failures import failures
 
-WORDS = {"budget used": "finished", "space exhausted": "finished", "interrupted": "stopped", "failed": "failed"}
+WORDS = {
+    "budget used": "finished",
+    "no more gain": "finished",
+    "space exhausted": "finished",
+    "interrupted": "stopped",
+    "failed": "failed",
+}
 """{how the last session ended, as its log says: the state}."""
+REASONS = ("no more gain", "space exhausted")
+"""Endings that are told beside the state."""
 
 
 class State(NamedTuple):
@@ -39,7 +47,7 @@ def state_of(run: LogReader) -> State:
         return State(word, str(last_session(run).process.get("failure", "")))
     if word == "finished" and (reason := nothing_ok(run)):
         return State("failed", reason)
-    return State(word, "space exhausted" if ending == "space exhausted" else "")
+    return State(word, str(ending) if ending in REASONS else "")
 
 
 def nothing_ok(run: LogReader) -> str | None:

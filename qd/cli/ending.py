@@ -38,6 +38,8 @@ def finish(run: Run) -> int:
         note(reason)
         note(f"Fix its cause, then: qd resume {folder.path} budget.evaluations={2 * sum(run.counts.values())}")
         return 1
+    if ending == Ending.PATIENCE:
+        note("the search ended because the QD score gained too little (budget.patience)")
     if ending == Ending.EXHAUSTED:
         note("the search ended because the space is exhausted: it proposed nothing but what it had evaluated already")
     note(f"next: qd elites {folder.path} --limit 10")

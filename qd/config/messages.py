@@ -48,7 +48,9 @@ def _fields_at(model: Any, location: Sequence[str | int]) -> list[str]:
             annotation = model.model_fields[part].annotation if part in model.model_fields else None
             inner = getattr(annotation, "__args__", None)
             model = inner[0] if inner else annotation
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return []
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _mapping_at(data: Any, location: Sequence[str | int]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -131,11 +133,42 @@ class ExecutorConfig(Component):
     kind: Name = "inline"
 
 
+class RungsConfig(Model):
+    """Shares of the full budget that candidates are evaluated with one after the other, and who goes up a rung.
+
+    `fidelities` rise and end at 1. Of a rung's results one for every η is promoted, where η is the ratio of the next
+    fidelity to the rung's own; `promote` says which. With `continue`, a promoted network is trained on.
+    """
+
+    fidelities: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=2)]
+    promote: Literal["cell", "drawn", "best", "front"] = "cell"
+    continued: bool = Field(default=True, alias="continue")
+
+    @field_validator("fidelities", mode="before")
+    @classmethod
+    def _fractions(cls, value: Any) -> Any:
+        return [_fraction(one) if isinstance(one, str) else one for one in value] if isinstance(value, list) else value
+
+    @field_validator("fidelities")
+    @classmethod
+    def _rising(cls, value: list[float]) -> list[float]:
+        if any(low >= high for low, high in pairwise(value)) or value[-1] != 1:
+            raise ValueError(f"expected fidelities that rise and end at 1, such as [1/9, 1/3, 1], got {value}")
+        return value
+
+
+def _fraction(text: str) -> float:
+    try:
+        return float(Fraction(text))
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"expected a number or a fraction such as 1/9, got {text[:20]!r}") from None
+
+
 class SearchConfig(Model):
     """How proposals are made and results are reported.
 
     `chunk` candidates are sent and evaluated together; at most `window` are under way. `screen`: what is known to fall
-    outside the map is not evaluated.
+    outside the map is not evaluated. A share `inherit` of those that have a parent start from its weights.
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**53)] = 0
@@ -144,6 +177,13 @@ class SearchConfig(Model):
     window: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     noise: Literal["none", "reevaluate"] = "none"
     screen: bool = True
+    rungs: RungsConfig | None = None
+    inherit: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    @field_validator("inherit", mode="before")
+    @classmethod
+    def _all_or_none(cls, value: Any) -> Any:
+        return float(value) if isinstance(value, bool) else value
 
     @model_validator(mode="after")
     def _holds_a_chunk(self) -> SearchConfig:
@@ -152,16 +192,28 @@ class SearchConfig(Model):
         return self
 
 
+class PatienceConfig(Model):
+    """The search ends when the QD score has not gained this share of itself over so many evaluations."""
+
+    evaluations: Annotated[int, Field(ge=1)]
+    gain: Annotated[float, Field(gt=0, le=1)] = 0.01
+
+
 class BudgetConfig(Model):
-    """When the search ends: at whichever comes first."""
+    """When the search ends: at whichever comes first.
+
+    `trainings` counts full budgets: an evaluation at fidelity 1/9 costs 1/9, one that goes on costs the difference.
+    """
 
     evaluations: Annotated[int, Field(ge=1)] | None = None
+    trainings: Annotated[float, Field(ge=1)] | None = None
     seconds: Annotated[float, Field(gt=0)] | None = None
+    patience: PatienceConfig | None = None
 
     @model_validator(mode="after")
     def _some_limit(self) -> BudgetConfig:
-        if self.evaluations is None and self.seconds is None:
-            raise ValueError("give evaluations, seconds or both")
+        if self.evaluations is None and self.trainings is None and self.seconds is None:
+            raise ValueError("give evaluations, trainings or seconds, or several of them")
         return self
 
 
@@ -208,7 +260,7 @@ class RunFile(Model):
 
     def dump(self) -> dict[str, Any]:
         """Plain data that `check` accepts again."""
-        data = to_jsonable_python(self.model_dump(), inf_nan_mode="constants")
+        data = to_jsonable_python(self.model_dump(by_alias=True), inf_nan_mode="constants")
         for axis in data["archive"]["measures"]:
             if axis["categories"] is None:
                 del axis["categories"]

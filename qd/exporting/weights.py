@@ -38,7 +38,7 @@ def kept_weights(run: Run, candidate: int) -> Found | None:
     Raises:
         QdError: the file is damaged.
     """
-    rows = run.query("SELECT id FROM evaluations WHERE candidate = ? ORDER BY id DESC", [candidate])
+    rows = run.query("SELECT id FROM evaluations WHERE candidate = ? AND fidelity = 1 ORDER BY id DESC", [candidate])
     for (evaluation,) in rows:
         if run.folder.has_weights(evaluation):
             return Found(evaluation, run.folder.read_weights(evaluation), run.metrics_of(evaluation))
@@ -53,7 +53,7 @@ def weights_again(run: Run, candidate: int, parts: Problem) -> Found:
     """
     [found] = run.query(
         "SELECT e.* FROM evaluations e JOIN results ON e.id = _evaluation"
-        " WHERE e.candidate = ? AND e.purpose = 'search' AND _status = 0",
+        " WHERE e.candidate = ? AND e.purpose = 'search' AND _status = 0 ORDER BY e.fidelity DESC",
         [candidate],
     )[:1]
     row = EvaluationRow(*found)

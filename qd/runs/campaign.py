@@ -182,7 +182,7 @@ def _make(job: Job, note: Callable[[Standing], None], told_to_stop: Callable[[],
     else:
         run = open_run(job.out)
         budget = _config(job).budget
-        if run.meta("ending") not in (Ending.BUDGET, Ending.EXHAUSTED) or run.config.budget != budget:
+        if run.meta("ending") not in (Ending.BUDGET, Ending.PATIENCE, Ending.EXHAUSTED) or run.config.budget != budget:
             run = launch.resume(job.out, plugins=job.plugins, progress=progress, budget=budget.model_dump())
     archive = run.fold(run.empty_archive(), genotypes=False)
     ended = run.meta("ending") != Ending.INTERRUPTED

@@ -223,7 +223,7 @@ def go_on(
                 suspects = Suspects.after(last_session(before), rest.first_batch, config.search.order == "id")
                 search = _make_search(parts, used, log, before.folder, rest, suspects)
             before.folder.complete(config.dump(), environment.describe(before.folder.place))
-            before.folder.sweep_weights(elites.evaluations.tolist())
+            before.folder.sweep_weights([*elites.evaluations.tolist(), *search.needed_weights])
             before.close()
             old, new = before.config.dump(), config.dump()
             if new != old:

@@ -12,12 +12,13 @@ from evaluators import Evaluator
 from search_spaces import Gene, Invalid, Metric, SearchSpace
 
 from ..analysis.elites import ELITE_COLUMNS, SAMPLES
-from ..archives import Archive, make_archive
+from ..archives import Archive, CellArchive, make_archive
 from ..config import RunFile
 from ..errors import LONGEST_REASON, UsageError, clipped
 from ..registry import Registry, is_own
 from ..search.known import Known
 from ..search.problem import Problem, WeightedEmitter, emitter_names
+from ..search.promotion import NEEDS_CELLS
 from ..search.seeds import stream_seed
 from ..store.reader import EVALUATION_COLUMNS
 from ..store.schema import METRIC_NAME, MOST_METRICS
@@ -66,6 +67,8 @@ def _bound(config: RunFile, registry: Registry, components: Components, recorded
     _check_imported(config, space)
     if config.search.noise == "reevaluate":
         _average(config, archive)
+    _check_rungs(config, evaluator, archive)
+    _check_inherited(config, evaluator)
     components.bind(config)
     known = Known(space, evaluator, definitions)
     emitters = _emitters(config, registry, space, evaluator, archive, definitions, known)
@@ -128,6 +131,37 @@ def _average(config: RunFile, archive: Archive) -> None:
         raise UsageError(f"search.noise: `reevaluate` {error}") from error
     if config.log.keep != "all":
         raise UsageError("search.noise: `reevaluate` needs every evaluation in the log; write log: all")
+
+
+def _check_rungs(config: RunFile, evaluator: Evaluator, archive: Archive) -> None:
+    rungs, kind = config.search.rungs, config.evaluator.kind
+    if rungs is None:
+        return
+    if not evaluator.has_fidelity:
+        raise UsageError(
+            f"search.rungs: {kind} evaluates every candidate in full, whatever the fidelity; leave rungs out, or use an"
+            " evaluator that trains, such as supervised"
+        )
+    if rungs.continued and not evaluator.continues:
+        raise UsageError(f"search.rungs.continue: {kind} cannot go on from trained weights; write continue: false")
+    if rungs.promote in NEEDS_CELLS and not isinstance(archive, CellArchive):
+        raise UsageError(
+            f"search.rungs.promote: `{rungs.promote}` needs an archive whose cells are there from the start, and those"
+            f" of {config.archive.kind} are not; write promote: best, or front"
+        )
+    if config.log.keep != "all":
+        raise UsageError("search.rungs: needs every evaluation in the log; write log: all")
+
+
+def _check_inherited(config: RunFile, evaluator: Evaluator) -> None:
+    if not config.search.inherit:
+        return
+    if not evaluator.continues:
+        raise UsageError(
+            f"search.inherit: {config.evaluator.kind} cannot start from the weights of a parent; leave inherit out"
+        )
+    if config.log.keep != "all":
+        raise UsageError("search.inherit: needs every evaluation in the log; write log: all")
 
 
 def _check_imported(config: RunFile, space: SearchSpace) -> None:

@@ -165,18 +165,17 @@ class AskTell:
 
     @property
     def ending(self) -> Ending | None:
-        """Why nothing more can be asked for: the budget is used, or the space exhausted. None: there is more."""
-        if self._search.budget_used:
-            return Ending.BUDGET
-        return Ending.EXHAUSTED if self._fell_short else None
+        """Why nothing more can be asked for: the budget or its patience is used, or the space exhausted; else None."""
+        return self._search.spent or (Ending.EXHAUSTED if self._fell_short else None)
 
-    def ask(self, n: int, fidelity: float = FULL_FIDELITY) -> list[Asked]:
+    def ask(self, n: int, fidelity: float | None = None) -> list[Asked]:
         """Return what is to be evaluated: first what an earlier session was asked and did not tell.
 
         Args:
             n: how many, at least 1.
-            fidelity: share of the full budget that new ones are to be evaluated with, in (0, 1]. Results of less than 1
-                are logged and enter no archive, and an architecture is asked for once at each fidelity.
+            fidelity: share of the full budget that new ones are to be evaluated with, in (0, 1]; None: in full, or as
+                the run's rungs say. Results of less than 1 are logged and enter no archive, and an architecture is
+                asked for once at each fidelity.
 
         Returns:
             At most n; fewer, or none, where the budget is used or the space is exhausted. The log has them.
@@ -187,7 +186,10 @@ class AskTell:
         self._check_open()
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise UsageError(f"ask: expected a number of candidates of at least 1, got {n!r}")
-        _check_fidelity("ask", fidelity)
+        if fidelity is not None:
+            _check_fidelity("ask", fidelity)
+            if self._problem.config.search.rungs is not None:
+                raise UsageError("ask: the run's rungs say how much of the budget each candidate gets; leave it out")
         old = [self._again.pop(evaluation) for evaluation in list(self._again)[:n]]
         with self._problem.registry.at_hand():
             new = self._search.ask(n - len(old), fidelity) if len(old) < n else []
@@ -342,9 +344,7 @@ class AskTell:
             raise UsageError(f"{where}: {kind} gives no key of it ({type(key).__name__}: {key})") from key
 
     def _check_budget(self, where: str, new: int) -> None:
-        most = self._problem.config.budget.evaluations
-        left = math.inf if most is None else most - self._search.evaluations_asked
-        if new and (new > left or self._search.budget_used):
+        if new and (new > self._search.left(new) or self._search.spent):
             raise UsageError(
                 f"{where}: the budget is used: {self._search.evaluations_asked:,} evaluations were asked for;"
                 " to go on, open the run again with a larger one"

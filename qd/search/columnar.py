@@ -96,6 +96,7 @@ class ColumnarSearch(Loop):
             self._batches += 1
             self.proposals += size
             self.evaluations_asked += size
+            self.trainings_asked += size
             batches.append(batch)
         return batches
 
@@ -131,12 +132,13 @@ class ColumnarSearch(Loop):
         for value, count in zip(*np.unique(results.status, return_counts=True), strict=True):
             self.counts[Status(int(value))] += int(count)
         self._count_errors(results)
+        self._note_gain()
         self._tell_emitters(results, batch)
         refined = self.archive.refine_if_due(self.evaluations)
         self._tells += 1
         del self._pending[batch.number]
         asked = self._ask() if asking else []
-        self._keep_weights(insertions)
+        self._keep_weights(insertions, results.evaluation_ids.tolist())
         entered = np.array([one.evaluation - batch.first for one in insertions], dtype=np.int64)
         last = not self._pending
         self._log.commit(

@@ -28,13 +28,15 @@ from ..executors import Executor
 from ..registry import is_own
 from ..space_hooks import key_or_error, module_graph_of
 from ..store.folder import RunFolder
-from ..store.log import CandidateRow, EvaluationRow, Log, Transaction, parents_json
+from ..store.log import CandidateRow, EvaluationRow, Log, StartRow, Transaction, parents_json
 from ..store.resume import Proposal, Unfinished
 from .loop import FULL_FIDELITY, Loop
 from .predictions import Forecasts
 from .problem import Problem
 from .reevaluation import Reevaluations, genotypes_of
-from .seeds import candidate_seed, shared_seed
+from .rungs import Rungs
+from .seeds import candidate_seed, shared_seed, stream_seed
+from .starts import Starts
 from .suspects import NOBODY, Suspects
 
 logger = logging.getLogger(__name__)
@@ -65,7 +67,8 @@ class Search(Loop):
         super().__init__(problem, executor, log, folder, unfinished.session + 1 if unfinished else 1, suspects)
         self._known: dict[tuple[bytes, float], int] = {}
         self._in_flight: dict[int, tuple[EvaluationRow, Proposal]] = {}
-        self._waiting: dict[int, list[Proposal]] = {}
+        self._waiting: dict[tuple[bytes, float], list[Proposal]] = {}
+        """{(key, fidelity) of what is under way: its duplicates}."""
         self._promoted: deque[Proposal] = deque()
         self._open_batches: dict[int, int] = {}
         self._imported = deque(problem.config.imported)
@@ -80,6 +83,14 @@ class Search(Loop):
         self._plain_keys = space.key is SearchSpace.key and space.canonical is SearchSpace.canonical
         self._shared_seeds: dict[tuple[Purpose, int], int] = {}
         self._again = Reevaluations() if self._config.noise == "reevaluate" else None
+        self._rungs: Rungs | None = None
+        if self._config.rungs is not None:
+            metrics = {name: metric for name, (metric, _) in problem.metrics.items()}
+            rng = np.random.default_rng(stream_seed(self._config.seed, "rungs"))
+            self._rungs = Rungs(self._config.rungs, self.archive, metrics, rng)
+            self._cheapest = self._rungs.lowest
+        self._starts = Starts(folder, self._config.seed, self._config.inherit)
+        self._new_starts: list[StartRow] = []
         if unfinished:
             self._restore(unfinished)
 
@@ -95,14 +106,17 @@ class Search(Loop):
 
     # --------------------------------------- for whoever owns the loop: see `ask_tell`
 
-    def ask(self, size: int, fidelity: float = FULL_FIDELITY) -> list[tuple[EvaluationRow, Proposal]]:
-        """At most `size` new evaluations, which the log has; fewer where the budget or the space holds no more."""
+    def ask(self, size: int, fidelity: float | None = None) -> list[tuple[EvaluationRow, Proposal]]:
+        """At most `size` new evaluations, which the log has; fewer where the budget or the space holds no more.
+
+        Args:
+            size: at least 1.
+            fidelity: of new proposals; None: in full, or as the rungs say.
+        """
         self._row_of_duplicates = 0  # those of an earlier ask, or from outside, exhaust nothing
         candidates: list[CandidateRow] = []
         asked: list[tuple[EvaluationRow, Proposal]] = []
-        while (left := self._left(size - len(asked))) and (
-            batch := self._ask_again(left) or self._ask_batch(left, candidates, fidelity)
-        ):
+        while (left := self._left(size - len(asked))) and (batch := self._ask_next(left, candidates, fidelity)):
             asked += batch
         self._commit_asked(candidates, asked)
         if not self._returned:
@@ -125,9 +139,13 @@ class Search(Loop):
         """Take in results of evaluations under way, in one transaction, and ask for nothing."""
         self._tell(results, asking=False)
 
+    def left(self, size: int) -> int:
+        """How many of so many full evaluations the budget still allows."""
+        return self._affordable(self._left(size), FULL_FIDELITY)
+
     def _left(self, size: int) -> int:
-        """How many of so many evaluations the budget still allows."""
-        if self.budget_used:
+        """How many of so many evaluations the budget still allows, but for what they cost."""
+        if self.spent:
             return 0
         most = self._budget.evaluations
         return size if most is None else min(size, most - self.evaluations_asked)
@@ -148,14 +166,36 @@ class Search(Loop):
         candidates: list[CandidateRow] = []
         asked: list[tuple[EvaluationRow, Proposal]] = []
         while size := self._next_size():
-            batch = self._ask_again(size) or self._ask_batch(size, candidates)
+            batch = self._ask_next(size, candidates)
             if not batch:
                 break
             asked.extend(batch)
         return candidates, asked
 
+    def _ask_next(
+        self, size: int, candidates: list[CandidateRow], fidelity: float | None = None
+    ) -> list[tuple[EvaluationRow, Proposal]]:
+        """The next batch: who is evaluated again, else who goes up a rung, else new proposals."""
+        fidelity = fidelity or (self._rungs.lowest if self._rungs else FULL_FIDELITY)
+        return (
+            self._ask_again(self._affordable(size, FULL_FIDELITY))
+            or self._ask_promoted(size)
+            or self._ask_batch(self._affordable(size, fidelity), candidates, fidelity)
+        )
+
+    def _ask_promoted(self, size: int) -> list[tuple[EvaluationRow, Proposal]]:
+        if self._rungs is None:
+            return []
+        asked = []
+        for one in self._rungs.promote(size, self._trainings_left, lambda *key: key in self._known):
+            key = one.proposal.candidate.key, one.proposal.fidelity
+            self._known[key] = one.proposal.candidate.id
+            self._waiting[key] = []
+            asked.append(self._evaluation(one.proposal, Purpose.SEARCH, 0, one.source, one.spent))
+        return self._batch(asked)
+
     def _ask_batch(
-        self, size: int, candidates: list[CandidateRow], fidelity: float = FULL_FIDELITY
+        self, size: int, candidates: list[CandidateRow], fidelity: float
     ) -> list[tuple[EvaluationRow, Proposal]]:
         """At most `size` new evaluations; every new candidate is appended to `candidates`."""
         new: list[Proposal] = []
@@ -181,10 +221,12 @@ class Search(Loop):
                         candidates.append(proposal.candidate)
                         if proposal.candidate.twin is None:
                             new.append(proposal)
-        return self._batch([self._evaluation(proposal, Purpose.SEARCH, 0) for proposal in new])
+        parents = [self._starts.parent_of(proposal.candidate, self.archive) for proposal in new]
+        pairs = zip(new, parents, strict=True)
+        return self._batch([self._evaluation(proposal, Purpose.SEARCH, 0, parent) for proposal, parent in pairs])
 
     def _ask_again(self, size: int) -> list[tuple[EvaluationRow, Proposal]]:
-        if self._again is None:
+        if self._again is None or not size:
             return []
         batch = self._again.take(size)
         return self._batch([self._evaluation(proposal, Purpose.REEVALUATION, repeat) for proposal, repeat in batch])
@@ -219,17 +261,21 @@ class Search(Loop):
             self._refused[candidate.id] = outcome_of(found)
         if twin is None:
             self._known[key, fidelity] = candidate.id
-            self._waiting[candidate.id] = []
+            self._waiting[key, fidelity] = []
             self._row_of_duplicates = 0
         else:
             self.duplicates += 1
             self._row_of_duplicates += 1
-            if twin in self._waiting:
-                self._waiting[twin].append(proposal)
+            if (key, fidelity) in self._waiting:
+                self._waiting[key, fidelity].append(proposal)
         return proposal
 
-    def _evaluation(self, proposal: Proposal, purpose: Purpose, repeat: int) -> tuple[EvaluationRow, Proposal]:
+    def _evaluation(
+        self, proposal: Proposal, purpose: Purpose, repeat: int, source: int | None = None, spent: float = 0.0
+    ) -> tuple[EvaluationRow, Proposal]:
+        """Number a new evaluation; it begins with the weights of `source`, where these were trained for `spent`."""
         self.evaluations_asked += 1
+        self.trainings_asked += proposal.fidelity - spent
         candidate = proposal.candidate.id
         shared = self._shared_seeds.get((purpose, repeat))
         if shared is None:
@@ -246,7 +292,15 @@ class Search(Loop):
             session=self._session,
         )
         self._in_flight[row.id] = (row, proposal)
+        if source is not None:
+            self._new_starts.append(StartRow(row.id, source, spent))
+            self._starts.note(self._new_starts[-1:])
         return row, proposal
+
+    def _take_starts(self) -> list[StartRow]:
+        """What was asked with a start since the last call."""
+        taken, self._new_starts = self._new_starts, []
+        return taken
 
     def _ask_and_commit(self) -> None:
         self._commit_asked(*self._ask())
@@ -259,6 +313,7 @@ class Search(Loop):
                     self.seconds,
                     candidates=candidates,
                     evaluations=[row for row, _ in asked],
+                    starts=self._take_starts(),
                     **self._forecasts.take(),
                 )
             )
@@ -282,6 +337,7 @@ class Search(Loop):
                     Purpose(sent[0][0].purpose),
                     sent[0][0].shared_seed,
                     sent[0][0].fidelity,
+                    self._starts.read(row.id for row, _ in sent),
                 )
 
     def _refusals(self, rows: Sequence[EvaluationRow]) -> Results:
@@ -334,6 +390,8 @@ class Search(Loop):
         for (row, proposal), value in zip(told, results.status.tolist(), strict=True):
             self._settle(row, proposal, Status(value))
             self.counts[Status(value)] += 1
+        self._climb(results, told)
+        self._note_gain()
         self._challenge()
         self._count_errors(results)
         self._tell_emitters(results, candidates, told)
@@ -343,7 +401,11 @@ class Search(Loop):
         self._row_of_duplicates = 0  # what was told may open new ground
         proposals = self.proposals  # before the next are asked: an interrupted search asks later, and logs the same
         asked_candidates, asked = self._ask() if asking else ([], [])
-        self._keep_weights(insertions)
+        if self._rungs is not None:
+            self._rungs.forget_hopeless()
+        self._keep_weights(insertions, results.evaluation_ids.tolist())
+        if self._rungs is not None:
+            self._rungs.forget(self._rungs.kept - self._with_weights)
         self._log.commit(
             Transaction(
                 state=self._state(),
@@ -356,6 +418,8 @@ class Search(Loop):
                 graphs=graphs,
                 candidates=asked_candidates,
                 evaluations=[row for row, _ in asked],
+                starts=self._take_starts(),
+                anew=self._starts.take_missing(),
                 proposals=proposals,
                 **self._forecasts.take(),
             )
@@ -377,6 +441,23 @@ class Search(Loop):
                 results.errors[int(results.evaluation_ids[row])] = text
                 for column in results.metrics.values():
                     column[row] = np.nan
+
+    def _climb(self, results: Results, told: Sequence[tuple[EvaluationRow, Proposal]]) -> None:
+        """Put results below the full budget onto their rungs."""
+        self._starts.settle(results.evaluation_ids.tolist())
+        if self._rungs is None:
+            return
+        fidelities = np.array([row.fidelity for row, _ in told])
+        for fidelity in np.unique(fidelities[fidelities < FULL_FIDELITY]).tolist():
+            rows = np.flatnonzero((fidelities == fidelity) & (results.status == Status.OK))
+            if rows.size:
+                metrics = {name: column[rows] for name, column in results.metrics.items()}
+                proposals = [told[row][1] for row in rows.tolist()]
+                self._rungs.add(fidelity, proposals, results.evaluation_ids[rows].tolist(), metrics)
+
+    @property
+    def needed_weights(self) -> set[int]:
+        return self._starts.sources | (self._rungs.kept if self._rungs else set())
 
     def _tell_emitters(
         self, results: Results, candidates: np.ndarray, told: Sequence[tuple[EvaluationRow, Proposal]]
@@ -400,16 +481,16 @@ class Search(Loop):
                 return
             if status is Status.OK and is_first(row):
                 self._again.answered([proposal])
-        waiting = self._waiting.pop(row.candidate)
+        key = proposal.candidate.key, proposal.fidelity
+        waiting = self._waiting.pop(key)
         self._refused.pop(row.candidate, None)
         if status.is_answer:
             return
-        key = proposal.candidate.key, proposal.fidelity
         del self._known[key]
         if waiting:
             first, *rest = waiting
             self._known[key] = first.candidate.id
-            self._waiting[first.candidate.id] = rest
+            self._waiting[key] = rest
             self._promoted.append(first)
 
     def _challenge(self) -> None:
@@ -447,6 +528,7 @@ class Search(Loop):
             "promoted": [proposal.candidate.id for proposal in self._promoted],
             "imported": len(self._imported),
             "again": self._again.state() if self._again else [],
+            "rungs": self._rungs.state() if self._rungs else None,
         }
 
     def _remind(self, unfinished: Unfinished) -> None:
@@ -476,13 +558,15 @@ class Search(Loop):
             self._in_flight[row.id] = (row, proposal)
             self._open_batches[row.batch] = self._open_batches.get(row.batch, 0) + 1
             if row.purpose == Purpose.SEARCH:
-                self._waiting[row.candidate] = []
+                self._waiting[proposal.candidate.key, row.fidelity] = []
         self._promoted.extend(unfinished.promoted)
         for proposal in unfinished.promoted:
-            self._waiting[proposal.candidate.id] = []
+            self._waiting[proposal.candidate.key, proposal.fidelity] = []
         for proposal in unfinished.waiting:
-            holder = self._known[proposal.candidate.key, proposal.fidelity]
-            self._waiting[holder].append(proposal)
+            self._waiting[proposal.candidate.key, proposal.fidelity].append(proposal)
+        self._starts.note(unfinished.starts)
+        if self._rungs is not None:
+            self._rungs.restore(state["rungs"], unfinished.rungs)
         for _ in range(len(self._imported) - state["imported"]):
             self._imported.popleft()
         if self._again is not None:

@@ -11,7 +11,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -21,7 +21,7 @@ from search_spaces import Gene, Genotypes
 from search_spaces.genes.columns import copied, take
 
 from ..archives import Insertion
-from ..candidates import Candidates, Purpose, Results, Status
+from ..candidates import Candidates, Purpose, Results, Start, Status
 from ..emitters import Proposals, Told
 from ..errors import QdError
 from ..executors import Executor
@@ -41,12 +41,17 @@ SMALLEST_SHARE = 4
 """Towards the end of the budget batches shrink to a quarter at least: small stacks of networks train slowly."""
 FULL_FIDELITY = 1.0
 """Results of it alone enter the archive."""
+ROUNDING = 1e-9
+"""Sums of fidelities are rounded: nine ninths may be a little less than 1."""
+SMALLEST_GAIN = 1e-300
+"""A gain of nothing is none, also of a QD score of 0."""
 
 
 class Ending(StrEnum):
     """Why a search ended."""
 
     BUDGET = "budget used"
+    PATIENCE = "no more gain"
     EXHAUSTED = "space exhausted"
     INTERRUPTED = "interrupted"
     FAILED = "failed"
@@ -91,6 +96,12 @@ class Loop(ABC):
         self._rng = np.random.default_rng(stream_seed(config.seed, "search"))
         self._weights = np.array([one.weight for one in emitters]) / sum(one.weight for one in emitters)
         self._shared_seed = shared_seed(config.seed, Purpose.SEARCH, 0)
+        self.trainings_asked = 0.0
+        """Full budgets that all evaluations asked for cost."""
+        self._cheapest = FULL_FIDELITY
+        """What a new proposal costs, of a full budget."""
+        self._gained: tuple[int, float] = (0, 0.0)
+        """Evaluations and QD score when the score had last gained what `patience` asks for."""
         self._batches = 0
         self._tells = 0
         self._row_of_duplicates = 0
@@ -140,9 +151,7 @@ class Loop(ABC):
                 self._tell(results, asking=not should_stop())
                 self._stop_if_none_is_ok()
                 on_tell(self)
-        if self.budget_used:
-            return Ending.BUDGET
-        return Ending.EXHAUSTED if self._exhausted() else Ending.INTERRUPTED
+        return self.spent or (Ending.EXHAUSTED if self._exhausted() else Ending.INTERRUPTED)
 
     def _collect(self) -> list[Results]:
         """What has come back; waits a moment for it."""
@@ -172,12 +181,33 @@ class Loop(ABC):
         return False
 
     @property
-    def budget_used(self) -> bool:
-        """Whether nothing more may be asked for."""
+    def spent(self) -> Ending | None:
+        """Why nothing more may be asked for: a budget is used, or its patience; None: more may be."""
         limit = self._budget
-        return (limit.evaluations is not None and self.evaluations_asked >= limit.evaluations) or (
-            limit.seconds is not None and self.seconds >= limit.seconds
+        if limit.patience is not None and self.evaluations - self._gained[0] >= limit.patience.evaluations:
+            return Ending.PATIENCE
+        used = (
+            (limit.evaluations is not None and self.evaluations_asked >= limit.evaluations)
+            or (limit.seconds is not None and self.seconds >= limit.seconds)
+            or not self._affordable(1, self._cheapest)
         )
+        return Ending.BUDGET if used else None
+
+    @property
+    def _trainings_left(self) -> float:
+        most = self._budget.trainings
+        return math.inf if most is None else most - self.trainings_asked
+
+    def _affordable(self, size: int, cost: float) -> int:
+        """How many of so many evaluations the budget of trainings allows, each at this cost."""
+        left = self._trainings_left
+        return size if math.isinf(left) else max(0, min(size, math.floor(left / cost + ROUNDING)))
+
+    def _note_gain(self) -> None:
+        """Look, after a tell, whether the QD score has gained what `patience` asks for."""
+        patience, score = self._budget.patience, self.archive.qd_score
+        if patience is not None and score - self._gained[1] >= max(patience.gain * abs(self._gained[1]), SMALLEST_GAIN):
+            self._gained = (self.evaluations, score)
 
     def _next_size(self) -> int:
         """How many candidates the next batch holds; 0 where the window has no room for it, or the budget is used.
@@ -185,10 +215,13 @@ class Loop(ABC):
         Under `order: id` it depends on the run file alone. Else the executor has its say, every worker gets a share of
         a narrow window, and batches shrink towards the end of the budget, so that workers finish at about one time.
         """
-        if self.budget_used:
+        if self.spent:
             return 0
         size, window = self._config.chunk, self._config.window
         left = None if self._budget.evaluations is None else self._budget.evaluations - self.evaluations_asked
+        if self._budget.trainings is not None:
+            affordable = math.floor(self._trainings_left / self._cheapest + ROUNDING)
+            left = affordable if left is None else min(left, affordable)
         if self._config.order == "id":
             window = window or size * BATCHES_AHEAD
         else:
@@ -253,6 +286,7 @@ class Loop(ABC):
         purpose: Purpose = Purpose.SEARCH,
         shared_seed: int | None = None,
         fidelity: float = FULL_FIDELITY,
+        starts: Mapping[int, Start] | None = None,
     ) -> None:
         candidates = Candidates(
             ids=ids,
@@ -262,6 +296,7 @@ class Loop(ABC):
             genotypes=self._space.genes.column(genotypes),
             fidelity=fidelity,
             purpose=purpose,
+            starts=starts or {},
         )
         if self._executor.in_process and self._suspects.concerns(evaluations):
             self._evaluate_one_by_one(candidates)
@@ -318,11 +353,16 @@ class Loop(ABC):
             ids = results.evaluation_ids.tolist()
             self._first_errors.update(results.errors.get(id, "no reason was given").strip() for id in ids)
 
-    def _keep_weights(self, insertions: Sequence[Insertion]) -> None:
-        """Write the weights of what became an elite; they are there before the log says so."""
+    @property
+    def needed_weights(self) -> set[int]:
+        """Evaluations whose weights the search still needs, beside those of elites."""
+        return set()
+
+    def _keep_weights(self, insertions: Sequence[Insertion], told: Iterable[int]) -> None:
+        """Write the weights of what became an elite, and what else of `told` is needed, before the log says so."""
         elites = {one.evaluation for one in insertions} - {one.displaced for one in insertions}
         try:
-            for evaluation, weights in self._executor.fetch(sorted(elites)).items():
+            for evaluation, weights in self._executor.fetch(sorted(elites | self.needed_weights & {*told})).items():
                 self._with_weights.add(evaluation)
                 self._folder.write_weights(evaluation, weights)
         except OSError as error:
@@ -335,7 +375,7 @@ class Loop(ABC):
         """Delete those of elites that are none any more; the log says so already."""
         if self._with_weights:
             # not what `insertions` displaced: an elite may also leave its cell empty, or move to another
-            gone = self._with_weights.difference(self.archive.elites.evaluations.tolist())
+            gone = self._with_weights.difference(self.archive.elites.evaluations.tolist(), self.needed_weights)
             self._folder.delete_weights(gone)
             self._with_weights -= gone
         self._executor.release(results.evaluation_ids.tolist())
@@ -361,6 +401,8 @@ class Loop(ABC):
             "screened": self.screened,
             "row_of_duplicates": self._row_of_duplicates,
             "seconds": self.seconds,
+            "trainings": self.trainings_asked,
+            "gained": list(self._gained),
             "rng": self._rng.bit_generator.state,
             "emitters": {
                 one.name: {"state": self._state_of(one), "rng": one.rng.bit_generator.state} for one in self._emitters
@@ -381,6 +423,10 @@ class Loop(ABC):
         self.screened = state.get("screened", 0)
         self._row_of_duplicates = state["row_of_duplicates"]
         self._seconds_before = state["seconds"]
+        trainings = state.get("trainings")
+        self.trainings_asked = float(self.evaluations_asked) if trainings is None else trainings
+        evaluations, score = state.get("gained") or (0, 0.0)
+        self._gained = (int(evaluations), score)
         self._rng.bit_generator.state = state["rng"]
         for one in self._emitters:
             saved = state["emitters"][one.name]

@@ -38,6 +38,11 @@ def stream_seed(run_seed: int, name: str) -> int:
     return _derive("stream", run_seed, name)
 
 
+def share_of(run_seed: int, name: str, candidate: int) -> float:
+    """A number in [0, 1) of a candidate's own, for a decision about it that is made once: uniform over candidates."""
+    return _derive("share", run_seed, name, candidate) / (1 << SEED_BITS)
+
+
 def _derive(*parts: object) -> int:
     digest = blake2b(repr(parts).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> (64 - SEED_BITS)

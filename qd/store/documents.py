@@ -76,14 +76,23 @@ class _State(_Document):
     screened: Whole = 0
     row_of_duplicates: Whole
     seconds: Annotated[FiniteFloat, Field(ge=0, le=1e12)]
+    trainings: Annotated[FiniteFloat, Field(ge=0, le=1e15)] | None = None
+    """None in logs from before there was such a budget: then every evaluation was a full one."""
+    gained: Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)] | None = None
     rng: dict[str, Any]
     emitters: dict[str, _Emitter]
+
+
+class _Rungs(_Document):
+    rng: dict[str, Any]
+    kept: list[Id]
 
 
 class _FullState(_State):
     promoted: list[Id]
     imported: Whole
     again: list[Id]
+    rungs: _Rungs | None = None
 
 
 class _AcceptedState(_State):

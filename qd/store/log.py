@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x7164_6C67  # "qdlg"; SQLite writes it into the file's header
 SCHEMA_VERSION = 3
 """1: module graphs of all ok candidates. 2: of elites alone, and none where the genotype gives them. 3: learning
-curves."""
+curves, and whose weights evaluations began with."""
 LONGEST_TEXT = 20_000
 """Characters that are kept of an error, and of a genotype as people read it."""
 LONGEST_NAME = 100
@@ -102,6 +102,14 @@ class EvaluationRow(NamedTuple):
     session: int
 
 
+class StartRow(NamedTuple):
+    """Whose weights an evaluation begins with, as in the table."""
+
+    evaluation: int
+    source: int
+    spent: float
+
+
 class Figures(NamedTuple):
     """How the search stands, as in the table."""
 
@@ -129,6 +137,9 @@ class Transaction:
     graphs: Mapping[int, networkx.DiGraph] = field(default_factory=dict)
     candidates: Sequence[CandidateRow] = ()
     evaluations: Sequence[EvaluationRow] = ()
+    starts: Sequence[StartRow] = ()
+    anew: Sequence[int] = ()
+    """Evaluations that should have had a start, and had none: its file was missing."""
     predictions: Sequence[PredictionRow] = ()
     models: Sequence[ModelRow] = ()
     proposals: int = 0
@@ -267,6 +278,10 @@ class Log:
             ("INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [row.storable() for row in change.candidates])
         )
         writes.append((INSERT_EVALUATION, change.evaluations))
+        if change.starts:
+            writes.append(("INSERT INTO starts VALUES (?, ?, ?)", change.starts))
+        if change.anew:
+            writes.append(("DELETE FROM starts WHERE evaluation = ?", [(id,) for id in change.anew]))
         if change.predictions:
             writes.append(("INSERT INTO predictions VALUES (?, ?, ?, ?)", change.predictions))
         if change.models:

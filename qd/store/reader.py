@@ -191,6 +191,10 @@ class LogReader:
                 for name, unit, low, high, direction, time in rows
             }
 
+    def has_table(self, name: str) -> bool:
+        """Whether the log has a table that earlier versions did not make."""
+        return bool(self.query("SELECT 1 FROM sqlite_schema WHERE name = ?", [name]))
+
     def require_metric(self, name: str) -> None:
         """Raise `UsageError` where a metric was not logged; the message names the nearest."""
         if name not in self.metrics:

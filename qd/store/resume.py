@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from search_spaces import Genotype, Genotypes
 
 from ..candidates import Results, Status
 from .documents import PROCESS
-from .log import CandidateRow, EvaluationRow
+from .log import CandidateRow, EvaluationRow, StartRow
 from .pending import Batch, PendingRow, unpack_batch
 from .reader import LogReader, columns
 
@@ -25,6 +26,17 @@ class Proposal:
     genotype: Genotype
     fidelity: float
     """That it is to be evaluated at."""
+
+
+class RungResult(NamedTuple):
+    """An ok result below the full budget."""
+
+    evaluation: int
+    proposal: Proposal
+    """At its fidelity."""
+    metrics: Mapping[str, float]
+    """Of the objective and the measures."""
+    promoted: bool
 
 
 class ToldBefore(NamedTuple):
@@ -60,11 +72,16 @@ class Unfinished:
     """(candidate, whether it was told) of every reevaluation."""
     told: ToldBefore | None = None
     """Where an emitter learns from it; else None."""
+    rungs: Sequence[RungResult] = ()
+    """Of a search with rungs, in the order in which they were told."""
+    starts: Sequence[StartRow] = ()
+    """Of what is in flight."""
 
     @property
     def genotypes(self) -> list[Genotypes]:
         """Of all that may be evaluated from now on."""
         proposals = [*(one for _, one in self.in_flight), *self.promoted, *self.waiting, *self.answered]
+        proposals += [one.proposal for one in self.rungs]
         return [[one.genotype for one in proposals]]
 
     @property
@@ -124,23 +141,23 @@ def unfinished(run: LogReader, told: bool = False) -> Unfinished:
         "SELECT c.key, e.fidelity, c.id, r._status FROM evaluations e JOIN candidates c ON c.id = e.candidate"
         " LEFT JOIN results r ON r._evaluation = e.id WHERE e.purpose = 'search' ORDER BY e.id"
     )
-    open_candidates: set[int] = set()
+    open_keys: set[tuple[bytes, float]] = set()
     for key, fidelity, candidate, status in asked:
-        fidelities[candidate] = fidelity
+        fidelities.setdefault(candidate, fidelity)  # that it was proposed at
         if status is None or run.status(status).is_answer:
             known[key, fidelity] = candidate
         if status is None:
-            open_candidates.add(candidate)
+            open_keys.add((key, fidelity))
     duplicates = _duplicates(run, fidelities)
     promoted = [duplicates[id] for id in state["promoted"]] if state else []
     for proposal in promoted:
         known[proposal.candidate.key, proposal.fidelity] = proposal.candidate.id
-        open_candidates.add(proposal.candidate.id)
+        open_keys.add((proposal.candidate.key, proposal.fidelity))
     waiting = [
         proposal
         for proposal in duplicates.values()
-        if known.get((proposal.candidate.key, proposal.fidelity)) in open_candidates
-        and proposal.candidate.id not in open_candidates
+        if (proposal.candidate.key, proposal.fidelity) in open_keys
+        and known[proposal.candidate.key, proposal.fidelity] != proposal.candidate.id
     ]
     counts = run.query(
         "SELECT _status, COUNT(*) FROM results JOIN evaluations e ON e.id = _evaluation"
@@ -168,6 +185,8 @@ def unfinished(run: LogReader, told: bool = False) -> Unfinished:
         else [],
         reevaluations=[(candidate, bool(known)) for candidate, known in again],
         told=_told(run) if told else None,
+        rungs=_rungs(run) if run.config.search.rungs else (),
+        starts=_starts(run),
     )
 
 
@@ -211,6 +230,34 @@ def _told(run: LogReader) -> ToldBefore:
         np.zeros(len(rows)),
     )
     return ToldBefore(results, np.array(candidates, dtype=np.int64), [run.genotype(text) for text in genotypes])
+
+
+def _rungs(run: LogReader) -> list[RungResult]:
+    assert run.config.search.rungs is not None
+    fidelities, archive = run.config.search.rungs.fidelities, run.config.archive
+    above = dict(pairwise(fidelities))
+    names = list(dict.fromkeys([archive.objective.metric, *(axis.metric for axis in archive.measures)]))
+    asked = set(run.query("SELECT candidate, fidelity FROM evaluations WHERE purpose = 'search'"))
+    rows = run.query(
+        f"SELECT e.id, e.fidelity, c.*{columns(names)} FROM results JOIN evaluations e ON e.id = _evaluation"
+        " JOIN candidates c ON c.id = e.candidate WHERE e.purpose = 'search' AND e.fidelity < 1 AND _status = 0"
+        " ORDER BY _tell, e.id"
+    )
+    width = 2 + len(CandidateRow._fields)
+    found = []
+    for row in rows:
+        evaluation, fidelity, candidate = row[0], row[1], CandidateRow(*row[2:width])
+        proposal = Proposal(candidate, run.genotype(candidate.genotype), fidelity)
+        promoted = (candidate.id, above.get(fidelity)) in asked
+        found.append(RungResult(evaluation, proposal, dict(zip(names, row[width:], strict=True)), promoted))
+    return found
+
+
+def _starts(run: LogReader) -> list[StartRow]:
+    if not run.has_table("starts"):
+        return []
+    rows = run.query("SELECT * FROM starts WHERE evaluation NOT IN (SELECT _evaluation FROM results)")
+    return [StartRow(*row) for row in rows]
 
 
 def _in_flight(run: LogReader) -> list[tuple[EvaluationRow, Proposal]]:

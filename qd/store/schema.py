@@ -11,8 +11,8 @@ from ..candidates import Purpose, Status
 
 METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 MOST_METRICS = 500
-LATER = frozenset(("predictions", "models", "curves"))
-"""Tables that logs may lack, as there were neither models nor learning curves when they were written."""
+LATER = frozenset(("predictions", "models", "curves", "starts"))
+"""Tables that logs may lack, as there was nothing to write into them when they were made."""
 
 _ID = f"BETWEEN 1 AND {(1 << 53) - 1}"
 _FINITE = "BETWEEN -1.7976931348623157e308 AND 1.7976931348623157e308"
@@ -24,6 +24,9 @@ PROMISES = {
     " OR e.batch < 0 OR e.repeat < 0 OR e.seed < 0 OR e.shared_seed < 0 OR e.session < 1",
     "insertions": "SELECT 1 FROM insertions i LEFT JOIN results ON _evaluation = i.evaluation"
     f" WHERE _evaluation IS NULL OR NOT i.cell BETWEEN 0 AND {1 << 53}",
+    "starts": "SELECT 1 FROM starts s LEFT JOIN evaluations e ON e.id = s.evaluation LEFT JOIN evaluations o"
+    " ON o.id = s.source WHERE e.id IS NULL OR o.id IS NULL OR s.source >= s.evaluation"
+    " OR NOT s.spent BETWEEN 0 AND e.fidelity",
     "tells": f"SELECT 1 FROM tells WHERE NOT id {_ID} OR NOT seconds BETWEEN 0 AND 1e12",
     "sessions": f"SELECT 1 FROM sessions WHERE NOT id {_ID}",
     "graphs": "SELECT 1 FROM graphs g LEFT JOIN candidates c ON c.id = g.candidate WHERE c.id IS NULL",

@@ -68,6 +68,12 @@ CREATE TABLE curves (            -- where trainings keep learning curves: of ok 
     value      TEXT NOT NULL       -- JSON: epochs, and the scores of metrics after each of them; null: no finite number
 ) STRICT;
 
+CREATE TABLE starts (            -- whose weights an evaluation began with, where not with fresh ones
+    evaluation INTEGER PRIMARY KEY,
+    source     INTEGER NOT NULL,   -- the evaluation that trained them
+    spent      REAL NOT NULL       -- its fidelity, where it is the same network that goes on; 0: inherited of a parent
+) STRICT;
+
 CREATE TABLE insertions (        -- what entered the archive; where means decide, the first time that it did
     evaluation INTEGER PRIMARY KEY,
     cell       INTEGER NOT NULL,

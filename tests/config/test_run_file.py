@@ -86,7 +86,7 @@ def test_without_emitters_map_elites_searches() -> None:
         ("kind: random", "kidn: random", "emitters[0].kind: this key is missing (is 'kidn' a misspelling of it?)"),
         ("seed: 3", "sed: 3", "search.sed: unknown key; did you mean 'seed'?"),
         ("evaluations:", "evalutions:", "budget.evalutions: unknown key; did you mean 'evaluations'?"),
-        ("evaluations:", "xyz:", "budget.xyz: unknown key; known: evaluations, seconds"),
+        ("evaluations:", "xyz:", "budget.xyz: unknown key; known: evaluations, trainings, seconds, patience"),
     ],
 )
 def test_a_misspelt_key_is_named_with_its_near_miss(file: Path, written: str, misspelt: str, line: str) -> None:
@@ -128,10 +128,36 @@ def test_a_misspelt_key_is_named_with_its_near_miss(file: Path, written: str, mi
         ("emitters={kind: random}", "emitters: input should be a valid list, got {'kind': 'random'}"),
         ("emitters=[]", "emitters: list should have at least 1 item after validation, not 0, got []"),
         ("emitters[0].weight=0", "emitters[0].weight: input should be greater than 0, got 0"),
-        ("budget.evaluations=null", "budget: give evaluations, seconds or both"),
+        ("budget.evaluations=null", "budget: give evaluations, trainings or seconds, or several of them"),
         ("budget.evaluations=0", "budget.evaluations: input should be greater than or equal to 1, got 0"),
         ("budget.seconds=0", "budget.seconds: input should be greater than 0, got 0"),
         ("budget.seconds=1 h", "budget.seconds: input should be a valid number, got '1 h'"),
+        ("budget.trainings=0.5", "budget.trainings: input should be greater than or equal to 1, got 0.5"),
+        ("budget.patience={gain: 0.1}", "budget.patience.evaluations: this key is missing"),
+        (
+            "budget.patience={evaluations: 5, gain: 0}",
+            "budget.patience.gain: input should be greater than 0, got 0",
+        ),
+        (
+            "search.rungs={fidelities: [1/3, 1/9, 1]}",
+            "search.rungs.fidelities: expected fidelities that rise and end at 1, such as [1/9, 1/3, 1], got"
+            f" [{1 / 3}, {1 / 9}, 1.0]",
+        ),
+        (
+            "search.rungs={fidelities: [0.25, 0.5]}",
+            "search.rungs.fidelities: expected fidelities that rise and end at 1, such as [1/9, 1/3, 1], got"
+            " [0.25, 0.5]",
+        ),
+        ("search.rungs={fidelities: [0, 1]}", "search.rungs.fidelities[0]: input should be greater than 0, got 0"),
+        (
+            "search.rungs={fidelities: [1/0, 1]}",
+            "search.rungs.fidelities: expected a number or a fraction such as 1/9, got '1/0'",
+        ),
+        (
+            "search.rungs={fidelities: [1/3, 1], continued: false}",
+            "search.rungs.continued: unknown key; did you mean 'continue'?",
+        ),
+        ("search.inherit=1.5", "search.inherit: input should be less than or equal to 1, got 1.5"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_expected(change: str, line: str) -> None:
@@ -363,3 +389,12 @@ def test_of_a_data_set_and_of_a_plug_in(tmp_path: Path) -> None:
     assert found["evaluator"] == {"kind": "kinds_to_leave:Mine", "data": {"kind": "digits"}, "stack": 2}
     nowhere = override(data, ["evaluator.kind=image"], "run.yaml", Registry(tmp_path))  # refused when it is built
     assert nowhere["evaluator"].keys() == data["evaluator"].keys()
+
+
+def test_rungs_are_fractions_or_numbers_and_are_written_as_they_are_read() -> None:
+    config = changed("search.rungs={fidelities: [1/9, 0.5, 1], continue: false}", "search.inherit=true")
+    assert config.search.rungs is not None
+    assert config.search.rungs.fidelities == [1 / 9, 0.5, 1]
+    assert (config.search.rungs.promote, config.search.rungs.continued, config.search.inherit) == ("cell", False, 1)
+    assert check(config.dump(), "run.yaml") == config
+    assert changed("search.inherit=false").search.inherit == 0
