@@ -44,7 +44,7 @@ from .figures import Figure
 
 ROUNDS = 4
 K = 64
-"""Candidates: the trainer trains all of them in each round, the slow plain loops another quarter in each."""
+"""Candidates: the trainer trains all of them in each round, the slow plain loops another part in each."""
 ACCURACY_CANDIDATES = 100
 
 
@@ -63,6 +63,7 @@ class Mix:
     share: float | None
     candidates: int = K
     accuracies: int = ACCURACY_CANDIDATES
+    rounds: int = ROUNDS
     planner: Planner = field(default_factory=Planner)
 
 
@@ -74,8 +75,17 @@ def figures(names: Sequence[str] = ()) -> list[Figure]:
         Mix("sparse_moe", SparseMoE(), _fashion(epochs=2, batch_size=128, learning_rate=0.006), 4, 0.25),
         Mix("conv_blocks", ConvBlocks(), _fashion(epochs=1, batch_size=128, learning_rate=0.003), 2, None),
         Mix("table", SparseMoE(), Supervised(BreastCancer(), TrainingOptions(epochs=20, batch_size=32)), 4, None),
-        Mix("tokens", Chain("tokens", _causal(), (16, 32), (1, 4)), _characters(), 2, None, 32, 32),
-        Mix("image shelf", Chain("image", None, (16, 32), (1, 4)), _fashion(epochs=1, batch_size=32), 2, None, 32, 32),
+        Mix("tokens", Chain("tokens", _causal(), (16, 32), (1, 4)), _characters(), 2, None, 32, 16, 2),
+        Mix(
+            "image shelf",
+            Chain("image", None, (16, 32), (1, 4)),
+            _fashion(1280, epochs=1, batch_size=32),
+            2,
+            None,
+            32,
+            16,
+            2,
+        ),
         Mix("series", GroupedMLP(), Supervised(Sines(), TrainingOptions(epochs=8, batch_size=64)), 8, None),
     ]
     unknown = set(names) - {mix.name for mix in mixes}
@@ -88,14 +98,14 @@ def figures(names: Sequence[str] = ()) -> list[Figure]:
     return found
 
 
-def _fashion(**keys: Any) -> Supervised:
-    split = Split(train=10_000, validation=5_000)
+def _fashion(train: int = 10_000, **keys: Any) -> Supervised:
+    split = Split(train=train, validation=5_000)
     return Supervised(FashionMNIST(split=split), TrainingOptions(**keys))
 
 
 def _characters() -> Supervised:
-    data = Shakespeare(steps=64, split=Split(train=640))
-    return Supervised(data, TrainingOptions(epochs=2, batch_size=16, learning_rate=0.003))
+    data = Shakespeare(steps=64, split=Split(train=320))
+    return Supervised(data, TrainingOptions(epochs=1, batch_size=8, learning_rate=0.003))
 
 
 def _causal() -> tuple[ShelfModule, ...]:
@@ -106,24 +116,25 @@ def _measure(mix: Mix) -> list[Figure]:
     mix.evaluator.bind(mix.space)
     rng = np.random.default_rng(0)
     genotypes = [mix.space.genes.sample(rng) for _ in range(mix.candidates)]
-    parts = [genotypes[start::ROUNDS] for start in range(ROUNDS)]
-    same = [[genotypes[0]] * mix.candidates] * ROUNDS
+    rounds = mix.rounds
+    parts = [genotypes[start::rounds] for start in range(rounds)]
+    same = [[genotypes[0]] * mix.candidates] * rounds
     ways: dict[str, tuple[Callable[[Sequence[Any]], Any], list[list[Any]]]] = {
         "a": (lambda group: _plain(mix, group, fused=False), parts),
         "a'": (lambda group: _plain(mix, group, fused=True), parts),
         "b": (lambda group: _vmap(mix, group), same),
-        "c": (lambda group: _population(mix, group), [genotypes] * ROUNDS),
+        "c": (lambda group: _population(mix, group), [genotypes] * rounds),
         "c of equal architectures": (lambda group: _population(mix, group), same),
     }
     rates: dict[str, list[float]] = {name: [] for name in ways}
     _population(mix, parts[0])  # compiles kernels
-    for number in range(ROUNDS):
+    for number in range(rounds):
         for name, (train, groups) in ways.items():
             started = time.process_time()
             if train(groups[number]) is None:
                 continue
             rates[name].append(len(groups[number]) / (time.process_time() - started))
-    # Quarters of the candidates differ in cost: over all rounds, every way has trained the same ones.
+    # Parts of the candidates differ in cost: over all rounds, every way has trained the same ones.
     overall = {name: statistics.harmonic_mean(rates[name]) for name in ("a", "a'", "c")}
     plain = {name: [overall["c"] / overall[name]] for name in ("a", "a'")}
     found = [
