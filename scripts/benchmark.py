@@ -4,6 +4,7 @@
 Examples:
   .venv/bin/python scripts/benchmark.py overhead --json
   .venv/bin/python scripts/benchmark.py training --only tokens "image shelf"
+  .venv/bin/python scripts/benchmark.py economy --seeds 1 --evaluations 200
 """
 
 from __future__ import annotations
@@ -26,11 +27,18 @@ def main() -> None:
     parser.add_argument("name", choices=names)
     parser.add_argument("--json", action="store_true", help="print JSON alone on stdout")
     parser.add_argument("--only", nargs="+", metavar="MIX", help="of training: these mixes alone")
+    parser.add_argument("--seeds", type=int, metavar="N", help="of economy: so many, in place of 5")
+    parser.add_argument(
+        "--evaluations", type=int, metavar="N", help="of economy: of the plain search, in place of 1,000"
+    )
     arguments = parser.parse_args()
+    chosen = {name: getattr(arguments, name) for name in ("seeds", "evaluations") if getattr(arguments, name)}
+    if chosen and arguments.name != "economy":
+        parser.error(f"--{next(iter(chosen))}: expected with economy, got it with {arguments.name}")
     if arguments.only and arguments.name != "training":
         parser.error(f"--only: expected with training, got it with {arguments.name}")
     measure = importlib.import_module(f"benchmarks.{arguments.name}").figures
-    figures = measure(arguments.only) if arguments.only else measure()
+    figures = measure(arguments.only) if arguments.only else measure(**chosen)
     report = {
         "benchmark": arguments.name,
         "machine": environment.machine(),

@@ -52,7 +52,9 @@ class Known:
             if new:
                 rows = np.array(list(new.values()))
                 column = self._ask(take(genotypes, rows), [name]).get(name)
-                values = [np.nan] * len(rows) if column is None else column.tolist()
+                values = (
+                    [np.nan] * len(rows) if column is None else np.where(np.isfinite(column), column, np.nan).tolist()
+                )
                 self._found.update(zip(((key, name) for key in new), values, strict=True))
         columns = {name: np.array([self._found[key, name] for key in keys]) for name in names}
         self._forget()

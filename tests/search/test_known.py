@@ -63,6 +63,17 @@ def test_who_fails_over_one_candidate_knows_the_others(knowing: tuple[Knowing, K
     np.testing.assert_array_equal(found, [1, np.nan, 3])
 
 
+@pytest.mark.parametrize("given", [{"x": [np.inf, 2.0]}, {"x": [1.0, 2.0, 3.0]}, {"x": "many"}, None, {"z": [1, 2]}])
+def test_what_is_no_number_for_each_is_not_known(given: Any) -> None:
+    class Odd(Knowing):
+        def known(self, genotypes, names):
+            return given
+
+    found = Known(Numbers(), Odd(), METRICS)([{"x": 1, "y": 1}, {"x": 2, "y": 1}], ["x"])
+    assert np.isnan(found["x"][0]) if found else True
+    assert len(found.get("x", [0, 0])) == 2
+
+
 def test_what_is_known_to_lie_outside(knowing: tuple[Knowing, Known]) -> None:
     _, known = knowing
     axes = [Axis("x", 2, 5, 3, "linear", ""), Axis("y", 0, 1, 3, "linear", "")]
