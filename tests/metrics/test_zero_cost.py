@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -10,6 +11,10 @@ import pytest
 import torch
 from torch import nn
 
+import qd
+from evaluators.data import Split
+from evaluators.data.digits import Digits
+from evaluators.supervised import Supervised
 from qd.metrics.base import MetricError
 from qd.metrics.gradient_norm import GradientNorm
 from qd.metrics.jacobian_covariance import JacobianCovariance, decorrelation
@@ -20,8 +25,10 @@ from qd.metrics.subject import Subject
 from qd.metrics.synflow import LEAST, MOST, Synflow, synflow
 from qd.metrics.zero_cost import some_examples
 from qd.testing.metrics import draw_examples
+from qd.training import TrainingOptions
 from search_spaces import Choice, SearchSpace, Task
 from search_spaces.chain import Chain
+from search_spaces.grouped_mlp import GroupedMLP
 from search_spaces.task import Classes, NextToken, Tokens, Values, Vector
 
 TASK = Task(Vector(2), Values(1))
@@ -152,3 +159,43 @@ def test_it_is_known_before_training_where_the_examples_are(make):
         assert joined.measure(subject)[name] == value
     without = known_metrics(joined, space, task, genotypes, [name])
     assert without.keys() == ({name} if make is Synflow else set())
+
+
+def test_a_search_takes_them_as_axes_that_are_known_before_training(tmp_path):
+    data = {
+        "space": {"kind": "grouped_mlp"},
+        "evaluator": {
+            "kind": "supervised",
+            "data": {"kind": "digits", "split": {"train": 200}},
+            "training": {"epochs": 1},
+        },
+        "metrics": [
+            "synflow",
+            {"kind": "gradient_norm", "examples": 16},
+            {"kind": "jacobian_covariance", "examples": 8},
+        ],
+        "archive": {
+            "objective": "val_accuracy",
+            "measures": [
+                {"metric": "synflow", "low": -2, "high": 6, "bins": 6},
+                {"metric": "gradient_norm", "low": 0, "high": 5, "bins": 5},
+            ],
+        },
+        "emitters": [{"kind": "map_elites", "initial": 8}],
+        "search": {"order": "id", "chunk": 4, "window": 4},
+        "budget": {"evaluations": 20},
+    }
+    (tmp_path / "run.yaml").write_text(json.dumps(data))
+    run = qd.run(tmp_path / "run.yaml", out=tmp_path / "out")
+    frame = run.evaluations()
+    assert (frame["status"] == "ok").all(), frame["error"].dropna().tolist()
+    assert len(run.archive) > 1
+    evaluator = Supervised(Digits(Split(train=200)), TrainingOptions(epochs=1))
+    evaluator.measure_also([Synflow(), GradientNorm(16), JacobianCovariance(8)])
+    evaluator.bind(GroupedMLP())
+    ids = frame["id"].tolist()
+    genotypes = run.genotypes(ids)
+    known = evaluator.known([genotypes[id] for id in ids], ["synflow", "gradient_norm", "jacobian_covariance"])
+    for name, column in known.items():
+        np.testing.assert_allclose(column, frame[name], rtol=1e-9, err_msg=name)
+    assert len(known) == 3
