@@ -149,12 +149,11 @@ class Bank:
 
     def slots(self, network: nn.Module) -> dict[str, int]:
         """{name of a routed module: its experts, or those in its place in the bank where they are more}."""
-        places, found = places_of(network), {}
-        for name, module in network.named_modules():
-            experts = experts_of(module)
-            if experts:
-                tensor = self.tensors.get(places[".".join(filter(None, (name, router_rows(module)[0])))].key)
-                found[name] = max(experts, 0 if tensor is None else len(tensor))
+        routed = {name: module for name, module in network.named_modules() if experts_of(module)}
+        places, found = places_of(network) if routed else {}, {}
+        for name, module in routed.items():
+            tensor = self.tensors.get(places[".".join(filter(None, (name, router_rows(module)[0])))].key)
+            found[name] = max(experts_of(module), 0 if tensor is None else len(tensor))
         return found
 
     def save(self, path: Path) -> None:

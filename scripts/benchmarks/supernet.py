@@ -28,7 +28,6 @@ from search_spaces.chain import Chain
 from search_spaces.shelf.attention import Attention
 from search_spaces.shelf.dense import Dense
 from search_spaces.shelf.fsmn import Fsmn
-from search_spaces.shelf.state_space import StateSpace
 from search_spaces.sparse_moe import SparseMoE
 
 from .figures import Figure
@@ -46,12 +45,12 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "sparse_moe on digits": Case(SparseMoE(), Digits(), TrainingOptions(18, 50, learning_rate=0.003), 90),
+    "sparse_moe on digits": Case(SparseMoE(), Digits(), TrainingOptions(18, 50, learning_rate=0.003), 60),
     "chain on human activity": Case(
-        Chain("tokens", (Attention(), Dense(), Fsmn(), StateSpace()), (16, 32), (1, 4), patch=8),
-        HumanActivity(split=Split(train=1000, validation=1000)),
+        Chain("tokens", (Attention(), Dense(), Fsmn()), (16, 32), (1, 4), patch=8),
+        HumanActivity(split=Split(train=600, validation=1000)),
         TrainingOptions(9, 50, learning_rate=0.003),
-        60,
+        40,
     ),
 }
 
