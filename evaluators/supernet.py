@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from qd.candidates import Candidates, Purpose, Results, Start
+from qd.candidates import Candidates, Purpose, Results
 from qd.metrics.routing import predict
 from qd.plain_data.tensors import tensors_of
-from qd.training import Trained, TrainingOptions, build_seeded, train_population
+from qd.training import Trained, TrainingOptions, build_seeded
 from qd.training.bank import Bank
 from qd.training.device import pin_threads
 from qd.training.memory import MOST
@@ -125,25 +125,9 @@ class Supernet(Supervised):
 
     def evaluate(self, candidates: Candidates) -> Results:
         pin_threads()
-        assert self.task is not None
         found = [self._inherited(candidates.take([row])) for row in range(len(candidates))]
         if self.fine_tune:
-            validation, scores = self.watched(candidates.purpose)
-            trained = train_population(
-                InheritingSpace(self.space, self.bank),
-                list(candidates.genotypes),
-                candidates.seeds.tolist(),
-                self.task,
-                *self.training_examples,
-                self.options,
-                candidates.shared_seed,
-                candidates.fidelity * self.fine_tune,
-                self.stack_size,
-                validation,
-                None if self.reproducible else self._planner,
-                [self._start(candidates.starts.get(id)) for id in candidates.evaluation_ids.tolist()],
-                scores,
-            )
+            trained = self.train(InheritingSpace(self.space, self.bank), self._shortened(candidates))
         else:
             trained = [one if isinstance(one, Invalid) else Trained(one.network, one.seconds, 1) for one in found]
         return Results.join(
@@ -151,9 +135,10 @@ class Supernet(Supervised):
             for row, result in enumerate(trained)
         )
 
-    def _start(self, start: Start | None) -> Start | None:
-        """What was spent, as a share of the epochs of `training`."""
-        return start and start._replace(spent=start.spent * self.fine_tune)
+    def _shortened(self, candidates: Candidates) -> Candidates:
+        """The same with all shares of the budget as shares of the epochs of `training`."""
+        starts = {id: one._replace(spent=one.spent * self.fine_tune) for id, one in candidates.starts.items()}
+        return replace(candidates, fidelity=candidates.fidelity * self.fine_tune, starts=starts)
 
     def _inherited(self, candidate: Candidates) -> _Inherited | Invalid:
         """A candidate's network as the bank has it; scored, where training will change it."""

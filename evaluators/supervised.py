@@ -95,10 +95,15 @@ class Supervised(Trainer):
 
     def evaluate(self, candidates: Candidates) -> Results:
         pin_threads()
+        trained = self.train(self.space, candidates)
+        return Results.join(self._row(candidates.take([row]), result) for row, result in enumerate(trained))
+
+    def train(self, space: SearchSpace, candidates: Candidates) -> list[Trained | Invalid]:
+        """Train a network of a space for each candidate, in their order; see `train_population`."""
         assert self.task is not None
         validation, scores = self.watched(candidates.purpose)
-        trained = train_population(
-            self.space,
+        return train_population(
+            space,
             list(candidates.genotypes),
             candidates.seeds.tolist(),
             self.task,
@@ -112,7 +117,6 @@ class Supervised(Trainer):
             [candidates.starts.get(id) for id in candidates.evaluation_ids.tolist()],
             scores,
         )
-        return Results.join(self._row(candidates.take([row]), result) for row, result in enumerate(trained))
 
     def _row(self, candidate: Candidates, result: Trained | Invalid) -> Results:
         if isinstance(result, Invalid):
