@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from ..candidates import Curve
+from ..candidates import Curve, Results, Status
 from ..plain_data import parse_json
 from .documents import CURVE, checked
 
@@ -18,6 +18,12 @@ def pack_curve(curve: Curve) -> str:
         for name, values in curve.scores.items()
     }
     return json.dumps({"epochs": curve.epochs.tolist(), "scores": scores}, separators=(",", ":"))
+
+
+def curve_rows(results: Results) -> list[tuple[int, str]]:
+    """(evaluation, packed curve) of what is OK; the search itself may have let others fail."""
+    ok = set(results.evaluation_ids[results.status == Status.OK].tolist())
+    return [(id, pack_curve(curve)) for id, curve in results.curves.items() if id in ok]
 
 
 def unpack_curve(text: str) -> Curve:

@@ -20,7 +20,7 @@ from ..archives import Insertion
 from ..candidates import Results
 from ..errors import QdError
 from ..wording import printable
-from .curves import pack_curve
+from .curves import curve_rows
 from .folder import on_network
 from .graphs import pack_graph
 from .pending import PendingRow, pack_state
@@ -260,8 +260,7 @@ class Log:
             writes.append((self._insert_result, self._result_rows(change)))
             writes.append(("INSERT OR IGNORE INTO insertions VALUES (?, ?, ?)", change.insertions))
             if change.results.curves:
-                curves = [(evaluation, pack_curve(curve)) for evaluation, curve in change.results.curves.items()]
-                writes.append(("INSERT INTO curves VALUES (?, ?)", curves))
+                writes.append(("INSERT INTO curves VALUES (?, ?)", curve_rows(change.results)))
             if change.graphs:
                 rows = [(candidate, pack_graph(graph)) for candidate, graph in change.graphs.items()]
                 writes.append(("INSERT OR IGNORE INTO graphs VALUES (?, ?)", rows))

@@ -32,7 +32,7 @@ PROMISES = {
     "graphs": "SELECT 1 FROM graphs g LEFT JOIN candidates c ON c.id = g.candidate WHERE c.id IS NULL",
     "figures": "SELECT 1 FROM figures f LEFT JOIN tells t ON t.id = f.tell WHERE t.id IS NULL"
     f" OR NOT qd_score {_FINITE} OR NOT best {_FINITE} OR MIN(evaluations, ok, elites, cells) < 0",
-    "curves": "SELECT 1 FROM curves c LEFT JOIN results ON _evaluation = c.evaluation WHERE _evaluation IS NULL",
+    "curves": "SELECT 1 FROM curves c LEFT JOIN results ON _evaluation = c.evaluation WHERE _status IS NOT 0",
     "predictions": f"SELECT 1 FROM predictions WHERE NOT mean {_FINITE} OR NOT deviation BETWEEN 0 AND 1e308",
 }
 """{table: SQL that finds a row that no search writes}: what numbers refer to is there, and ranges are kept."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import replace
 
@@ -29,11 +30,16 @@ def figures() -> list[Figure]:
     """The ratio of CPU time with and without, and how much a curve takes in the log."""
     pin_threads()
     fashion = FashionMNIST(split=Split(train=10_000, validation=5_000))
-    return [
-        *_measure("grouped_mlp, digits", GroupedMLP(), Supervised(Digits(), TrainingOptions(10, 50))),
-        *_measure("sparse_moe, digits", SparseMoE(), Supervised(Digits(), TrainingOptions(10, 50))),
-        *_measure("sparse_moe, Fashion-MNIST", SparseMoE(), Supervised(fashion, TrainingOptions(2, 128))),
+    cases = [
+        ("grouped_mlp, digits", GroupedMLP(), Supervised(Digits(), TrainingOptions(10, 50))),
+        ("sparse_moe, digits", SparseMoE(), Supervised(Digits(), TrainingOptions(10, 50))),
+        ("sparse_moe, Fashion-MNIST", SparseMoE(), Supervised(fashion, TrainingOptions(2, 128))),
     ]
+    found: list[Figure] = []
+    for name, space, evaluator in cases:
+        found += (measured := _measure(name, space, evaluator))
+        print(*measured, sep="\n", file=sys.stderr, flush=True)
+    return found
 
 
 def _measure(name: str, space: SearchSpace, evaluator: Supervised) -> list[Figure]:

@@ -51,7 +51,7 @@ def figures() -> list[Figure]:
     pin_threads()
     cases = [
         Case("chain of vectors", Chain("vector", width=(16, 32, 64), depth=(1, 4))),
-        Case("chain of images", Chain("image", width=(8, 16, 32), depth=(1, 4))),
+        Case("chain of images", Chain("image", width=(8, 16), depth=(1, 3))),
         Case("sparse_moe", SparseMoE()),
     ]
     found: list[Figure] = []

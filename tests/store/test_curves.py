@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 import qd
-from qd.candidates import Curve
+from qd.candidates import Curve, Results, Status
 from qd.errors import UsageError
 from qd.search.full import Search
 from qd.store.curves import pack_curve, unpack_curve
+from qd.store.log import Log, Transaction
 from qd.testing.damage import change
+from search_spaces import Metric
 
 
 @pytest.fixture
@@ -66,6 +68,18 @@ def test_every_ok_evaluation_has_its_own(learned):
     assert set(table["id"][table["elite"]]) == set(run.elites()["id"])
 
 
+def test_what_failed_after_all_has_no_curve(tmp_path):
+    log = Log.create(tmp_path / "log.sqlite", {"score": (Metric(), "evaluator")}, {})
+    curve = Curve(np.array([1.0]), {"score": np.array([0.5])})
+    results = Results(
+        np.array([1, 2]), np.array([Status.OK, Status.FAILED]), {}, np.zeros(2), curves={1: curve, 2: curve}
+    )
+    log.commit(Transaction({"emitters": {}}, 0.0, 1, results, attempts=[1, 1]))
+    log.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "log.sqlite")) as written:
+        assert written.execute("SELECT evaluation FROM curves").fetchall() == [(1,)]
+
+
 def test_a_resumed_search_has_the_curves_of_one_that_was_not_interrupted(workbench, learned):
     class DiedError(Exception):
         """The driver dies here."""
@@ -100,6 +114,7 @@ DAMAGE = {
     "no JSON": "UPDATE curves SET value = 'x'",
     "no curve": "UPDATE curves SET value = '{}'",
     "another metric": 'UPDATE curves SET value = \'{"epochs":[1],"scores":{"other":[1]}}\'',
+    "of one that failed": "UPDATE results SET _status = 2 WHERE _evaluation = (SELECT MIN(evaluation) FROM curves)",
     "of no evaluation": 'INSERT INTO curves VALUES (99999, \'{"epochs":[1],"scores":{}}\')',
     "another table": "DROP TABLE curves; CREATE TABLE curves (evaluation, value)",
     "a view": "ALTER TABLE curves RENAME TO hidden; CREATE VIEW curves AS SELECT * FROM hidden",
