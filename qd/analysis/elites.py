@@ -13,6 +13,7 @@ from ..errors import UsageError, suggest
 from ..store.reader import ARCHIVED
 from ..store.where import matching
 from .folding import FoldedLog
+from .rungs import inherited_from
 
 if TYPE_CHECKING:
     import pandas
@@ -21,6 +22,8 @@ ELITE_COLUMNS = "id evaluation cell objective emitter operator parents readable 
 """Columns of `elites` before those of metrics."""
 SAMPLES = "samples"
 """One more, where elites are evaluated again: how many evaluations a mean is of."""
+INHERITED = "inherited_from"
+"""One more, where candidates inherit weights: the parent whose weights the network began with; None: it began anew."""
 
 
 def elites(
@@ -42,7 +45,12 @@ def elites(
 
 def columns(run: FoldedLog) -> list[str]:
     """The keys of `elite_rows`, in their order."""
-    return [*ELITE_COLUMNS, *([SAMPLES] if run.reevaluates else []), *run.metrics]
+    return [
+        *ELITE_COLUMNS,
+        *([SAMPLES] if run.reevaluates else []),
+        *([INHERITED] if run.inherits else []),
+        *run.metrics,
+    ]
 
 
 def elite_rows(
@@ -70,6 +78,7 @@ def elite_rows(
         raise UsageError(f"`sort`: no metric {sort!r} was logged{suggest(sort, sorted(run.metrics))}")
     logged = run.logged(archive.elites.evaluations.tolist())
     means = run.means_of(archive.elites.candidates.tolist()) if run.reevaluates else {}
+    parents = inherited_from(run, archive.elites.evaluations.tolist()) if run.inherits else {}
     rows = []
     for cell, elite in archive.elites.items():
         own = {
@@ -81,6 +90,8 @@ def elite_rows(
         }
         if means:  # of all evaluations; SQLite adds up in another order, which shows in the objective's last digit
             own |= means[elite.candidate] | {archive.objective.metric: elite.objective}
+        if run.inherits:
+            own[INHERITED] = parents.get(elite.evaluation)
         rows.append(own)
     if where is not None:
         rows = matching(rows, ["id", "operator", "emitter", *run.metrics], where)
@@ -102,9 +113,15 @@ def records(run: FoldedLog, rows: Sequence[Mapping[str, Any]]) -> list[dict[str,
             "parents": row["parents"],
             "operator": row["operator"],
             **({"samples": row["samples"]} if run.reevaluates else {}),
+            **({INHERITED: _whole(row[INHERITED])} if run.inherits else {}),
         }
         for row in rows
     ]
+
+
+def _whole(value: float | None) -> int | None:
+    """A number of a frame's column, where one that is missing is NaN."""
+    return None if value is None or math.isnan(value) else int(value)
 
 
 def evaluation_of(run: FoldedLog, candidate: int) -> int:

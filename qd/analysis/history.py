@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .folding import FoldedLog
+from .rungs import share
 
 if TYPE_CHECKING:
     import pandas
@@ -19,15 +20,27 @@ COLUMNS = ("tell", "seconds", "evaluations", "ok", "elites", "coverage", "qd_sco
 def history(run: FoldedLog) -> pandas.DataFrame:
     """One row for each tell; `best` is in the objective's own unit, and NaN until there is an elite.
 
-    The figures follow from what the log says entered the archive, so nothing is folded.
+    Where there are rungs, further columns count the evaluations at each of them (`evaluations at 1/9`). The figures
+    follow from what the log says entered the archive, so nothing is folded.
     """
+    frame = _from_figures(run) if run.accepted_only else _replayed(run) if run.reevaluates else _summed_up(run)
+    rungs = run.config.search.rungs
+    for fidelity in rungs.fidelities if rungs else ():
+        counts = run.query(
+            "SELECT _tell, COUNT(*) FROM results JOIN evaluations e ON e.id = _evaluation"
+            " WHERE e.purpose = 'search' AND e.fidelity = ? GROUP BY _tell",
+            [fidelity],
+        )
+        at = np.searchsorted(frame["tell"].to_numpy(np.int64), _column(counts, 0))
+        frame[f"evaluations at {share(fidelity)}"] = _counted(at, _column(counts, 1), len(frame))
+    return frame
+
+
+def _summed_up(run: FoldedLog) -> pandas.DataFrame:
+    """From what entered the archive, and what it displaced."""
     import pandas
 
     objective = run.archive.objective
-    if run.accepted_only:
-        return _from_figures(run)
-    if run.reevaluates:
-        return _replayed(run)
     last = run.last_tell  # a search may tell more while this is read
     tells = run.query("SELECT id, seconds FROM tells WHERE id <= ? ORDER BY id", [last])
     frame = pandas.DataFrame(tells, columns=["tell", "seconds"])
@@ -118,5 +131,10 @@ def _column(rows: Sequence[tuple[float | None, ...]], index: int) -> np.ndarray:
 
 def _summed(ids: np.ndarray, counts: Sequence[tuple[int, ...]], index: int) -> np.ndarray:
     """(T,) running totals of a column of `counts`, whose first column is the tell."""
-    at = np.searchsorted(ids, _column(counts, 0))
-    return np.bincount(at, _column(counts, index), len(ids)).cumsum().astype(np.int64)
+    return _counted(np.searchsorted(ids, _column(counts, 0)), _column(counts, index), len(ids))
+
+
+def _counted(at: np.ndarray, counts: np.ndarray, rows: int) -> np.ndarray:
+    """(rows,) running totals of counts at these rows; of rows that came since then there are none."""
+    inside = at < rows
+    return np.bincount(at[inside], counts[inside], rows).cumsum().astype(np.int64)

@@ -9,6 +9,7 @@ from ..archives import Axis
 from ..candidates import Status
 from .calibration import calibration
 from .folding import FoldedLog
+from .rungs import rung_counts, trainings
 from .state import state_of
 
 
@@ -19,6 +20,7 @@ def summary(run: FoldedLog) -> dict[str, Any]:
     counts = run.counts
     duplicates = run.query("SELECT COUNT(*) FROM candidates WHERE id NOT IN (SELECT candidate FROM evaluations)")
     best, stands = archive.best, state_of(run)
+    rungs = [dataclasses.asdict(one) for one in rung_counts(run)]
     return {
         "run": run.folder.name,
         "state": stands.word,
@@ -43,6 +45,8 @@ def summary(run: FoldedLog) -> dict[str, Any]:
         },
         "best": _record(run, best.candidate, best.evaluation, best.objective) if best else None,
         **({"predictions": predicted} if predicted else {}),
+        **({"rungs": rungs} if rungs else {}),
+        "trainings": trainings(run),
         "seconds": run.seconds,
     }
 

@@ -15,6 +15,7 @@ from ..archives import Archive
 from ..candidates import Purpose
 from ..wording import tested
 from .run import Run
+from .rungs import inherited_from
 from .spread import Spread, verified
 from .statistics import rank_correlation
 
@@ -70,10 +71,25 @@ class Verification:
             "archive": _numbers(self.before),
             "verified_archive": _numbers(self.verified_archive),
             "mean_drop": _number(values["drop"].mean()) if answered else None,
+            **self._inherited(answered),
             "cells_kept": float(np.mean(kept)),
             "ranks_kept": float(np.mean(ranks[0] == ranks[1])) if answered else None,
             "rank_correlation": rank_correlation(values["objective"], values["mean"]),
         }
+
+    def _inherited(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Where weights are inherited: the drop of elites that began with a parent's, and that of the others.
+
+        Verification trains from scratch: the difference of the two is what inheriting adds to a map.
+        """
+        if not self.run.inherits:
+            return {}
+        parents = inherited_from(self.run, [row["evaluation"] for row in rows])
+        found: dict[str, Any] = {"inherited": len(parents)}
+        for name, wanted in (("mean_drop_inherited", True), ("mean_drop_from_scratch", False)):
+            drops = [row["drop"] for row in rows if (row["evaluation"] in parents) is wanted]
+            found[name] = _number(float(np.mean(drops))) if drops else None
+        return found
 
     def records(self) -> list[dict[str, Any]]:
         """The rows of `elites` as plain data."""

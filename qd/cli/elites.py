@@ -66,8 +66,13 @@ def _print_table(run: Run, rows: Sequence[dict[str, Any]], sort: str | None) -> 
     if run.reevaluates:
         names.append("samples")
         table.add_column("samples", justify="right")
+    if run.inherits:
+        table.add_column("inherited from", justify="right")
     table.add_column("architecture", overflow="ellipsis", no_wrap=True, ratio=1)
     for row in rows:
         cell = ",".join(map(str, row["cell"]))
-        table.add_row(str(row["id"]), cell, *[number(row[name]) for name in names], escape(row["readable"]))
+        values = [number(row[name]) for name in names]
+        if run.inherits:
+            values.append("" if row["inherited_from"] is None else str(row["inherited_from"]))
+        table.add_row(str(row["id"]), cell, *values, escape(row["readable"]))
     console.print(table if rows else "no elites match" if len(run.archive) else "no elites yet")

@@ -71,6 +71,7 @@ class Progress:
         failures = search.evaluations - search.counts[Status.OK] - search.counts[Status.INVALID]
         return {
             "evaluations": f"{search.evaluations:,}{limit}",
+            **self._trainings(search),
             "per second": number(self._rate()),
             f"best {archive.objective.metric}": number(best.objective if best else None),
             "coverage": f"{archive.coverage:.1%}",
@@ -79,6 +80,10 @@ class Progress:
             "elapsed": duration(search.seconds),
             "left": self._left(search),
         }
+
+    def _trainings(self, search: Loop) -> dict[str, str]:
+        most = self._budget.trainings
+        return {} if most is None else {"trainings": f"{number(search.trainings_asked)}/{number(most)}"}
 
     def _rate(self) -> float | None:
         (start, before), (end, after) = self._recent[0], self._recent[-1]
@@ -89,6 +94,8 @@ class Progress:
         rate = self._rate()
         if self._budget.evaluations and rate:
             estimates.append((self._budget.evaluations - search.evaluations) / rate)
+        if self._budget.trainings and search.trainings_asked:
+            estimates.append(search.seconds * (self._budget.trainings / search.trainings_asked - 1))
         if self._budget.seconds:
             estimates.append(self._budget.seconds - search.seconds)
         return duration(max(0.0, min(estimates))) if estimates else "–"

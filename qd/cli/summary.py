@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ..analysis.rungs import rung_counts
 from ..wording import duration, number
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def print_summary(run: Run, to: Console) -> None:
     table.add_row("space", data["space"])
     table.add_row("evaluator", data["evaluator"])
     table.add_row("evaluations", _counts(data))
+    if "rungs" in data:
+        table.add_row("rungs", ", ".join(map(str, rung_counts(run))))
+        table.add_row("trainings", f"{number(data['trainings'])} in full")
     table.add_row("search time", duration(data["seconds"]))
     bins = run.archive.binned
     axes = " × ".join(f"{one['metric']} ({one['bins']})" if bins else one["metric"] for one in archive["measures"])

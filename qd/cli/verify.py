@@ -90,6 +90,11 @@ def _map_table(data: dict[str, Any]) -> Table:
     table.add_row("", f"normalised {before['normalised_qd_score']:.4f} → {after['normalised_qd_score']:.4f}")
     table.add_row("coverage", arrow.format(f"{before['coverage']:.1%}", f"{after['coverage']:.1%}"))
     table.add_row("mean drop", number(data["mean_drop"]))
+    if "inherited" in data:
+        inherited, others = number(data["mean_drop_inherited"]), number(data["mean_drop_from_scratch"])
+        table.add_row(
+            "", f"{inherited} of {data['inherited']:,} that began with a parent's weights, {others} of others"
+        )
     table.add_row("cells that keep their elite", f"{data['cells_kept']:.0%}")
     if data["ranks_kept"] is not None:
         table.add_row("elites that keep their rank", f"{data['ranks_kept']:.0%}")

@@ -14,6 +14,7 @@ from dash import dcc, html
 
 from ..analysis.lineage import Ancestor, lineage
 from ..analysis.run import Run
+from ..analysis.rungs import inherited_from
 from ..analysis.spread import Spread, measured
 from ..plots.architecture import architecture
 from ..plots.comparison import comparison
@@ -39,13 +40,18 @@ def panel(run: Run, candidate: int, spreads: Mapping[str, Spread] | None, pinned
     Raises:
         UsageError: there is no such candidate, or it has no metrics.
     """
-    run.evaluation_of(candidate)  # raises where it has none
+    evaluation = run.evaluation_of(candidate)  # raises where it has none
+    parent = inherited_from(run, [evaluation]).get(evaluation)
     own = measured(run, [candidate])[candidate]
     objective = run.config.archive.objective.metric
     command = f"qd export {shlex.quote(str(run.folder.path))} --id {candidate} --to network_{candidate}"
     parts = [
         html.H2(["Candidate ", html.Span(str(candidate), id="elite-id")]),
-        html.P(f"{objective.replace('_', ' ')} {_value(own[objective])}", className="quiet"),
+        html.P(
+            f"{objective.replace('_', ' ')} {_value(own[objective])}"
+            + ("" if parent is None else f"; training began with the weights of {parent}, its parent"),
+            className="quiet",
+        ),
         image(architecture(run, candidate), f"modules of candidate {candidate}"),
         html.Div([_metrics(run, own, spreads), _origin(run, candidate)], className="columns"),
         html.H3("Genotype"),

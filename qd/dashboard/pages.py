@@ -11,6 +11,7 @@ from dash import dcc, html
 from ..analysis.failures import failures
 from ..analysis.history import history
 from ..analysis.run import Run
+from ..analysis.rungs import rung_counts, share
 from ..analysis.state import state_of
 from ..archives import Archive
 from ..candidates import Status
@@ -180,6 +181,7 @@ def facts(live: LiveRun, run: Run) -> list[Any]:
         "coverage": f"{archive.coverage:.1%}",
         "normalised QD score": f"{archive.normalised_qd_score:.4f}",
         "evaluations": f"{sum(told.values()):,}",
+        **{f"at {share(one.fidelity)}": f"{one.evaluations:,}" for one in live.once(rung_counts)},
         "failed": f"{failed:,}",
         "outside the map": f"{archive.outside:,}",
         "search time": duration(float(frame["seconds"].iloc[-1]) if len(frame) else 0.0),

@@ -15,6 +15,7 @@ import networkx
 
 from ..analysis.lineage import lineage
 from ..analysis.run import Run, open_run
+from ..analysis.rungs import inherited_from
 from ..analysis.selection import Selection, choose
 from ..analysis.spread import Spread, verified
 from ..errors import UsageError
@@ -136,6 +137,12 @@ class _Collector:
             plugins=self._folder,
             **common,
         )
+        parent = inherited_from(run, [found.evaluation]).get(found.evaluation)
+        if parent is not None:
+            one.remarks.append(
+                "This network's training began with the weights of its parent, candidate"
+                f" {parent}: the same architecture trained from scratch, as `qd verify` does, may reach less."
+            )
         if spreads:
             one.remarks.extend(self._luck(found.metrics, spreads))
         return one

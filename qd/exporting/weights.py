@@ -59,6 +59,8 @@ def weights_again(run: Run, candidate: int, parts: Problem) -> Found:
     row = EvaluationRow(*found)
     evaluation, genotype = row.id, run.genotypes([candidate])[candidate]
     logger.info(f"no weights of {candidate} were kept: evaluating it again from its seed")
+    if run.has_table("starts") and run.query("SELECT 1 FROM starts WHERE evaluation = ?", [evaluation]):
+        logger.warning(f"{candidate} began with weights that are gone: trained from its seed it is another network")
     batch = candidates_of([row], parts.space.genes.column([genotype]))
     results, weights = _evaluate(parts, batch)
     if results.status[0] != Status.OK:

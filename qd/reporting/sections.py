@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from ..analysis.failures import failures
 from ..analysis.run import Run
+from ..analysis.rungs import inherited_from, rung_counts
 from ..analysis.spread import measured, verified
 from ..archives import Elite
 from ..plain_data import dump_yaml, read_json
@@ -55,6 +56,8 @@ def head(run: Run) -> str:
     more += [escape(text) for text in (others, skipped, ending) if text]
     if archive["outside"]:
         more.append(f"{archive['outside']:,} results outside the map")
+    if "rungs" in data:
+        more.append(f"{number(data['trainings'])} trainings in full: " + escape(", ".join(map(str, rung_counts(run)))))
     return f'<h1>{escape(data["run"])}</h1>\n<p class="quiet">{" · ".join(more)}</p>\n<dl class="facts">{boxes}</dl>'
 
 
@@ -171,13 +174,17 @@ def elites(run: Run) -> str:
         name = "verified" if tested(objective) == objective else tested(objective)
         heads.insert(3, _head(name, "verified: mean ± standard deviation"))
     heads += [_head("operator", "", "text"), _head("architecture", "", "text")]
+    parents = inherited_from(run, frame["evaluation"]) if run.inherits else {}
     rows = []
     for row in frame.to_dict("records"):
         cells = [f'<td data-value="{row["id"]}">{row["id"]}</td>', f'<td class="text">{_cell(row["cell"])}</td>']
         cells += [f'<td data-value="{row[name]!r}">{number(row[name])}</td>' for name in names]
         if found:
             cells.insert(3, _verified(found.get(row["id"], {}).get(objective)))
-        cells.append(f'<td class="text">{escape(str(row["operator"]))}</td>')
+        origin = str(row["operator"]) + (
+            f", inherited weights of {parents[row['evaluation']]}" if row["evaluation"] in parents else ""
+        )
+        cells.append(f'<td class="text">{escape(origin)}</td>')
         cells.append(f'<td class="architecture">{escape(str(row["readable"]))}</td>')
         rows.append(f'<tr id="elite-{row["id"]}">{"".join(cells)}</tr>')
     hint = escape(f"filter, such as: {(own + own)[1]}<{_threshold(frame, own)} mutation")

@@ -11,7 +11,7 @@ import numpy as np
 from evaluators import Evaluator
 from search_spaces import Gene, Invalid, Metric, SearchSpace
 
-from ..analysis.elites import ELITE_COLUMNS, SAMPLES
+from ..analysis.elites import ELITE_COLUMNS, INHERITED, SAMPLES
 from ..archives import Archive, CellArchive, make_archive
 from ..config import RunFile
 from ..errors import LONGEST_REASON, UsageError, clipped
@@ -24,7 +24,7 @@ from ..store.reader import EVALUATION_COLUMNS
 from ..store.schema import METRIC_NAME, MOST_METRICS
 from .components import Components, build_components
 
-RESERVED = frozenset((*EVALUATION_COLUMNS, *ELITE_COLUMNS, SAMPLES))
+RESERVED = frozenset((*EVALUATION_COLUMNS, *ELITE_COLUMNS, SAMPLES, INHERITED))
 """Names of the columns that stand beside metrics in the tables of elites and evaluations."""
 
 

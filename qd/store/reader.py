@@ -216,6 +216,11 @@ class LogReader:
         return self.config.search.noise == "reevaluate"
 
     @property
+    def inherits(self) -> bool:
+        """Whether candidates may begin with the weights of a parent."""
+        return self.config.search.inherit > 0
+
+    @property
     def reevaluations(self) -> int:
         """How many of the finished evaluations were of candidates that had been evaluated before."""
         return self.query(
