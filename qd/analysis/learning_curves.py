@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,6 +74,35 @@ def learning_curves(run: FoldedLog) -> pandas.DataFrame:
         columns = [one.curve.scores.get(name, np.full(len(one.curve), np.nan)) for one in curves]
         frame[name] = _joined(columns)
     return frame
+
+
+def joined(curves: Sequence[LearningCurve]) -> list[LearningCurve]:
+    """The same, with the parts of networks that went on from one rung to the next as one curve.
+
+    A curve that begins after the last one of its candidate ended goes on from it; it ends as the later one does.
+
+    Args:
+        curves: by evaluation id, so that a part stands before what goes on from it.
+    """
+    whole: dict[int, LearningCurve] = {}
+    latest: dict[int, int] = {}
+    for one in curves:
+        before = whole.get(latest.get(one.candidate, 0))
+        if before is not None and before.curve.epochs[-1] < one.curve.epochs[0]:
+            del whole[before.evaluation]
+            one = replace(one, curve=_one_after_another(before.curve, one.curve))
+        whole[one.evaluation] = one
+        latest[one.candidate] = one.evaluation
+    return list(whole.values())
+
+
+def _one_after_another(first: Curve, second: Curve) -> Curve:
+    names = dict.fromkeys([*first.scores, *second.scores])
+    parts = {name: [part.scores.get(name, np.full(len(part), np.nan)) for part in (first, second)] for name in names}
+    return Curve(
+        np.concatenate([first.epochs, second.epochs]),
+        {name: np.concatenate(values) for name, values in parts.items()},
+    )
 
 
 def scores_of(curves: Sequence[LearningCurve]) -> list[str]:

@@ -17,7 +17,7 @@ from matplotlib.colors import to_hex
 
 from search_spaces import Metric
 
-from ..analysis.learning_curves import LearningCurve, scores_of
+from ..analysis.learning_curves import LearningCurve, joined, scores_of
 from ..archives import Archive, Axis, Objective, widened
 from ..plots.cells import middles, outlines
 from ..plots.style import EMPTY, SERIES, scale_of, short
@@ -256,7 +256,7 @@ def curves_figure(frame: pandas.DataFrame, archive: Archive, evaluations: int | 
 
 def learning_figure(curves: Sequence[LearningCurve], objective: Objective, metrics: Mapping[str, Metric]) -> Plain:
     """Learning curves of the objective, or of the first score; those of elites in front, coloured by where they end."""
-    names = scores_of(curves)
+    curves, names = joined(curves), scores_of(curves)
     score = objective.metric if objective.metric in names else names[0]
     ends = np.array([one.objective for one in curves])
     low, high = float(ends.min()), float(ends.max())

@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..analysis.learning_curves import LearningCurve, curves_of, scores_of
+from ..analysis.learning_curves import LearningCurve, curves_of, joined, scores_of
 from ..analysis.run import Run
 from ..errors import UsageError, suggest
 from .base import Plot
@@ -31,7 +31,7 @@ def learning(run: Run, objective: str | None = None) -> Figure:
     Raises:
         UsageError: the run kept no learning curves, or none of this score.
     """
-    curves = curves_of(run)
+    curves = joined(curves_of(run))
     names = scores_of(curves)
     if not names:
         raise UsageError(
