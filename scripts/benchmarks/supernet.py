@@ -16,7 +16,7 @@ from scipy.stats import kendalltau
 
 from evaluators.data import DataSet
 from evaluators.data.digits import Digits
-from evaluators.data.human_activity import HumanActivity
+from evaluators.data.optical_digits import OpticalDigits
 from evaluators.data.split import Split
 from evaluators.supernet import Supernet
 from evaluators.supervised import Supervised
@@ -25,9 +25,10 @@ from qd.training import TrainingOptions
 from qd.training.supernet import BankOptions
 from search_spaces import Genotype, SearchSpace
 from search_spaces.chain import Chain
-from search_spaces.shelf.attention import Attention
 from search_spaces.shelf.dense import Dense
-from search_spaces.shelf.fsmn import Fsmn
+from search_spaces.shelf.gated_unit import GatedUnit
+from search_spaces.shelf.mixture import Mixture
+from search_spaces.shelf.pre_activation import PreActivation
 from search_spaces.sparse_moe import SparseMoE
 
 from .figures import Figure
@@ -45,12 +46,12 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "sparse_moe on digits": Case(SparseMoE(), Digits(), TrainingOptions(18, 50, learning_rate=0.003), 60),
-    "chain on human activity": Case(
-        Chain("tokens", (Attention(), Dense(), Fsmn()), (16, 32), (1, 4), patch=8),
-        HumanActivity(split=Split(train=600, validation=1000)),
+    "sparse_moe on digits": Case(SparseMoE(), Digits(), TrainingOptions(9, 50, learning_rate=0.003), 45),
+    "chain on optical digits": Case(
+        Chain("vector", (Dense(), GatedUnit(), Mixture(), PreActivation()), (16, 32), (1, 4)),
+        OpticalDigits(split=Split(train=1000, validation=1000)),
         TrainingOptions(9, 50, learning_rate=0.003),
-        40,
+        45,
     ),
 }
 
