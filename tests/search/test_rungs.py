@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import signal
+import sqlite3
 import time
 from collections import Counter
 from itertools import pairwise
@@ -311,3 +312,44 @@ def test_what_cannot_be_is_refused_at_the_door(workbench, change, message):
     with pytest.raises(UsageError, match=message):
         qd.run(workbench.write(**(settings(workbench) | change)), out="run")
     assert not Path("run").exists()
+
+
+def test_who_asks_and_tells_is_told_the_fidelity(workbench):
+    metrics = {name: {"low": 0, "high": 30} for name in ("score", "width", "height")}
+    file = workbench.write(
+        evaluator={"kind": "outside", "metrics": metrics},
+        search={"order": "arrival", "rungs": {"fidelities": ["1/4", 1], "continue": False}},
+        budget={"evaluations": None, "trainings": 12},
+    )
+    file.write_text(file.read_text().replace(f"  kind: {workbench.module}:Table\n", ""))
+    genotype = {"x": 1, "y": 2, "colour": "red"}
+    asked = []
+    with qd.open_search(file, out="run") as search:
+        with pytest.raises(UsageError, match="ask: the run's rungs say how much of the budget each candidate gets"):
+            search.ask(2, fidelity=0.5)
+        while candidates := search.ask(4):
+            asked += candidates
+            told = [{"score": one.genotype["x"], "width": one.genotype["x"], "height": 1} for one in candidates]
+            search.tell(candidates, told)
+            if len(asked) == 8:
+                assert search.tell([genotype], [{"score": 30, "width": 1, "height": 20}])[0].elite  # from outside, in full
+        with pytest.raises(UsageError, match="propose: the budget is used"):
+            search.propose({"x": 3, "y": 2, "colour": "red"})
+    full = [one for one in asked if one.fidelity == 1]
+    assert {one.fidelity for one in asked} == {0.25, 1}
+    low = {one.candidate for one in asked if one.fidelity == 0.25}
+    assert len(low) // 4 - 1 <= len(full) <= len(low) // 4
+    assert low >= {one.candidate for one in full}
+    assert sum(one.fidelity for one in asked) == 11
+
+
+@pytest.mark.parametrize("damage", ["source = evaluation + 1", "spent = 1.5", "source = 100000", "spent = -1"])
+def test_starts_that_no_search_writes_are_damage(workbench, damage):
+    run = qd.run(workbench.write(**settings(workbench, budget={"evaluations": 60})), out="run")
+    assert run.query("SELECT * FROM starts")
+    run.close()
+    with contextlib.closing(sqlite3.connect("run/log.sqlite")) as log:
+        log.execute(f"UPDATE starts SET {damage}")
+        log.commit()
+    with pytest.raises(UsageError, match="a row of 'starts' is not as a search writes it"):
+        qd.resume("run")
