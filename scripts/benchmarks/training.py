@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from evaluators.data import Split
 from evaluators.data.fashion_mnist import FashionMNIST
@@ -34,6 +33,7 @@ from qd.training.vmapped import Unstackable, VmapStack
 from search_spaces import SearchSpace
 from search_spaces.chain import Chain
 from search_spaces.conv_blocks import ConvBlocks
+from search_spaces.flops import FlopCounter
 from search_spaces.grouped_mlp import GroupedMLP
 from search_spaces.shelf.base import ShelfModule
 from search_spaces.shelf.kinds import modules_of
@@ -236,11 +236,11 @@ def _share_of_peak(mix: Mix, genotypes: Sequence[Any], rates: Sequence[float]) -
         network = build_seeded(lambda genotype=genotype: mix.space.build(genotype, mix.evaluator.data.task), seed)
         _, routing = predict(network.eval(), inputs[:500])
         forward = 2 * macs(network, inputs[:1], routing)
-        with FlopCounterMode(display=False) as both:
+        with FlopCounter() as both:
             network(inputs[:1]).sum().backward()
-        with FlopCounterMode(display=False) as once, torch.no_grad():
+        with FlopCounter() as once, torch.no_grad():
             network(inputs[:1])
-        useful.append(forward * both.get_total_flops() / once.get_total_flops())
+        useful.append(forward * both.flops / once.flops)
     flops = float(np.mean(useful)) * examples
     peak = _peak()
     return [
