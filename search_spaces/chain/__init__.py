@@ -153,10 +153,11 @@ class Chain(SearchSpace):
             *(layer_costs(layer.module, to_json(layer.genes), layer.port, rows) for layer in layers),
             head_costs(ends, ports if self.exits else ports[-1:]),
         ]
-        parameters = sum(part.parameters for part in parts)
+        known = {"parameters": float(sum(part.parameters for part in parts))}
+        known |= {name: float(sum(part.deployed for part in parts)) for name in DEPLOYED if name in self.metrics}
         if any(part.macs is None for part in parts):
-            return {"parameters": parameters}
-        return {"parameters": parameters, "macs": sum(part.macs or 0.0 for part in parts)}
+            return known
+        return {**known, "macs": sum(part.macs or 0.0 for part in parts)}
 
     def module_graph(self, genotype: Genotype) -> networkx.DiGraph:
         """Stem, the parts of each layer's module, and the head, whose units are the task's: its size is 1."""

@@ -12,6 +12,7 @@ from torch import nn
 
 from ..flops import FlopCounter
 from ..shelf.base import Port, ShelfModule
+from ..shelf.merging import merged_parameters
 from ..task import NextToken, Tokens
 from .network import Ends
 
@@ -25,11 +26,13 @@ class Costs:
 
     Args:
         parameters: all of them.
+        deployed: of them, what is left when all that is mergeable is merged.
         macs: multiply-accumulates per example; None where the part is routed, so that an example may cost more than
             another.
     """
 
     parameters: int
+    deployed: int
     macs: float | None
 
 
@@ -73,12 +76,12 @@ def rows_of(ends: Ends) -> int:
 def _costs(build: Any, inputs: Any) -> Costs:
     with torch.random.fork_rng(devices=[]):  # a run on real numbers takes less time than one without memory
         part: nn.Module = build().eval()
-    parameters = sum(parameter.numel() for parameter in part.parameters())
+    parameters, deployed = sum(parameter.numel() for parameter in part.parameters()), merged_parameters(part)
     if any(hasattr(type(one), "route") for one in part.modules()):
-        return Costs(parameters, None)
+        return Costs(parameters, deployed, None)
     with torch.no_grad(), FlopCounter() as counter:
         part(*inputs())
-    return Costs(parameters, counter.flops / 2)
+    return Costs(parameters, deployed, counter.flops / 2)
 
 
 def _inputs(ends: Ends) -> torch.Tensor:

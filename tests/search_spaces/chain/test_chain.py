@@ -10,10 +10,12 @@ from qd.training import build_seeded
 from qd.training.inputs import draw_inputs
 from search_spaces import Genotype, Task
 from search_spaces.chain import Chain
+from search_spaces.flops import FlopCounter
 from search_spaces.shelf.attention import Attention
 from search_spaces.shelf.base import ShelfModule
 from search_spaces.shelf.dense import Dense
 from search_spaces.shelf.identity import Identity
+from search_spaces.shelf.merging import merged_parameters
 from search_spaces.shelf.separable import Separable
 from search_spaces.task import Classes, Image, NextToken, Series, Tokens, Values, Vector
 
@@ -179,3 +181,20 @@ def test_modules_that_draw_at_random_are_not_stacked() -> None:
     noisy = {"width": 8, "layers": [{"kind": "noisy", "hidden": 8, "activation": "relu"}]}
     assert space.stack_signature(noisy) is None
     assert space.stack_signature({"width": 8, "layers": [{"kind": "identity"}]}) is not None
+
+
+def test_costs_of_networks_for_images_are_known() -> None:
+    space, task, rng = (
+        Chain("image", width=(8, 16), depth=(1, 3), exits=True),
+        Task(Image(1, 12, 9), Classes(3)),
+        np.random.default_rng(2),
+    )
+    for _ in range(12):
+        genotype = space.genes.sample(rng)
+        network = space.build(genotype, task).eval()
+        known = space.known(genotype, task)
+        assert known["parameters"] == sum(one.numel() for one in network.parameters())
+        assert known["deployed_parameters"] == merged_parameters(network)
+        with torch.no_grad(), FlopCounter() as counter:
+            network(torch.zeros(1, 1, 12, 9))
+        assert 2 * known["macs"] == counter.flops
