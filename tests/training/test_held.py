@@ -10,12 +10,13 @@ from qd.training.held import hold
 from qd.training.losses import Objective, auxiliary_loss
 from search_spaces import Task
 from search_spaces.chain import Chain
+from search_spaces.grouped_mlp import GroupedMLP
 from search_spaces.shelf.dense import Dense
 from search_spaces.shelf.mixture import Mixture
 from search_spaces.sparse_moe import SparseMoE
 from search_spaces.task import Classes, Vector
 
-TASK = Task(Vector(6), Classes(3))
+TASK = Task(Vector(8), Classes(3))
 
 
 class Alone(SparseMoE):
@@ -33,11 +34,12 @@ def networks(space, count=3):
 
 
 @pytest.mark.parametrize(
-    ("space", "modules"), [(SparseMoE(), 1), (Chain("vector", (Dense(), Mixture()), (8, 16)), 1), (Alone(), 3)]
+    ("space", "modules"),
+    [(SparseMoE(), 1), (Chain("vector", (Dense(), Mixture()), (8, 16)), 1), (GroupedMLP(), 1), (Alone(), 3)],
 )
 def test_gradients_are_those_of_networks_by_themselves(space, modules):
     bank, given, objective = Bank(), networks(space), Objective("cross_entropy")
-    x = torch.randn(12, 6, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(12, 8, generator=torch.Generator().manual_seed(0))
     targets = torch.arange(12) % 3
     held = hold(bank, space, TASK, given, x, np.random.default_rng(0))
     assert len(held) == modules
