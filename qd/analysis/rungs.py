@@ -71,6 +71,17 @@ def trainings(run: LogReader) -> float:
     return rows[0][0]
 
 
+def start_of(run: LogReader, evaluation: int) -> tuple[int, float] | None:
+    """The evaluation whose weights another began with, and for how much of the budget they had been trained by it.
+
+    That is 0 where they are another network's; None: it began with fresh ones.
+    """
+    if not run.has_table("starts"):
+        return None
+    rows = run.query("SELECT source, spent FROM starts WHERE evaluation = ?", [evaluation])
+    return rows[0] if rows else None
+
+
 def inherited_from(run: LogReader, evaluations: Iterable[int]) -> dict[int, int]:
     """{evaluation: the candidate, a parent, whose weights its network began with}; those that began anew are left out.
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from search_spaces import SearchSpace
 
 from ..analysis.run import Run
-from ..candidates import Candidates, Results, Status, Weights
+from ..analysis.rungs import start_of
+from ..candidates import Candidates, Results, Start, Status, Weights
 from ..errors import QdError
 from ..executors import evaluate
 from ..search.problem import Problem
@@ -59,18 +62,40 @@ def weights_again(run: Run, candidate: int, parts: Problem) -> Found:
     row = EvaluationRow(*found)
     evaluation, genotype = row.id, run.genotypes([candidate])[candidate]
     logger.info(f"no weights of {candidate} were kept: evaluating it again from its seed")
-    if run.has_table("starts") and run.query("SELECT 1 FROM starts WHERE evaluation = ?", [evaluation]):
-        logger.warning(f"{candidate} began with weights that are gone: trained from its seed it is another network")
     batch = candidates_of([row], parts.space.genes.column([genotype]))
-    results, weights = _evaluate(parts, batch)
+    results, weights = _evaluate_again(run, parts, batch)
     if results.status[0] != Status.OK:
-        raise QdError(f"{run.folder.path}: candidate {candidate} fails now: {results.errors.get(evaluation, '')}")
+        error = results.errors.get(int(results.evaluation_ids[0]), "")
+        raise QdError(f"{run.folder.path}: candidate {candidate} fails now: {error}")
     metrics = {name: float(column[0]) for name, column in results.metrics.items()}
     for name, before in run.metrics_of(evaluation).items():
         after = metrics[name]
         if not run.metrics[name].time and not math.isclose(before, after, rel_tol=SAME, abs_tol=SAME):
             logger.warning(f"{name} of {candidate} is {after:.6g} when evaluated again, the log says {before:.6g}")
     return Found(evaluation, weights, metrics, retrained=True)
+
+
+def _evaluate_again(run: Run, parts: Problem, batch: Candidates) -> tuple[Results, Weights]:
+    """As the search did: from the weights that it began with, be they its own of a lower rung or those of a parent."""
+    evaluation = int(batch.evaluation_ids[0])
+    start = start_of(run, evaluation)
+    if start is None:
+        return _evaluate(parts, batch)
+    source, spent = start
+    if run.folder.has_weights(source):
+        weights = run.folder.read_weights(source)
+    elif spent:
+        before = replace(batch, evaluation_ids=np.array([source], dtype=np.int64), fidelity=spent)
+        results, weights = _evaluate_again(run, parts, before)
+        if results.status[0] != Status.OK:
+            return results, {}
+    else:
+        logger.warning(
+            f"{int(batch.ids[0])} began with the weights of its parent, which are gone: trained from its seed, it is"
+            " another network"
+        )
+        return _evaluate(parts, batch)
+    return _evaluate(parts, replace(batch, starts={evaluation: Start(weights, spent)}))
 
 
 def _evaluate(parts: Problem, batch: Candidates) -> tuple[Results, Weights]:

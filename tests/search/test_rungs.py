@@ -332,7 +332,9 @@ def test_who_asks_and_tells_is_told_the_fidelity(workbench):
             told = [{"score": one.genotype["x"], "width": one.genotype["x"], "height": 1} for one in candidates]
             search.tell(candidates, told)
             if len(asked) == 8:
-                assert search.tell([genotype], [{"score": 30, "width": 1, "height": 20}])[0].elite  # from outside, in full
+                assert search.tell([genotype], [{"score": 30, "width": 1, "height": 20}])[
+                    0
+                ].elite  # from outside, in full
         with pytest.raises(UsageError, match="propose: the budget is used"):
             search.propose({"x": 3, "y": 2, "colour": "red"})
     full = [one for one in asked if one.fidelity == 1]
