@@ -258,7 +258,7 @@ def learning_figure(curves: Sequence[LearningCurve], objective: Objective, metri
     """Learning curves of the objective, or of the first score; those of elites in front, coloured by where they end."""
     curves, names = joined(curves), scores_of(curves)
     score = objective.metric if objective.metric in names else names[0]
-    ends = np.array([one.objective for one in curves])
+    ends = np.array([one.objective for one in curves]).clip(-1e300, 1e300)
     low, high = float(ends.min()), float(ends.max())
     shades = np.linspace(0, 1, SHADES)
     palette = matplotlib.colormaps["viridis" if objective.direction == "maximise" else "viridis_r"](shades)

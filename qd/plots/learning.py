@@ -19,6 +19,8 @@ from .style import colours_of, metric_label, new_figure, objective_label, plain,
 
 MOST = 1000
 """Curves that are drawn behind those of the elites; of more, these many are taken evenly over the search."""
+GREATEST = 1e300
+"""Where a picture ends: its margins must be numbers too."""
 
 
 def learning(run: Run, objective: str | None = None) -> Figure:
@@ -48,15 +50,15 @@ def learning(run: Run, objective: str | None = None) -> Figure:
     figure = new_figure()
     axes = figure.add_subplot()
     plain(axes)
-    ends = [one.objective for one in curves]
-    colours = ScalarMappable(Normalize(min(ends), max(ends)), colours_of(goal))
+    ends = np.clip([one.objective for one in curves], -GREATEST, GREATEST)
+    colours = ScalarMappable(Normalize(ends.min(), ends.max()), colours_of(goal))
     for front, group in ((False, shown), (True, elites)):
         if group:
             lines = LineCollection(_lines(group, score), linewidths=1.6 if front else 0.8, alpha=1.0 if front else 0.3)
             lines.set_color(colours.to_rgba([one.objective for one in group]))  # pyright: ignore[reportArgumentType]
             axes.add_collection(lines)
     axes.autoscale_view()
-    reached = np.concatenate([one.curve.scores[score] for one in curves if score in one.curve.scores])
+    reached = np.concatenate([line[:, 1] for line in _lines(curves, score)])
     falls = run.metrics[score].direction == "minimise"  # a loss, of which the first epochs would squeeze all others
     scale = scale_of(reached[np.isfinite(reached)].tolist()) if falls else "linear"
     axes.set(xlabel="epochs", ylabel=metric_label(score, run.metrics[score]), yscale=scale)
@@ -73,6 +75,7 @@ def _lines(curves: Sequence[LearningCurve], score: str) -> list[np.ndarray]:
     lines = []
     for one in curves:
         epochs, values = one.curve.epochs, one.curve.scores.get(score, np.full(len(one.curve), np.nan))
+        values = values.clip(-GREATEST, GREATEST)
         if len(epochs) == 1:
             epochs, values = np.array([0.95, 1.0]) * epochs, np.repeat(values, 2)
         lines.append(np.stack([epochs, values], axis=1))

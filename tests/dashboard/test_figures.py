@@ -105,7 +105,7 @@ def test_luck_is_shown_nowhere_where_means_decide(repeated: qd.Run) -> None:
 
 
 def test_learning_curves_are_lines_with_gaps_those_of_elites_in_front(workbench: Any) -> None:
-    file = workbench.write(evaluator={"kind": f"{workbench.module}:Learning"}, budget={"evaluations": 60})
+    file = workbench.write(evaluator={"kind": f"{workbench.module}:Trained"}, budget={"evaluations": 60})
     qd.run(file, out="run")
     live = LiveRun(Path("run"))
     with live.reading() as run:
@@ -126,7 +126,8 @@ def test_learning_curves_are_lines_with_gaps_those_of_elites_in_front(workbench:
     )
 
 
-def test_a_run_without_learning_curves_has_no_place_for_them(finished: Path) -> None:
-    live = LiveRun(finished)
+def test_a_run_without_learning_curves_has_no_place_for_them(workbench: Any) -> None:
+    qd.run(workbench.write(budget={"evaluations": 10}), out="run")
+    live = LiveRun(Path("run"))
     with live.reading() as run:
         assert "learning-place" not in json.dumps(pages.run_page("run", live, run), cls=PlotlyJSONEncoder)

@@ -11,12 +11,16 @@ import pytest
 from matplotlib.figure import Figure
 
 import qd
+from qd.analysis.learning_curves import curves_of
+from qd.dashboard.figures import learning_figure
+from qd.dashboard.live import LiveRun
 from qd.plots.drawing import find_plot
 from qd.registry import own_names
 from qd.reporting.page import report_html
 
 PLUGIN = """
 from evaluators import Metric, SingleEvaluator
+from qd.candidates import Curve
 from search_spaces import Real, SearchSpace, Struct
 
 
@@ -39,6 +43,13 @@ class Odd(SingleEvaluator):
         x, y = genotype["x"], genotype["y"]
         values = (x, 0.5, -1 - x, 1e-9 * y, 1e308 * (1.5 if x < 0.5 else -1), 5e-324 * int(9 * x), y)
         return dict(zip(self.metrics, values))
+
+    def evaluate(self, candidates):
+        results = super().evaluate(candidates)
+        for row, id in enumerate(results.evaluation_ids.tolist()):
+            ends = {name: float(column[row]) for name, column in results.metrics.items()}
+            results.curves[id] = Curve([0.5, 1, 2], {name: [None, end / 2, end] for name, end in ends.items()})
+        return results
 """
 
 
@@ -95,6 +106,18 @@ def test_colours_reach_from_the_least_to_the_most(odd: Path, tmp_path: Path, obj
     assert ((values >= low) & (values <= high)).all()
     bar = figure.axes[1].get_ylabel()
     assert ("less is better" in bar) == (objective == "lost")
+
+
+@pytest.mark.parametrize("score", ["same", "lost", "delay", "huge", "denormal"])
+def test_learning_curves_of_them_can_be_drawn(odd: Path, tmp_path: Path, score: str) -> None:
+    run = qd.open_run(odd)
+    axes = qd.plot("learning", run, objective=score, out=tmp_path / "learning.png").axes[0]
+    low, high = axes.get_ylim()
+    values = run.learning_curves()[score].dropna().to_numpy(np.float64).clip(-1e300, 1e300)
+    assert low <= values.min() <= values.max() <= high
+    with LiveRun(odd).reading() as live:
+        figure = learning_figure(curves_of(live), live.archive.objective, live.metrics)
+    json.dumps(figure, allow_nan=False)
 
 
 @pytest.mark.parametrize("measure", ["same", "huge", "denormal", "lost"])

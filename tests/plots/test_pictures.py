@@ -70,7 +70,7 @@ def verified_run(finished: Path, tmp_path: Path) -> Run:
 @pytest.fixture
 def learned(workbench: Any) -> Run:
     """A run that kept learning curves."""
-    file = workbench.write(evaluator={"kind": f"{workbench.module}:Learning"}, budget={"evaluations": 60})
+    file = workbench.write(evaluator={"kind": f"{workbench.module}:Trained"}, budget={"evaluations": 60})
     return qd.run(file, out="learned")
 
 
@@ -324,9 +324,9 @@ def test_curves_of_elites_lie_in_front_and_all_end_where_they_ended(learned: Run
         assert len(np.unique(lines.get_color(), axis=0)) > 10
 
 
-def test_learning_curves_that_there_are_not_are_told(run: Run, learned: Run) -> None:
+def test_learning_curves_that_there_are_not_are_told(other: Run, learned: Run) -> None:
     with pytest.raises(UsageError, match=r"its log has no learning curves; evaluator\.training\.curve=true keeps"):
-        picture("learning", run)
+        picture("learning", other)
     with pytest.raises(UsageError, match="`objective`: there are no learning curves of 'width', but of score"):
         picture("learning", learned, objective="width")
 

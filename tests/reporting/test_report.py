@@ -60,7 +60,7 @@ def test_a_report_says_what_the_run_says(report: Path, networks: Path) -> None:
 
 
 def test_a_report_shows_learning_curves_where_there_are_any(workbench: Any, report: Path) -> None:
-    file = workbench.write(evaluator={"kind": f"{workbench.module}:Learning"}, budget={"evaluations": 30})
+    file = workbench.write(evaluator={"kind": f"{workbench.module}:Trained"}, budget={"evaluations": 30})
     text = report_html(qd.run(file, out="learned"))
     assert text.count('alt="learning curves"') == 1
     assert 'alt="learning curves"' not in report.read_text()

@@ -24,7 +24,7 @@ from search_spaces import Metric
 @pytest.fixture
 def learned(workbench: Any) -> Path:
     """A run that kept learning curves."""
-    file = workbench.write(evaluator={"kind": f"{workbench.module}:Learning"}, budget={"evaluations": 30})
+    file = workbench.write(evaluator={"kind": f"{workbench.module}:Trained"}, budget={"evaluations": 30})
     return qd.run(file, out="learned").folder.path
 
 
@@ -94,7 +94,7 @@ def test_a_resumed_search_has_the_curves_of_one_that_was_not_interrupted(workben
 
         search._tell = until
 
-    changes = {"evaluator": {"kind": f"{workbench.module}:Learning"}, "budget": {"evaluations": 30}}
+    changes = {"evaluator": {"kind": f"{workbench.module}:Trained"}, "budget": {"evaluations": 30}}
     with pytest.raises(DiedError):
         workbench.search("killed", prepare=killed, **changes)
     assert 0 < len(qd.open_run("killed").curves()) < 20
@@ -104,7 +104,7 @@ def test_a_resumed_search_has_the_curves_of_one_that_was_not_interrupted(workben
 
 
 def test_an_accepted_log_keeps_the_curves_of_what_it_keeps(workbench):
-    kind = {"kind": f"{workbench.module}:Learning"}
+    kind = {"kind": f"{workbench.module}:Trained"}
     run = qd.run(workbench.write(evaluator=kind, log="accepted", budget={"evaluations": 30}), out="accepted")
     assert sorted(run.curves()) == [id for (id,) in run.query("SELECT _evaluation FROM results ORDER BY 1")]
     assert len(run.curves()) < 30

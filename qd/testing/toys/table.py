@@ -48,39 +48,16 @@ class Table(SingleEvaluator):
 
 
 class Trained(Table):
-    """Gives weights as well: three times the evaluation's id."""
+    """Gives weights as well, three times the evaluation's id, and learning curves.
+
+    In every epoch the score comes half as near to its end as it was.
+    """
 
     def evaluate(self, candidates: Candidates) -> Results:
         results = super().evaluate(candidates)
         results.weights = {id: {"w": np.full(3, id, dtype=np.float32)} for id in results.evaluation_ids.tolist()}
-        return results
-
-
-class Learning(Table):
-    """Gives learning curves as well: in every epoch the score comes half as near to its end as it was."""
-
-    def evaluate(self, candidates: Candidates) -> Results:
-        results = super().evaluate(candidates)
         epochs = np.arange(1.0, 6.0)
         for row in np.flatnonzero(results.status == Status.OK).tolist():
             score = results.metrics["score"][row]
             results.curves[int(results.evaluation_ids[row])] = Curve(epochs, {"score": score * (1 - 0.5**epochs)})
-        return results
-
-
-class Growing(Table):
-    """Shows what a red candidate is worth the more it is trained; goes on from weights, which count the trainings."""
-
-    metrics = {**Table.metrics, "trained": Metric("trainings", 0)}
-    has_fidelity = continues = True
-
-    def evaluate(self, candidates: Candidates) -> Results:
-        results = super().evaluate(candidates)
-        rows = {id: row for row, id in enumerate(results.evaluation_ids.tolist())}
-        trained, luck = np.full(len(results), candidates.fidelity), candidates.seeds / 2**53
-        for id, start in candidates.starts.items():
-            trained[rows[id]] += float(start.weights["trained"][0]) - start.spent
-        results.metrics["score"] = luck + candidates.fidelity * (results.metrics["score"] - luck)
-        results.metrics["trained"] = np.where(np.isnan(results.metrics["score"]), np.nan, trained)
-        results.weights = {id: {"trained": trained[[row]]} for id, row in rows.items() if results.status[row] == 0}
         return results
