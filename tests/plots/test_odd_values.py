@@ -111,7 +111,8 @@ def test_colours_reach_from_the_least_to_the_most(odd: Path, tmp_path: Path, obj
 @pytest.mark.parametrize("score", ["same", "lost", "delay", "huge", "denormal"])
 def test_learning_curves_of_them_can_be_drawn(odd: Path, tmp_path: Path, score: str) -> None:
     run = qd.open_run(odd)
-    axes = qd.plot("learning", run, objective=score, out=tmp_path / "learning.png").axes[0]
+    figure: Any = qd.plot("learning", run, objective=score, out=tmp_path / "learning.png")
+    axes = figure.axes[0]
     low, high = axes.get_ylim()
     values = run.learning_curves()[score].dropna().to_numpy(np.float64).clip(-1e300, 1e300)
     assert low <= values.min() <= values.max() <= high
