@@ -61,3 +61,21 @@ class Trained(Table):
             score = results.metrics["score"][row]
             results.curves[int(results.evaluation_ids[row])] = Curve(epochs, {"score": score * (1 - 0.5**epochs)})
         return results
+
+
+class Growing(Table):
+    """Shows what a red candidate is worth the more it is trained; goes on from weights, which count the trainings."""
+
+    metrics = {**Table.metrics, "trained": Metric("trainings", 0)}
+    has_fidelity = continues = True
+
+    def evaluate(self, candidates: Candidates) -> Results:
+        results = super().evaluate(candidates)
+        rows = {id: row for row, id in enumerate(results.evaluation_ids.tolist())}
+        trained, luck = np.full(len(results), candidates.fidelity), candidates.seeds / 2**53
+        for id, start in candidates.starts.items():
+            trained[rows[id]] += float(start.weights["trained"][0]) - start.spent
+        results.metrics["score"] = luck + candidates.fidelity * (results.metrics["score"] - luck)
+        results.metrics["trained"] = np.where(np.isnan(results.metrics["score"]), np.nan, trained)
+        results.weights = {id: {"trained": trained[[row]]} for id, row in rows.items() if results.status[row] == 0}
+        return results
