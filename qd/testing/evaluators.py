@@ -175,6 +175,12 @@ def assert_equal_rows(evaluator: Evaluator, actual: Results, expected: Results, 
             np.testing.assert_allclose(
                 actual.metrics[name], expected.metrics[name], rtol=tolerance, atol=0, err_msg=f"metric {name}"
             )
+    assert actual.curves.keys() == expected.curves.keys(), "learning curves of other rows"
+    for id, curve in actual.curves.items():
+        np.testing.assert_array_equal(curve.epochs, expected.curves[id].epochs, err_msg="epochs of a learning curve")
+        for name, values in curve.scores.items():
+            other = expected.curves[id].scores[name]
+            np.testing.assert_allclose(values, other, rtol=tolerance, atol=0, err_msg=f"learning curve of {name}")
 
 
 def _disturb_global_generators() -> None:

@@ -10,7 +10,7 @@ from evaluators import Evaluator, Metric, SingleEvaluator
 from evaluators.data import Split
 from evaluators.data.digits import Digits
 from evaluators.supervised import Supervised
-from qd.candidates import Results
+from qd.candidates import Curve, Results
 from qd.testing import EvaluatorConformance
 from qd.training import TrainingOptions
 from search_spaces import Integer, Invalid, SearchSpace, Struct
@@ -26,7 +26,7 @@ class TestSupervised(EvaluatorConformance):
 
     @pytest.fixture
     def evaluator(self) -> Supervised:
-        return Supervised(Digits(Split(train=200)), TrainingOptions(epochs=1))
+        return Supervised(Digits(Split(train=200)), TrainingOptions(epochs=1, curve=True))
 
 
 class Numbers(SearchSpace):
@@ -92,6 +92,14 @@ class RanksTheBatch(Table):
         return Results.ok(candidates, {"score": np.arange(size), "draw": np.zeros(size)})
 
 
+class LearnsFromTheBatch(Table):
+    def evaluate(self, candidates):
+        results = super().evaluate(candidates)
+        scores = {"score": np.array([float(len(candidates))])}
+        results.curves = {id: Curve(np.array([1.0]), scores) for id in results.evaluation_ids.tolist()}
+        return results
+
+
 class TakesAll(Table):
     def evaluate_one(self, genotype, seed):
         return {"score": min(99, genotype["x"]), "draw": 0.5}
@@ -107,6 +115,7 @@ class TakesAll(Table):
         (DrawsGlobally, "equal_seeds_give_equal_metrics", "metric draw"),
         (Counts, "equal_seeds_give_equal_metrics", "metric score"),
         (RanksTheBatch, "rows_do_not_depend_on_their_batch_mates", "metric score"),
+        (LearnsFromTheBatch, "rows_do_not_depend_on_their_batch_mates", "learning curve of score"),
         (TakesAll, "impossible_genotype_is_invalid", "Status.OK"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
