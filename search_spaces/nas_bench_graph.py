@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from .base import SearchSpace
@@ -27,9 +28,8 @@ class NASBenchGraph(SearchSpace):
     genes = Struct(links=Choice(*LINKS), operations=Repeat(Choice(*OPERATIONS), 4, 4))
 
     def canonical(self, genotype: Genotype) -> Genotype:
-        links, operations = [int(link) for link in genotype["links"]], list(genotype["operations"])
-        ordered = _ordered(*_skips_first(links, operations))
-        return {"links": "".join(str(link) for link in ordered.links), "operations": ordered.operations}
+        links, operations = _canonical(genotype["links"], tuple(genotype["operations"]))
+        return {"links": links, "operations": list(operations)}
 
     def module_graph(self, genotype: Genotype) -> networkx.DiGraph:
         """The input, the four operations and the output; sizes say nothing: all are 1."""
@@ -55,6 +55,12 @@ class NASBenchGraph(SearchSpace):
 class _Nodes(NamedTuple):
     links: list[int]
     operations: list[str]
+
+
+@lru_cache(maxsize=2**16)  # all genotypes; searches ask for each of them many times
+def _canonical(links: str, operations: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    ordered = _ordered(*_skips_first([int(link) for link in links], list(operations)))
+    return "".join(str(link) for link in ordered.links), tuple(ordered.operations)
 
 
 def _skips_first(links: list[int], operations: list[str]) -> _Nodes:

@@ -39,6 +39,14 @@ class Forecast:
         """Of the given rows, in the given order."""
         return replace(self, metrics={name: Prediction(*(c[rows] for c in one)) for name, one in self.metrics.items()})
 
+    def padded(self, more: int) -> Forecast:
+        """With this many candidates more at the end, of which nothing is expected."""
+        rest = np.full(more, np.nan)
+        metrics = {
+            name: Prediction(*(np.concatenate([column, rest]) for column in one)) for name, one in self.metrics.items()
+        }
+        return replace(self, metrics=metrics)
+
 
 class Proposals(NamedTuple):
     """Columns over N."""

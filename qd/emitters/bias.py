@@ -10,7 +10,8 @@ import numpy as np
 from search_spaces import Gene, Genotypes, SearchSpace, Vector
 
 from ..surrogates.attribution import Attribution, gene_groups
-from ..surrogates.forest import FEWEST_ROWS, Forest
+from ..surrogates.base import FEWEST_ROWS
+from ..surrogates.forest import Forest
 from .base import Told
 from .observations import Observations
 

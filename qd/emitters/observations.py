@@ -7,7 +7,7 @@ import numpy as np
 from search_spaces import Genotype, Genotypes, SearchSpace
 from search_spaces.genes.encoding import Encoding
 
-from ..space_hooks import canonical_of, key_of
+from ..space_hooks import canonicals_of, keys_of
 from .base import Told
 
 
@@ -42,7 +42,7 @@ class Observations:
     def append(self, told: Told) -> None:
         """Take in what was told."""
         trees = self._space.genes.trees(told.genotypes)
-        self.keys.update(key_of(self._space, tree) for tree in trees)
+        self.keys.update(keys_of(self._space, trees))
         rows = np.flatnonzero(np.isfinite(told.objectives)).tolist()
         if not rows:
             return
@@ -53,10 +53,14 @@ class Observations:
         for name, column in told.metrics.items():
             self._metrics.setdefault(name, []).extend(column[rows].tolist())
 
+    def keys_of(self, genotypes: Genotypes) -> list[str]:
+        """N texts: equal architectures have equal keys."""
+        return keys_of(self._space, self._space.genes.trees(genotypes))
+
     def encode(self, genotypes: Genotypes) -> np.ndarray:
         """(N, D) float64: equal architectures have equal rows."""
         if self._canonical:
-            genotypes = [canonical_of(self._space, genotype) for genotype in self._space.genes.trees(genotypes)]
+            genotypes = canonicals_of(self._space, self._space.genes.trees(genotypes))
         return self.encoding.encode(genotypes)
 
     def rows(self, first: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from search_spaces.genes.columns import copied, take
 from ..archives import Archive
 from ..emitters.screening import known_positions
 from ..interrupts import Interrupted, told_apart
-from ..space_hooks import key_of
+from ..space_hooks import keys_of
 
 REMEMBERED = 100_000
 """Architectures whose known metrics are kept, the latest."""
@@ -46,7 +46,7 @@ class Known:
         """
         if self.nothing or not len(genotypes):
             return {}
-        keys = [key_of(self._space, tree) for tree in self._space.genes.trees(genotypes)]
+        keys = keys_of(self._space, self._space.genes.trees(genotypes))
         for name in names:
             new = {key: row for row, key in enumerate(keys) if (key, name) not in self._found}
             if new:

@@ -1,4 +1,4 @@
-"""What a surrogate is: a model of the objective that says, before an evaluation, what it expects and how surely."""
+"""What surrogates are: models that say, before an evaluation, what they expect and how surely."""
 
 from __future__ import annotations
 
@@ -17,9 +17,40 @@ class Prediction(NamedTuple):
     """
 
     mean: np.ndarray
-    """(N,) float64, the objective, signed: more is better."""
+    """(N,) float64: the objective, signed (more is better), or a measure on its axis's scale."""
     deviation: np.ndarray
     """(N,) float64, at least 0: the standard deviation of what an evaluation would give; NaN where `mean` is."""
+
+
+FEWEST_ROWS = 8
+"""Fewer results than these teach a model of rows nothing."""
+
+
+class RowModel(ABC):
+    """Predicts one number from rows of numbers, as `Encoding` makes them of genotypes.
+
+    Its deviation is one of what an evaluation gives, noise included. Equal calls of `fit` and `predict` must give equal
+    answers, to the bit, in any process: a search that is resumed fits its models again on what the log holds.
+    """
+
+    explained: float = 0.0
+    """Share of the variance that is explained in rows that were not fitted; at most 1, and below 0 where the mean
+    explains more."""
+    unseen: Prediction
+    """(N,) each, of the rows that `fit` was given: what models that were not fitted to the row expect of it."""
+
+    @abstractmethod
+    def fit(self, rows: np.ndarray, values: np.ndarray) -> None:
+        """Learn, and forget what was learnt before.
+
+        Args:
+            rows: (N, D) float64, at least `FEWEST_ROWS`.
+            values: (N,) float64, finite.
+        """
+
+    @abstractmethod
+    def predict(self, rows: np.ndarray) -> Prediction:
+        """(N, D) rows → mean and deviation, (N,) each."""
 
 
 class Surrogate(ABC):

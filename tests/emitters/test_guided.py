@@ -6,6 +6,7 @@ import contextlib
 import json
 import random
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import qd
 from qd.analysis.calibration import calibration, predictions
 from qd.archives import Axis, GridArchive, Objective, UnstructuredArchive
 from qd.emitters import Told
+from qd.emitters.base import KnownMetrics
 from qd.emitters.guided import Guided
 from qd.surrogates.base import Prediction, Surrogate
 from qd.testing.emitters import nothing_known
@@ -53,10 +55,16 @@ def measure(genotypes: list[dict[str, int]]) -> dict[str, np.ndarray]:
 class Bench:
     """An archive and an emitter that was told of random candidates."""
 
-    def __init__(self, answers: int = 60, surrogate: Surrogate | None = None, **arguments: Any) -> None:
+    def __init__(
+        self,
+        answers: int = 60,
+        surrogate: Surrogate | None = None,
+        known: KnownMetrics = nothing_known,
+        **arguments: Any,
+    ) -> None:
         self.archive = GridArchive(OBJECTIVE, AXES)
-        self.emitter = Guided(Numbers(), "own" if surrogate else "forest", initial=1, **arguments)
-        self.emitter.bind({}, self.archive, lambda: surrogate, nothing_known)
+        self.emitter = Guided(Numbers(), "own" if surrogate else "combined", initial=1, **arguments)
+        self.emitter.bind({}, self.archive, lambda: surrogate, known)
         self.emitter.restore({"proposed": 1, "fitted": 0, "pending": []})
         self.rng = np.random.default_rng(0)
         self.count = 0
@@ -76,7 +84,7 @@ class Bench:
 def test_what_it_proposes_gains_more_than_what_variation_proposes() -> None:
     gains = {}
     for share in (0.0, 1.0):
-        bench = Bench(explore=share)
+        bench = Bench(explore=share, pool=200, trees=8)
         before = bench.archive.qd_score
         for _ in range(10):
             bench.tell(bench.ask(8).genotypes)
@@ -93,6 +101,63 @@ def test_the_forecast_is_of_each_proposal() -> None:
         assert mean.shape == deviation.shape == (20,)
         assert np.corrcoef(mean, measured[name])[0, 1] > 0.8, name
     assert proposals.forecast.model["explained"]["x"] > 0.8
+
+
+def both_known(genotypes: Genotypes, names: Sequence[str]) -> dict[str, np.ndarray]:
+    return {name: measure([*genotypes])[name] for name in names}
+
+
+def only_x_known(genotypes: Genotypes, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """And of an x above 50 not even that."""
+    x = both_known(genotypes, ["x"])["x"]
+    return {"x": np.where(x > 50, np.nan, x)} if "x" in names else {}
+
+
+def test_where_measures_are_known_the_first_ones_fill_a_cell_each() -> None:
+    emitter, archive = Guided(Numbers(), initial=20), GridArchive(OBJECTIVE, AXES)
+    emitter.bind({}, archive, lambda: None, both_known)
+    proposals = emitter.ask(60, archive, np.random.default_rng(0))
+    ids = np.arange(1, 61)
+    archive.add(ids, ids, measure([*proposals.genotypes]), proposals.genotypes)
+    assert len(archive) == 60
+    assert proposals.forecast is not None
+    assert proposals.forecast.metrics == {}  # nothing is learnt yet
+
+
+def test_what_is_known_is_no_forecast() -> None:
+    proposals = Bench(known=both_known).ask(10)
+    assert set(proposals.forecast.metrics) == {"score"}
+    assert set(proposals.forecast.model["explained"]) == {"score"}
+
+
+def test_what_is_known_of_some_is_predicted_of_the_others() -> None:
+    proposals = Bench(answers=200, known=only_x_known).ask(40)
+    x = measure([*proposals.genotypes])["x"]
+    assert 0 < (x > 50).sum() < 40
+    np.testing.assert_array_equal(np.isnan(proposals.forecast.metrics["x"].mean), x <= 50)
+    assert np.isfinite(proposals.forecast.metrics["y"].mean).all()
+
+
+def test_what_is_known_leads_to_a_new_cell_each_time() -> None:
+    filled = []
+    for known in (nothing_known, both_known):
+        bench = Bench(answers=20, known=known, pool=200, trees=4)
+        before = len(bench.archive)
+        for _ in range(6):
+            bench.tell(bench.ask(10).genotypes)
+        filled.append(len(bench.archive) - before)
+    assert filled[0] < filled[1]
+    assert filled[1] > 55  # of 60
+
+
+def test_rounds_lead_to_what_promises_more() -> None:
+    scores = []
+    for rounds in (1, 5):
+        bench = Bench(answers=100, known=both_known, pool=40, rounds=rounds, trees=4)
+        for _ in range(10):
+            bench.tell(bench.ask(5).genotypes)
+        scores.append(bench.archive.qd_score)
+    assert scores[1] > 1.04 * scores[0]
 
 
 def test_too_few_answers_teach_nothing() -> None:
@@ -143,8 +208,8 @@ def test_a_guide_that_knows_something_beforehand_chooses_the_first_ones() -> Non
     assert set(proposals.forecast.metrics) == {"score"}
 
 
-def test_a_forest_needs_observations_first() -> None:
-    with pytest.raises(ValueError, match="initial: a forest knows nothing without observations; expected at least 1"):
+def test_a_model_needs_observations_first() -> None:
+    with pytest.raises(ValueError, match="initial: a model knows nothing without observations; expected at least 1"):
         Guided(Numbers(), initial=0)
 
 
@@ -199,11 +264,22 @@ def stopping(after: int):
     return progress
 
 
-@pytest.mark.parametrize(("kind", "failing"), [("guided", 0.3), ("biased", 0.0)])
-def test_a_resumed_search_goes_on_to_the_bit(workbench, log_tables, kind: str, failing: float) -> None:
-    biased = [{"kind": "map_elites", "initial": 12, "bias": "importance"}, {"kind": "random", "weight": 0.3}]
-    changes = {"emitters": biased} if kind == "biased" else {}
-    settings = SETTINGS | changes | {"evaluator": {"failing": failing}}
+@pytest.mark.parametrize(
+    ("kind", "table", "failing"),
+    [
+        ("combined", "Table", 0.3),
+        ("combined", "Knowing", 0.0),
+        ("forest", "Table", 0.0),
+        ("additive", "Knowing", 0.3),
+        ("biased", "Table", 0.0),
+    ],
+)
+def test_a_resumed_search_goes_on_to_the_bit(workbench, log_tables, kind: str, table: str, failing: float) -> None:
+    one = {"kind": "guided", "surrogate": kind, "initial": 12, "pool": 40, "trees": 3}
+    if kind == "biased":
+        one = {"kind": "map_elites", "initial": 12, "bias": "importance"}
+    evaluator = {"kind": f"{workbench.module}:{table}", "failing": failing}
+    settings = SETTINGS | {"emitters": [one, {"kind": "random", "weight": 0.3}], "evaluator": evaluator}
     whole = qd.run(workbench.write(**settings), out="whole")
     moments, times = random.Random(1), 0
     with pytest.raises(Stop):
@@ -217,7 +293,7 @@ def test_a_resumed_search_goes_on_to_the_bit(workbench, log_tables, kind: str, f
     assert times > 2
     assert log_tables(whole.folder.path, resumed=True) == log_tables(workbench.folder / "parts", resumed=True)
     predicted = whole.query("SELECT COUNT(*) FROM predictions")[0][0]
-    assert (predicted > 0) is (kind == "guided")
+    assert (predicted > 0) is (kind != "biased")
 
 
 def test_predictions_and_models_are_in_the_log(workbench) -> None:
@@ -234,6 +310,17 @@ def test_predictions_and_models_are_in_the_log(workbench) -> None:
     assert {emitter for emitter, *_ in fits} == {"guided"}
     assert all(first > answers for _, answers, first, _ in fits)
     assert set(json.loads(fits[-1][3])["explained"]) == {"score", "width", "height"}
+
+
+def test_of_what_was_known_no_predictions_are_in_the_log(workbench) -> None:
+    settings = SETTINGS | {"evaluator": {"kind": f"{workbench.module}:Knowing"}, "emitters": SETTINGS["emitters"][:1]}
+    run = qd.run(workbench.write(**settings), out="run")
+    frame = predictions(run)
+    assert set(frame["metric"]) == {"score", "height"}
+    colours = {id: genotype["colour"] for id, genotype in run.genotypes(frame["id"].tolist()).items()}
+    assert {colours[id] for id in frame.loc[frame["metric"] == "height", "id"]} == {"blue"}
+    assert {colours[id] for id in frame.loc[frame["metric"] == "score", "id"]} == {"blue", "red"}
+    assert run.summary()["evaluations"]["failed"] == 0
 
 
 def test_the_objective_is_logged_in_its_own_unit(workbench) -> None:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from qd.surrogates.forest import FEWEST_ROWS, Forest
+from qd.surrogates.base import FEWEST_ROWS
+from qd.surrogates.forest import Forest
 
 
 def table(n: int, seed: int, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
