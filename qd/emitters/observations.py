@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from search_spaces import Genotype, Genotypes, SearchSpace
+from search_spaces.genes import to_json
 from search_spaces.genes.encoding import Encoding
 
 from ..space_hooks import canonicals_of, keys_of
@@ -57,10 +58,20 @@ class Observations:
         """N texts: equal architectures have equal keys."""
         return keys_of(self._space, self._space.genes.trees(genotypes))
 
+    def canonical(self, genotypes: Genotypes) -> tuple[Genotypes, list[str]]:
+        """What stands for each architecture, and the keys; quicker than `encode` and `keys_of` apart."""
+        if not self._canonical:
+            return genotypes, self.keys_of(genotypes)
+        forms = canonicals_of(self._space, self._space.genes.trees(genotypes))
+        own_keys = type(self._space).key is not SearchSpace.key
+        return forms, self.keys_of(genotypes) if own_keys else [to_json(form) for form in forms]
+
     def encode(self, genotypes: Genotypes) -> np.ndarray:
         """(N, D) float64: equal architectures have equal rows."""
-        if self._canonical:
-            genotypes = canonicals_of(self._space, self._space.genes.trees(genotypes))
+        return self.encode_canonical(self.canonical(genotypes)[0])
+
+    def encode_canonical(self, genotypes: Genotypes) -> np.ndarray:
+        """The same of what stands for each architecture."""
         return self.encoding.encode(genotypes)
 
     def rows(self, first: int) -> np.ndarray:

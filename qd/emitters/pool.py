@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from search_spaces import SearchSpace
+from search_spaces.genes.columns import take
 
 from ..archives import CellArchive
 from .base import Proposals
@@ -94,14 +95,16 @@ class PoolSource:
     def _new(self, drawn: Proposals, seen: set[str], archive: CellArchive) -> Pool | None:
         """Those that are not in `seen`, which takes them in; None where all are."""
         rows = []
-        for row, key in enumerate(self._observations.keys_of(drawn.genotypes)):
+        forms, keys = self._observations.canonical(drawn.genotypes)
+        for row, key in enumerate(keys):
             if key not in seen:
                 seen.add(key)
                 rows.append(row)
         if not rows:
             return None
         new = drawn.take(np.array(rows))
-        expected = self._models.predict(new.genotypes, self._observations.encode(new.genotypes))
+        table = self._observations.encode_canonical(take(forms, rows))
+        expected = self._models.predict(new.genotypes, table)
         values = np.zeros(len(rows))
         if self._models.place_candidates:
             values = np.maximum(np.nan_to_num(self._models.improvement(archive, expected).values), 0.0)

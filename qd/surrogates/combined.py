@@ -16,6 +16,10 @@ LEAST_WEIGHT = 0.05
 """A model with less is left out."""
 
 
+MOST_DRAWS = 500
+"""Of rows for a tree: forests take most of the time where there are many."""
+
+
 class Combined(RowModel):
     """A stack of a `Forest` and an `Additive` model (Wolpert 1992), with weights that are at least 0 (Breiman 1996).
 
@@ -30,7 +34,7 @@ class Combined(RowModel):
     """
 
     def __init__(self, trees: int = 64, logarithmic: bool = False) -> None:
-        self._models: list[RowModel] = [Forest(trees), Additive(logarithmic), Process()]
+        self._models: list[RowModel] = [Forest(trees, most=MOST_DRAWS), Additive(logarithmic), Process()]
 
     def fit(self, rows: np.ndarray, values: np.ndarray) -> None:
         for model in self._models:

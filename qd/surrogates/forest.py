@@ -20,10 +20,11 @@ class Forest(RowModel):
     Args:
         trees: how many.
         features: share of the columns that a split may choose from, in (0, 1].
+        most: of more rows than these, each tree is fitted to so many draws; None: to as many as there are rows.
     """
 
-    def __init__(self, trees: int = 64, features: float = 0.5) -> None:
-        self.trees, self.features = trees, features
+    def __init__(self, trees: int = 64, features: float = 0.5, most: int | None = None) -> None:
+        self.trees, self.features, self.most = trees, features, most
         self._estimators: list[Any] = []
         self._noise, self._scale = 0.0, 1.0
         self._exponent = 0  # values are learned times 2 to the power of minus this: trees do not split what is tiny
@@ -32,7 +33,8 @@ class Forest(RowModel):
         from sklearn.ensemble import RandomForestRegressor  # most searches fit none
 
         # a seed that follows from the rows alone: a forest that is fitted again is the same to the bit
-        model = RandomForestRegressor(self.trees, max_features=self.features, random_state=len(rows))
+        draws = self.most if self.most and self.most < len(rows) else None
+        model = RandomForestRegressor(self.trees, max_features=self.features, max_samples=draws, random_state=len(rows))
         rows = rows.astype(np.float32)
         self._exponent = int(np.frexp(np.abs(values).max())[1])
         values = np.ldexp(values, -self._exponent)
