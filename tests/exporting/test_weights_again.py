@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import qd
@@ -41,3 +43,26 @@ def test_a_network_that_went_on_or_inherited_is_trained_again_as_it_was(workbenc
     assert len(gone) < len(parents)
     said = [line for line in logged.messages if "began with the weights of its parent, which are gone" in line]
     assert len(said) == len(gone)
+
+
+def test_the_model_card_says_that_weights_were_inherited(workbench):
+    file = workbench.write(
+        space={"kind": "sparse_moe"},
+        evaluator={
+            "kind": "supervised",
+            "data": {"kind": "digits", "split": {"train": 200}},
+            "training": {"epochs": 1},
+        },
+        archive={
+            "objective": "val_accuracy",
+            "measures": [{"metric": "parameters", "low": 500, "high": 60000, "bins": 6, "scale": "log"}],
+        },
+        emitters=[{"kind": "map_elites", "initial": 8}],
+        search={"seed": 1, "order": "id", "chunk": 8, "window": 8, "inherit": True},
+        budget={"evaluations": 40},
+    )
+    run = qd.run(file, out="run")
+    marked = run.elites()[lambda frame: frame["inherited_from"].notna()].iloc[0]
+    qd.export("run", "home", id=int(marked["id"]), formats="safetensors")
+    card = Path("home/README.md").read_text()
+    assert f"began with the weights of its parent, candidate {int(marked['inherited_from'])}:" in card
