@@ -88,7 +88,9 @@ def test_a_run_that_is_looked_at_follows_its_log(finished: Path, tmp_path: Path)
     copy = tmp_path / "run"
     shutil.copytree(finished, copy)
     later = {"tells": "id > 20", "results": "_tell > 20"}
-    later["insertions"] = f"evaluation IN (SELECT _evaluation FROM results WHERE {later['results']})"
+    later |= dict.fromkeys(
+        ("insertions", "curves"), f"evaluation IN (SELECT _evaluation FROM results WHERE {later['results']})"
+    )
     held = {table: whole.query(f"SELECT * FROM {table} WHERE {condition}") for table, condition in later.items()}
     for table in reversed(later):
         change(copy, f"DELETE FROM {table} WHERE {later[table]}")
