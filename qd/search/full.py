@@ -30,6 +30,7 @@ from ..space_hooks import key_or_error, module_graph_of
 from ..store.folder import RunFolder
 from ..store.log import CandidateRow, EvaluationRow, Log, StartRow, Transaction, parents_json
 from ..store.resume import Proposal, Unfinished
+from .duplicates import Duplicates
 from .loop import FULL_FIDELITY, Loop
 from .predictions import Forecasts
 from .problem import Problem
@@ -65,11 +66,8 @@ class Search(Loop):
         suspects: Suspects = NOBODY,
     ) -> None:
         super().__init__(problem, executor, log, folder, unfinished.session + 1 if unfinished else 1, suspects)
-        self._known: dict[tuple[bytes, float], int] = {}
+        self._duplicates = Duplicates()
         self._in_flight: dict[int, tuple[EvaluationRow, Proposal]] = {}
-        self._waiting: dict[tuple[bytes, float], list[Proposal]] = {}
-        """{(key, fidelity) of what is under way: its duplicates}."""
-        self._promoted: deque[Proposal] = deque()
         self._open_batches: dict[int, int] = {}
         self._imported = deque(problem.config.imported)
         self._forecasts = Forecasts()
@@ -187,10 +185,8 @@ class Search(Loop):
         if self._rungs is None:
             return []
         asked = []
-        for one in self._rungs.promote(size, self._trainings_left, lambda *key: key in self._known):
-            key = one.proposal.candidate.key, one.proposal.fidelity
-            self._known[key] = one.proposal.candidate.id
-            self._waiting[key] = []
+        for one in self._rungs.promote(size, self._trainings_left, self._duplicates.holder):
+            self._duplicates.hold(one.proposal)
             asked.append(self._evaluation(one.proposal, Purpose.SEARCH, 0, one.source, one.spent))
         return self._batch(asked)
 
@@ -198,11 +194,8 @@ class Search(Loop):
         self, size: int, candidates: list[CandidateRow], fidelity: float
     ) -> list[tuple[EvaluationRow, Proposal]]:
         """At most `size` new evaluations; every new candidate is appended to `candidates`."""
-        new: list[Proposal] = []
-        for proposal in [one for one in self._promoted if one.fidelity == fidelity][:size]:
-            self._promoted.remove(proposal)
-            new.append(proposal)
-            self.duplicates -= 1
+        new = self._duplicates.take(size, fidelity)
+        self.duplicates -= len(new)
         while self._imported and len(new) < size:
             proposal = self._propose("import", "import", (), self._imported.popleft(), fidelity)
             candidates.append(proposal.candidate)
@@ -244,7 +237,7 @@ class Search(Loop):
             text, readable = to_json(genotype), self._space.genes.readable(genotype)
         found = text if self._plain_keys else key_or_error(self._space, genotype)
         key = blake2b((found if isinstance(found, str) else text).encode(), digest_size=16).digest()
-        twin = self._known.get((key, fidelity))
+        twin = self._duplicates.holder(key, fidelity)
         self.proposals += 1
         candidate = CandidateRow(
             id=self.proposals,
@@ -260,14 +253,12 @@ class Search(Loop):
         if not isinstance(found, str):
             self._refused[candidate.id] = outcome_of(found)
         if twin is None:
-            self._known[key, fidelity] = candidate.id
-            self._waiting[key, fidelity] = []
+            self._duplicates.hold(proposal)
             self._row_of_duplicates = 0
         else:
             self.duplicates += 1
             self._row_of_duplicates += 1
-            if (key, fidelity) in self._waiting:
-                self._waiting[key, fidelity].append(proposal)
+            self._duplicates.wait(proposal)
         return proposal
 
     def _evaluation(
@@ -481,17 +472,8 @@ class Search(Loop):
                 return
             if status is Status.OK and is_first(row):
                 self._again.answered([proposal])
-        key = proposal.candidate.key, proposal.fidelity
-        waiting = self._waiting.pop(key)
         self._refused.pop(row.candidate, None)
-        if status.is_answer:
-            return
-        del self._known[key]
-        if waiting:
-            first, *rest = waiting
-            self._known[key] = first.candidate.id
-            self._waiting[key] = rest
-            self._promoted.append(first)
+        self._duplicates.settle(proposal, status.is_answer)
 
     def _challenge(self) -> None:
         if self._again is not None:
@@ -525,7 +507,7 @@ class Search(Loop):
     def _state(self) -> dict[str, Any]:
         return {
             **super()._state(),
-            "promoted": [proposal.candidate.id for proposal in self._promoted],
+            "promoted": self._duplicates.state(),
             "imported": len(self._imported),
             "again": self._again.state() if self._again else [],
             "rungs": self._rungs.state() if self._rungs else None,
@@ -548,7 +530,7 @@ class Search(Loop):
         if self.counts[Status.OK]:
             self._first_errors = None
         self.duplicates = unfinished.duplicates
-        self._known.update(unfinished.known)
+        self._duplicates.restore(unfinished)
         open_ones = [*(proposal for _, proposal in unfinished.in_flight), *unfinished.promoted, *unfinished.waiting]
         for proposal in [] if self._plain_keys else open_ones:
             found = key_or_error(self._space, proposal.genotype)
@@ -557,13 +539,6 @@ class Search(Loop):
         for row, proposal in unfinished.in_flight:
             self._in_flight[row.id] = (row, proposal)
             self._open_batches[row.batch] = self._open_batches.get(row.batch, 0) + 1
-            if row.purpose == Purpose.SEARCH:
-                self._waiting[proposal.candidate.key, row.fidelity] = []
-        self._promoted.extend(unfinished.promoted)
-        for proposal in unfinished.promoted:
-            self._waiting[proposal.candidate.key, proposal.fidelity] = []
-        for proposal in unfinished.waiting:
-            self._waiting[proposal.candidate.key, proposal.fidelity].append(proposal)
         self._starts.note(unfinished.starts)
         if self._rungs is not None:
             self._rungs.restore(state["rungs"], unfinished.rungs)

@@ -129,19 +129,19 @@ class Rungs:
                 self._kept.add(entry.evaluation)
 
     def promote(
-        self, size: int, left: float, known: Callable[[bytes, float], bool] = lambda key, fidelity: False
+        self, size: int, left: float, holder: Callable[[bytes, float], int | None] = lambda key, fidelity: None
     ) -> list[Promotion]:
         """The next promotions, all to one fidelity, from the top rung down.
 
         Args:
             size: at most so many.
             left: trainings that they may cost at most.
-            known: whether an architecture, by its key, has been evaluated at a fidelity, or is being: it stays where
-                it is.
+            holder: the candidate by which an architecture, by its key, has been evaluated at a fidelity, or is being:
+                another one of it stays where it is.
         """
         for level in reversed(self._levels):
             target, chosen = level.target, list[Promotion]()
-            for entry in self._chosen(level, min(size, level.places), known):
+            for entry in self._chosen(level, min(size, level.places), holder):
                 source = entry.evaluation if entry.evaluation in self._kept else None
                 spent = 0.0 if source is None else level.fidelity
                 if target - spent > left + TOLERANCE:
@@ -202,10 +202,10 @@ class Rungs:
         del level.left[entry.evaluation]
         self._kept.discard(entry.evaluation)
 
-    def _chosen(self, level: _Level, places: int, known: Callable[[bytes, float], bool]) -> list[Entry]:
+    def _chosen(self, level: _Level, places: int, holder: Callable[[bytes, float], int | None]) -> list[Entry]:
         if places <= 0:
             return []
-        entries = [entry for entry in level.left.values() if not known(entry.proposal.candidate.key, level.target)]
+        entries = [entry for entry in level.left.values() if holder(entry.proposal.candidate.key, level.target) is None]
         if not entries:
             return []
         entries.sort(key=lambda entry: entry.evaluation)
