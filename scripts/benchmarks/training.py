@@ -9,6 +9,7 @@ products that the trainer's useful work reaches.
 
 from __future__ import annotations
 
+import copy
 import statistics
 import sys
 import time
@@ -194,7 +195,8 @@ def _vmap(mix: Mix, genotypes: Sequence[Any]) -> list[Any] | None:
         def stack_signature(self, genotype: Any) -> None:
             return None
 
-    plain = WithoutStacks()
+    plain = copy.copy(mix.space)  # with the arguments that it has
+    plain.__class__ = WithoutStacks
     evaluator = mix.evaluator
     seeds = range(len(genotypes))
     size = StackSize(most=len(genotypes))
