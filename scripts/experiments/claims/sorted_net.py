@@ -26,7 +26,7 @@ OPTIONS = TrainingOptions(1, 50, learning_rate=0.002)
 WIDTHS, DEPTHS = (16, 32, 48, 64), (1, 2, 3, 4)
 MICRO_STEPS = 4
 """Sub-models whose gradients add up to an update."""
-EPOCHS = 8
+EPOCHS = 16
 ENOUGH = 0.96
 
 
