@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ..store.reader import LogReader
+if TYPE_CHECKING:
+    from ..store.reader import LogReader  # the commands' help should not wait for numpy
 
 IN_SEARCH = "e.purpose IN ('search', 'reevaluation')"
 

@@ -23,17 +23,24 @@ def from_log(data: Any, name: str) -> RunFile:
     latency = data.pop("latency", None)  # a section of its own until metrics became a list
     if isinstance(latency, Mapping):
         data["metrics"] = [{"kind": "latency", **latency}]
+    search = data.get("search")
+    early = isinstance(search, Mapping) and "screen" not in search
     if isinstance(data.get("emitters"), list):
-        data["emitters"] = [_emitter(one) if isinstance(one, Mapping) else one for one in data["emitters"]]
+        data["emitters"] = [_emitter(one, early) if isinstance(one, Mapping) else one for one in data["emitters"]]
     if isinstance(data.get("evaluator"), Mapping):
         data["evaluator"] = moved(data["evaluator"])
-    if isinstance(data.get("search"), Mapping):
-        data["search"] = {"screen": False, **data["search"]}  # nothing was, until there was a key
+    if isinstance(search, Mapping) and early:
+        data["search"] = {**search, "screen": False}  # nothing was, until there was a key
     return check(data, name)
 
 
-def _emitter(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the surrogate of `guided` was called its guide."""
+EARLY_GUIDED = {"surrogate": "forest", "pool": 500, "fresh": 0.5, "rounds": 1, "explore": 0.1, "trees": 64}
+"""Defaults of `guided` before proposals were screened: a search goes on with the model that it began with."""
+
+
+def _emitter(data: Mapping[str, Any], early: bool) -> dict[str, Any]:
+    """Where the surrogate of `guided` was called its guide, or had other defaults."""
     if data.get("kind") != "guided":
         return dict(data)
-    return {"surrogate" if key == "guide" else key: value for key, value in data.items()}
+    renamed = {"surrogate" if key == "guide" else key: value for key, value in data.items()}
+    return {**EARLY_GUIDED, **renamed} if early else renamed

@@ -1,4 +1,4 @@
-"""A forest and an additive model together, each trusted as far as it was right."""
+"""A forest, an additive model and a Gaussian process together, each trusted as far as it was right."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ MOST_DRAWS = 500
 
 
 class Combined(RowModel):
-    """A stack of a `Forest` and an `Additive` model (Wolpert 1992), with weights that are at least 0 (Breiman 1996).
+    """A stack of a `Forest`, an `Additive` model and a `Process` (Wolpert 1992).
+
+    Weights are at least 0 (Breiman 1996).
 
     The weights are fitted to what each model expects of rows that it has not seen: trees that were not given a row, and
     the other rows' ridge regression. Deviations from Breiman's: weights add up to 1, and no cross-validation is needed.

@@ -25,6 +25,7 @@ def test_show_json_has_the_promised_keys(finished, qd_command):
         "evaluator",
         "evaluations",
         "duplicates",
+        "screened",
         "archive",
         "best",
         "seconds",

@@ -45,8 +45,19 @@ def test_the_section_latency_is_refused_with_what_to_write(given, write):
 def test_a_guide_is_now_a_surrogate():
     before = DATA | {"emitters": [{"kind": "guided", "guide": "own", "pool": 9}, {"kind": "random"}]}
     after = DATA | {"emitters": [{"kind": "guided", "surrogate": "own", "pool": 9}, {"kind": "random"}]}
-    assert from_log(before, "log.sqlite") == check(after, "log.sqlite") == from_log(after, "log.sqlite")
-    assert from_log(after, "log.sqlite").emitters[0].arguments == {"surrogate": "own", "pool": 9}
+    assert from_log(before, "log.sqlite") == from_log(after, "log.sqlite")
+    arguments = from_log(after, "log.sqlite").emitters[0].arguments
+    assert (arguments["surrogate"], arguments["pool"]) == ("own", 9)
+
+
+def test_a_search_that_began_without_screening_goes_on_with_what_it_had():
+    before = DATA | {"emitters": [{"kind": "guided"}], "search": {"seed": 3}}
+    config = from_log(before, "log.sqlite")
+    assert not config.search.screen
+    assert config.emitters[0].arguments["surrogate"] == "forest"
+    today = check(before, "run.yaml")
+    assert today.search.screen
+    assert from_log(today.dump(), "log.sqlite") == today
 
 
 def test_today_s_mistakes_are_still_refused():

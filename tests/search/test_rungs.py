@@ -273,10 +273,10 @@ def test_patience_ends_a_search_that_gains_nothing_more(workbench):
     run = qd.open_run("run")
     assert run.summary()["state"] == "finished"
     curve = run.history()
-    end = int(curve["evaluations"].iloc[-1])
+    end = curve["evaluations"].tolist()[-1]
     assert end == search.evaluations < 5000
-    before = curve[curve["evaluations"] <= end - 40]["qd_score"].iloc[-1]
-    assert curve["qd_score"].iloc[-1] < 1.15 * before  # the last of what was under way may still have gained
+    before = curve[curve["evaluations"] <= end - 40]["qd_score"].tolist()[-1]
+    assert curve["qd_score"].tolist()[-1] < 1.15 * before  # the last of what was under way may still have gained
     assert qd.resume("run").count == end
     assert qd.resume("run", budget={"patience": {"evaluations": 200, "gain": 0.05}}).count > end
 

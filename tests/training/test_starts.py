@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,10 @@ from torch import Tensor, nn
 
 from qd.candidates import Start
 from qd.testing.stacks import assert_close
-from qd.training import EarlyStopping, TrainingOptions, build_seeded, minibatches, train_population
+from qd.training import EarlyStopping, Trained, TrainingOptions, build_seeded, minibatches, train_population
 from qd.training.inputs import draw_inputs, draw_targets
 from qd.training.starts import begin_from
-from search_spaces import Choice, SearchSpace, Struct, Task
+from search_spaces import Choice, Invalid, SearchSpace, Struct, Task
 from search_spaces.sparse_moe import SparseMoE
 from search_spaces.task import Classes, Vector
 
@@ -38,7 +40,12 @@ def trained(space, genotypes, fidelity=1.0, starts=None, options=OPTIONS, valida
     found = train_population(
         space, genotypes, range(len(genotypes)), TASK, *data(), options, 7, fidelity, None, validation, None, starts
     )
-    return [one.network for one in found], [one.stacked for one in found]
+    return [network_of(one) for one in found], [one.stacked for one in found if isinstance(one, Trained)]
+
+
+def network_of(one: Trained | Invalid) -> Any:
+    assert isinstance(one, Trained)
+    return one.network
 
 
 def seeded(hidden: int, seed: int) -> nn.Module:
@@ -77,7 +84,7 @@ def test_stacks_go_on_as_networks_alone_do(space):
     assert max(stacked) > 1
     for index, network in enumerate(together):
         found = train_population(space, [genotypes[index]], [index], TASK, *data(), OPTIONS, 7, starts=[starts[index]])
-        assert_close(network.state_dict(), found[0].network.state_dict(), 1e-9)
+        assert_close(network.state_dict(), network_of(found[0]).state_dict(), 1e-9)
 
 
 def test_who_starts_anew_is_not_mixed_with_who_goes_on():
@@ -113,7 +120,7 @@ def test_of_another_network_the_common_prefix_is_taken_over():
 
 def test_buffers_frozen_parameters_and_other_shapes_stay():
     network = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2))
-    network[1].weight.requires_grad = False
+    network.get_parameter("1.weight").requires_grad = False
     before = arrays(network)
     begin_from(
         network,
