@@ -28,6 +28,7 @@ def test_show_json_has_the_promised_keys(finished, qd_command):
         "screened",
         "archive",
         "best",
+        "trainings",
         "seconds",
     ]
     assert list(data["evaluations"]) == ["ok", "invalid", "failed", "timed_out", "lost"]
