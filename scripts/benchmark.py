@@ -4,13 +4,14 @@
 Examples:
   .venv/bin/python scripts/benchmark.py overhead --json
   .venv/bin/python scripts/benchmark.py training --only tokens "image shelf"
-  .venv/bin/python scripts/benchmark.py economy --seeds 1 --evaluations 200
+  .venv/bin/python scripts/benchmark.py economy --only digits --seeds 2 --evaluations 300
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import json
 import pkgutil
 
@@ -26,19 +27,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=names)
     parser.add_argument("--json", action="store_true", help="print JSON alone on stdout")
-    parser.add_argument("--only", nargs="+", metavar="MIX", help="of training: these mixes alone")
+    parser.add_argument(
+        "--only", nargs="+", dest="names", metavar="NAME", help="of training: these mixes; of economy: these problems"
+    )
     parser.add_argument("--seeds", type=int, metavar="N", help="of economy: so many, in place of 5")
     parser.add_argument(
         "--evaluations", type=int, metavar="N", help="of economy: of the plain search, in place of 1,000"
     )
     arguments = parser.parse_args()
-    chosen = {name: getattr(arguments, name) for name in ("seeds", "evaluations") if getattr(arguments, name)}
-    if chosen and arguments.name != "economy":
-        parser.error(f"--{next(iter(chosen))}: expected with economy, got it with {arguments.name}")
-    if arguments.only and arguments.name != "training":
-        parser.error(f"--only: expected with training, got it with {arguments.name}")
+    chosen = {name: getattr(arguments, name) for name in ("names", "seeds", "evaluations") if getattr(arguments, name)}
     measure = importlib.import_module(f"benchmarks.{arguments.name}").figures
-    figures = measure(arguments.only) if arguments.only else measure(**chosen)
+    known = inspect.signature(measure).parameters
+    for name in chosen.keys() - known.keys():
+        parser.error(f"{arguments.name} does not take --{'only' if name == 'names' else name}")
+    figures = measure(**chosen)
     report = {
         "benchmark": arguments.name,
         "machine": environment.machine(),
