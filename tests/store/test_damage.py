@@ -56,7 +56,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "garbage": (lambda log: log.write_bytes(random.Random(0).randbytes(50_000)), "the log is damaged"),
     "text": (lambda log: log.write_text("no database at all\n" * 100), "the log is damaged"),
     "foreign": (foreign, "an SQLite file, but no log of a qd run"),
-    "newer": (newer, r"written by a newer qd \(log version 99, this qd reads up to 2\); update qdnas"),
+    "newer": (newer, r"written by a newer qd \(log version 99, this qd reads up to 3\); update qdnas"),
     "header": (lambda log: flip(log, 0, 16), "the log is damaged"),
     "schema": (lambda log: flip(log, 100, 200), "the log is damaged"),
     "middle": (lambda log: flip(log, 4096, log.stat().st_size - 4096), "the log is damaged"),
