@@ -7,7 +7,7 @@ import json
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -27,6 +27,11 @@ from search_spaces.task import Classes, Image, Values, Vector
 
 IMAGES = Task(Image(1, 8, 8), Classes(10))
 TASKS = {"retina": Task(Vector(8), Values(1))}
+SMALL: dict[str, dict[str, Any]] = {
+    "chain": {"modules": ["attention", "dense"], "width": [16], "depth": [2, 2]},
+    "routed": {"modules": ["attention", "dense"], "width": [16], "steps": [2, 2], "pool": [2, 2], "fixed": [1, 1]},
+}
+"""Arguments of spaces whose modules have tests of their own."""
 MERGED: Genotype = {
     "group_size": 4,
     "groups": 2,
@@ -45,7 +50,7 @@ MIXTURES: Genotype = {
 
 def spaces() -> dict[str, SearchSpace]:
     """Every space that can be named in a run file and builds networks."""
-    made = {name: Registry().build("spaces", name, {}, "space") for name in names("spaces")}
+    made = {name: Registry().build("spaces", name, SMALL.get(name, {}), "space") for name in names("spaces")}
     return {name: space for name, space in made.items() if type(space).build is not SearchSpace.build}
 
 
@@ -85,7 +90,15 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Exported]
         genotype = {"sparse_moe": MIXTURES, "conv_blocks": MERGED}.get(name) or space.genes.sample(rng)
         data = data_of(task, rng)
         architecture = Architecture(
-            {"kind": name}, genotype, task.plain(), {"kind": "none"}, space.genes.readable(genotype), "run", 7, 3, 4
+            {"kind": name, **SMALL.get(name, {})},
+            genotype,
+            task.plain(),
+            {"kind": "none"},
+            space.genes.readable(genotype),
+            "run",
+            7,
+            3,
+            4,
         )
         network = architecture.build(space, "test").eval()
         folder = tmp_path_factory.mktemp(name)
