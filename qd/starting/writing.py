@@ -155,7 +155,7 @@ def _text(
         *(f"    - {_line(_axis(axis, chosen.bins))}  # {axis.why}" for axis in axes),
         "  # What lies beyond a range counts for the cell at its end.",
         "  outside: clip",
-        "# Random networks first, then those of which a model expects the most (docs/guided.md); map_elites asks none.",
+        "# A model chooses what is tried, by what came of the others (docs/guided.md); map_elites asks none.",
         "emitters:",
         f"  - {_line({'kind': 'guided', 'initial': chosen.initial})}",
         f"search: {_line({'seed': 0, 'chunk': chosen.chunk})}",
