@@ -68,6 +68,12 @@ class Known:
         positions = known_positions(self, genotypes, archive)
         return np.any((positions < bounds[:, 0]) | (positions > bounds[:, 1]), axis=1)
 
+    def ranges(self, names: Sequence[str]) -> list[tuple[float, float]]:
+        """The least and the greatest known value of each metric of which one is known."""
+        values = {name: [value for (_, one), value in self._found.items() if one == name] for name in names}
+        known = [np.array(column)[np.isfinite(column)] for column in values.values() if column]
+        return [(float(column.min()), float(column.max())) for column in known if len(column)]
+
     def contradicted(self, genotypes: Genotypes, names: Sequence[str], metrics: Mapping[str, np.ndarray]) -> list[str]:
         """What an evaluation reports otherwise than it was known, in words: N texts, empty where nothing is.
 

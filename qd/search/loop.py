@@ -134,13 +134,15 @@ class Loop(ABC):
         """Search until the budget is used, the space is exhausted, or `should_stop` says so after a tell.
 
         Raises:
-            QdError: none of the first evaluations is ok, or the log cannot be written.
+            QdError: none of the first evaluations is ok, all proposals are known to fall outside the map, or the log
+                cannot be written.
         """
         self._started = time.monotonic()
         self._should_stop = should_stop
         self._submit_again()
         if not should_stop():
             self._ask_and_commit()
+            self._stop_if_all_is_outside()
         while self._under_way():
             if should_stop() and not self._alone:
                 return Ending.INTERRUPTED
@@ -379,6 +381,20 @@ class Loop(ABC):
             self._folder.delete_weights(gone)
             self._with_weights -= gone
         self._executor.release(results.evaluation_ids.tolist())
+
+    def _stop_if_all_is_outside(self) -> None:
+        if self.evaluations_asked or not self.screened:
+            return
+        ranges = [
+            f"{axis.metric} lies between {low:g} and {high:g} there,"
+            f" and its axis goes from {axis.low:g} to {axis.high:g}"
+            for axis in self.archive.axes
+            for low, high in self._known_metrics.ranges([axis.metric])
+        ]
+        raise QdError(
+            f"all of the first {self.screened:,} proposals fall outside the map, by what is known before an evaluation:"
+            f" {'; '.join(ranges)}. Start again with other ranges, or with search: {{screen: false}}"
+        )
 
     def _stop_if_none_is_ok(self) -> None:
         if self._first_errors is None or self._first_errors.total() < FAILURES_AT_FIRST:

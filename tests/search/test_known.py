@@ -12,6 +12,7 @@ import pytest
 import qd
 from evaluators import Evaluator
 from qd.archives import Axis, GridArchive, Objective
+from qd.errors import QdError
 from qd.search.known import Known
 from search_spaces import Integer, Metric, SearchSpace, Struct
 
@@ -136,7 +137,7 @@ def search(folder: Path, evaluations: int = 60, **changes: Any) -> qd.Run:
         "archive": {
             "objective": "score",
             "measures": [
-                {"metric": "x", "low": 0, "high": 10, "bins": 10},
+                {"metric": "x", "low": changes.pop("low", 0), "high": changes.pop("high", 10), "bins": 10},
                 {"metric": "y", "low": 0, "high": 20, "bins": 4},
             ],
         },
@@ -166,6 +167,12 @@ def test_a_search_ends_where_all_is_known_to_fall_outside(tmp_path: Path) -> Non
     run = search(tmp_path, evaluations=1000)
     assert run.meta("ending") == "space exhausted"
     assert 200 <= run.count <= 11 * 20
+
+
+def test_where_all_is_known_to_fall_outside_the_ranges_are_told(tmp_path: Path) -> None:
+    message = "x lies between 0 and 19 there, and its axis goes from 100 to 200. Start again with other ranges, or with"
+    with pytest.raises(QdError, match="all of the first .* proposals fall outside the map.*" + message):
+        search(tmp_path, low=100, high=200)
 
 
 def test_an_evaluation_fails_that_reports_another_value(tmp_path: Path) -> None:
