@@ -37,7 +37,7 @@ class Forecast:
 
     def take(self, rows: np.ndarray) -> Forecast:
         """Of the given rows, in the given order."""
-        return replace(self, metrics={name: Prediction(*(c[rows] for c in one)) for name, one in self.metrics.items()})
+        return replace(self, metrics={name: one.take(rows) for name, one in self.metrics.items()})
 
     def padded(self, more: int) -> Forecast:
         """With this many candidates more at the end, of which nothing is expected."""

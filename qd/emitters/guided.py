@@ -17,9 +17,7 @@ from .map_elites import MapElites, joined
 from .metric_models import Expected, Kind, MetricModels
 from .observations import Observations
 from .pool import PoolSource
-
-SAMPLE = 8
-"""Random genotypes, to see whether anything is known of genotypes before an evaluation."""
+from .screening import is_known
 
 
 class Guided(Emitter):
@@ -99,8 +97,7 @@ class Guided(Emitter):
             kind = self.surrogate
         elif (own := surrogate()) is None:
             raise ValueError("surrogate: the evaluator has no surrogate of its own; write surrogate: combined")
-        some = self.space.genes.sample_many(SAMPLE, np.random.default_rng(0))
-        self._knows = bool(known(some, measures))
+        self._knows = is_known(known, self.space, archive)
         self._models = MetricModels(archive, self._observations, known, self._knows, kind, self._trees, own)
         self._source = PoolSource(
             self.space, self._variation, self._observations, self._models, self.pool, self.rounds, self.fresh

@@ -16,7 +16,7 @@ from ..archives import Archive, CellArchive
 from ..surrogates.base import Surrogate
 from .base import Emitter, KnownMetrics, Proposals, Told
 from .bias import ImportanceBias
-from .screening import known_positions, weakest
+from .screening import is_known, known_positions, weakest
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class MapElites(Emitter):
             raise ValueError(
                 f"screen: needs cells that are there from the start, and {type(archive).__name__} has none"
             )
-        names = [axis.metric for axis in archive.axes]
-        if not known(self.space.genes.sample_many(1, np.random.default_rng(0)), names):
+        if not is_known(known, self.space, archive):
+            names = [axis.metric for axis in archive.axes]
             raise ValueError(
                 f"screen: nothing is known of {' and '.join(names)} before an evaluation; leave it out, or use measures"
                 " that are known, such as parameters"

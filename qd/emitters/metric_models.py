@@ -31,7 +31,7 @@ class Expected(NamedTuple):
 
     def take(self, rows: np.ndarray) -> Expected:
         """Of the given rows, in the given order."""
-        metrics = {name: Prediction(*(column[rows] for column in one)) for name, one in self.metrics.items()}
+        metrics = {name: one.take(rows) for name, one in self.metrics.items()}
         return Expected(metrics, {name: column[rows] for name, column in self.learnt.items()})
 
     @staticmethod

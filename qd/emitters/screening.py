@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from search_spaces import Genotypes
+from search_spaces import Genotypes, SearchSpace
 
 from ..archives import Archive, CellArchive
 from .base import KnownMetrics
+
+SAMPLE = 8
+"""Random genotypes, to see whether anything is known of genotypes before an evaluation."""
+
+
+def is_known(known: KnownMetrics, space: SearchSpace, archive: Archive) -> bool:
+    """Whether any measure is known of some random genotypes."""
+    some = space.genes.sample_many(SAMPLE, np.random.default_rng(0))
+    return bool(known(some, [axis.metric for axis in archive.axes]))
 
 
 def known_positions(known: KnownMetrics, genotypes: Genotypes, archive: Archive) -> np.ndarray:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from search_spaces import Genotype, Genotypes, Invalid, SearchSpace
+from search_spaces import Genotype, Invalid, SearchSpace
 from search_spaces.genes import to_json
 from search_spaces.genes.columns import take
 
@@ -372,7 +372,7 @@ class Search(Loop):
         told = [self._in_flight.pop(id) for id in results.evaluation_ids.tolist()]
         candidates = np.array([row.candidate for row, _ in told], dtype=np.int64)
         genotypes = self._space.genes.column([proposal.genotype for _, proposal in told])
-        self._check_known(results, genotypes)
+        self._known_metrics.check(results, genotypes, self.archive)
         full = np.flatnonzero([row.fidelity == FULL_FIDELITY for row, _ in told])
         if len(full) == len(told):
             insertions = self._add(results, candidates, genotypes)
@@ -417,21 +417,6 @@ class Search(Loop):
         )
         self._drop_weights(results)
         self._submit(asked)
-
-    def _check_known(self, results: Results, genotypes: Genotypes) -> None:
-        """Let those fail that report another measure than was known: then who chose them was misled."""
-        ok = np.flatnonzero(results.status == Status.OK)
-        if self._known_metrics.nothing or not len(ok):
-            return
-        names = [axis.metric for axis in self.archive.axes]
-        metrics = {name: results.metrics[name][ok] for name in names}
-        texts = self._known_metrics.contradicted(take(genotypes, ok), names, metrics)
-        for row, text in zip(ok.tolist(), texts, strict=True):
-            if text:
-                results.status[row] = Status.FAILED
-                results.errors[int(results.evaluation_ids[row])] = text
-                for column in results.metrics.values():
-                    column[row] = np.nan
 
     def _climb(self, results: Results, told: Sequence[tuple[EvaluationRow, Proposal]]) -> None:
         """Put results below the full budget onto their rungs."""

@@ -11,6 +11,7 @@ from search_spaces import Genotypes, Metric, SearchSpace
 from search_spaces.genes.columns import copied, take
 
 from ..archives import Archive
+from ..candidates import Results, Status
 from ..emitters.screening import known_positions
 from ..interrupts import Interrupted, told_apart
 from ..space_hooks import keys_of
@@ -32,8 +33,8 @@ class Known:
 
     def __init__(self, space: SearchSpace, evaluator: Evaluator, metrics: Mapping[str, Metric]) -> None:
         self._space, self._evaluator, self._metrics = space, evaluator, metrics
-        self._found: dict[tuple[str, str], float] = {}
-        """{(key, metric): value}, NaN where nobody knows it."""
+        self._found: dict[str, dict[str, float]] = {}
+        """{key: {metric: value}} of what was asked for, NaN where nobody knows it."""
         self.nothing = type(evaluator).known is Evaluator.known
         """Whether the evaluator knows of no metric at all."""
 
@@ -47,16 +48,16 @@ class Known:
         if self.nothing or not len(genotypes):
             return {}
         keys = keys_of(self._space, self._space.genes.trees(genotypes))
-        for name in names:
-            new = {key: row for row, key in enumerate(keys) if (key, name) not in self._found}
-            if new:
-                rows = np.array(list(new.values()))
-                column = self._ask(take(genotypes, rows), [name]).get(name)
-                values = (
-                    [np.nan] * len(rows) if column is None else np.where(np.isfinite(column), column, np.nan).tolist()
-                )
-                self._found.update(zip(((key, name) for key in new), values, strict=True))
-        columns = {name: np.array([self._found[key, name] for key in keys]) for name in names}
+        new = {key: row for row, key in enumerate(keys) if not self._found.get(key, {}).keys() >= set(names)}
+        if new:
+            given = self._ask(take(genotypes, np.array(list(new.values()))), names)
+            nothing = np.full(len(new), np.nan)
+            columns = {
+                name: np.where(np.isfinite(column := given.get(name, nothing)), column, np.nan) for name in names
+            }
+            for index, key in enumerate(new):
+                self._found.setdefault(key, {}).update({name: float(columns[name][index]) for name in names})
+        columns = {name: np.array([self._found[key][name] for key in keys]) for name in names}
         self._forget()
         return {name: column for name, column in columns.items() if not np.isnan(column).all()}
 
@@ -68,11 +69,40 @@ class Known:
         positions = known_positions(self, genotypes, archive)
         return np.any((positions < bounds[:, 0]) | (positions > bounds[:, 1]), axis=1)
 
-    def ranges(self, names: Sequence[str]) -> list[tuple[float, float]]:
-        """The least and the greatest known value of each metric of which one is known."""
-        values = {name: [value for (_, one), value in self._found.items() if one == name] for name in names}
-        known = [np.array(column)[np.isfinite(column)] for column in values.values() if column]
-        return [(float(column.min()), float(column.max())) for column in known if len(column)]
+    def ranges(self, archive: Archive) -> str:
+        """What is known of the measures so far, and where their axes go, in words."""
+        texts = []
+        for axis in archive.axes:
+            values = [
+                found[axis.metric] for found in self._found.values() if np.isfinite(found.get(axis.metric, np.nan))
+            ]
+            if values:
+                texts.append(
+                    f"{axis.metric} lies between {min(values):g} and {max(values):g} there,"
+                    f" and its axis goes from {axis.low:g} to {axis.high:g}"
+                )
+        return "; ".join(texts)
+
+    def check(self, results: Results, genotypes: Genotypes, archive: Archive) -> None:
+        """Let those fail that report another measure than was known: then who chose them was misled.
+
+        Args:
+            results: N; those that are contradicted are changed in place.
+            genotypes: N.
+            archive: whose measures are compared.
+        """
+        ok = np.flatnonzero(results.status == Status.OK)
+        if self.nothing or not len(ok):
+            return
+        names = [axis.metric for axis in archive.axes]
+        metrics = {name: results.metrics[name][ok] for name in names}
+        texts = self.contradicted(take(genotypes, ok), names, metrics)
+        for row, text in zip(ok.tolist(), texts, strict=True):
+            if text:
+                results.status[row] = Status.FAILED
+                results.errors[int(results.evaluation_ids[row])] = text
+                for column in results.metrics.values():
+                    column[row] = np.nan
 
     def contradicted(self, genotypes: Genotypes, names: Sequence[str], metrics: Mapping[str, np.ndarray]) -> list[str]:
         """What an evaluation reports otherwise than it was known, in words: N texts, empty where nothing is.
@@ -114,5 +144,5 @@ class Known:
         return {name: np.concatenate([part.get(name, nothing) for part in parts]) for name in names}
 
     def _forget(self) -> None:
-        for pair in list(self._found)[: max(0, len(self._found) - REMEMBERED)]:
-            del self._found[pair]
+        while len(self._found) > REMEMBERED:
+            del self._found[next(iter(self._found))]

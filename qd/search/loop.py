@@ -385,15 +385,10 @@ class Loop(ABC):
     def _stop_if_all_is_outside(self) -> None:
         if self.evaluations_asked or not self.screened:
             return
-        ranges = [
-            f"{axis.metric} lies between {low:g} and {high:g} there,"
-            f" and its axis goes from {axis.low:g} to {axis.high:g}"
-            for axis in self.archive.axes
-            for low, high in self._known_metrics.ranges([axis.metric])
-        ]
         raise QdError(
             f"all of the first {self.screened:,} proposals fall outside the map, by what is known before an evaluation:"
-            f" {'; '.join(ranges)}. Start again with other ranges, or with search: {{screen: false}}"
+            f" {self._known_metrics.ranges(self.archive)}. Start again with other ranges, or with"
+            " search: {screen: false}"
         )
 
     def _stop_if_none_is_ok(self) -> None:

@@ -21,6 +21,10 @@ class Prediction(NamedTuple):
     deviation: np.ndarray
     """(N,) float64, at least 0: the standard deviation of what an evaluation would give; NaN where `mean` is."""
 
+    def take(self, rows: np.ndarray) -> Prediction:
+        """Of the given rows, in the given order."""
+        return Prediction(self.mean[rows], self.deviation[rows])
+
 
 FEWEST_ROWS = 8
 """Fewer results than these teach a model of rows nothing."""
