@@ -287,7 +287,7 @@ class CellArchive(Archive):
         """
         inside = ((positions >= self._low) & (positions <= self._high)).all(axis=1)
         cells = self.cells_of(np.clip(positions, self._low, self._high))
-        slots = self.elites.slots(cells.tolist())
+        slots = self.elites.slots(cells)
         values = np.full(len(cells), self.objective.worst, dtype=np.float64)
         filled = slots >= 0
         values[filled] = self.objective.sign * self.elites.objectives[slots[filled]]
@@ -349,13 +349,13 @@ class CellArchive(Archive):
         self._find_best()
 
     def _contenders(self, rows: np.ndarray, values: np.ndarray, positions: np.ndarray) -> Iterable[tuple[int, int]]:
-        cells = self.cells_of(positions[rows]).tolist()
+        cells = self.cells_of(positions[rows])
         slots = self.elites.slots(cells)
         filled = slots >= 0
         to_beat = np.full(len(rows), -np.inf)
         to_beat[filled] = self.objective.sign * self.elites.objectives[slots[filled]]
         for index in np.flatnonzero(values[rows] > to_beat).tolist():
-            yield int(rows[index]), cells[index]
+            yield int(rows[index]), int(cells[index])
 
 
 def ribs_archives() -> ModuleType:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, NamedTuple
 
@@ -104,10 +104,15 @@ class Elites(Mapping[int, Elite]):
         """Evaluation and objective of one slot."""
         return self._evaluations.item(slot), self._objectives.item(slot)
 
-    def slots(self, cells: Sequence[int]) -> np.ndarray:
-        """(N,) int64, where the elites of the cells are; -1 where a cell is empty."""
+    def slots(self, cells: np.ndarray) -> np.ndarray:
+        """(N,) int64 cells → (N,) int64, where their elites are; -1 where a cell is empty."""
+        if len(cells) > len(self) > 0:
+            order = np.argsort(self._cells)
+            filled = np.asarray(self._cells)[order]
+            places = np.minimum(np.searchsorted(filled, cells), len(filled) - 1)
+            return np.where(filled[places] == cells, order[places], -1)
         get = self._slots.get
-        return np.fromiter((get(cell, -1) for cell in cells), dtype=np.int64, count=len(cells))
+        return np.fromiter((get(cell, -1) for cell in cells.tolist()), dtype=np.int64, count=len(cells))
 
     def put(
         self, cell: int, evaluation: int, candidate: int, objective: float, position: np.ndarray, genotype: Any

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,9 +15,17 @@ from search_spaces.genes.columns import take
 from ..archives import Archive
 from ..surrogates.base import Prediction, Surrogate
 
-KnownMetrics = Callable[[Genotypes, Sequence[str]], Mapping[str, np.ndarray]]
-"""(N genotypes, names of metrics) → {name: (N,) float64}, what is known without an evaluation: NaN where a metric is
-not known of a candidate, and left out where it is known of none. See `Evaluator.known`."""
+
+class KnownMetrics(Protocol):
+    """N genotypes, names of metrics, and the genotypes' keys where they are at hand → {name: (N,) float64}.
+
+    What is known without an evaluation: NaN where a metric is not known of a candidate, and left out where it is known
+    of none. See `Evaluator.known`.
+    """
+
+    def __call__(
+        self, genotypes: Genotypes, names: Sequence[str], keys: Sequence[str] | None = None, /
+    ) -> Mapping[str, np.ndarray]: ...
 
 
 @dataclass(frozen=True)

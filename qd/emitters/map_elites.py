@@ -59,7 +59,7 @@ class MapElites(Emitter):
     ) -> None:
         super().__init__(space)
         self._screen = screen
-        self._known: KnownMetrics = lambda genotypes, names: {}
+        self._known: KnownMetrics = lambda genotypes, names, keys=None: {}
         self.initial = initial
         self.crossover = crossover
         self._proposed = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -100,13 +100,13 @@ class MetricModels:
             self.own.fit(observations.genotypes[:first], columns[self.objective.metric])
         self.fitted = first
 
-    def predict(self, genotypes: Genotypes, table: np.ndarray) -> Expected:
-        """Args: N valid genotypes, and (N, D), their rows."""
+    def predict(self, genotypes: Genotypes, keys: Sequence[str], table: np.ndarray) -> Expected:
+        """Args: N valid genotypes, their keys, and (N, D), their rows."""
         expected = Expected({}, {})
         low, high = self.objective.low, self.objective.high
         guess = self.objective.sign * (low + high) / 2, (high - low) / 4
         self._add(expected, self.objective.metric, genotypes, table, np.full(len(table), np.nan), guess)
-        known = self._known(genotypes, self.measures)
+        known = self._known(genotypes, self.measures, keys)
         for axis in self._axes:
             exact = known_positions(axis, known, len(table))
             low, high = axis.bounds()

@@ -104,7 +104,7 @@ class PoolSource:
             return None
         new = drawn.take(np.array(rows))
         table = self._observations.encode_canonical(take(forms, rows))
-        expected = self._models.predict(new.genotypes, table)
+        expected = self._models.predict(new.genotypes, [keys[row] for row in rows], table)
         values = np.zeros(len(rows))
         if self._models.place_candidates:
             values = np.maximum(np.nan_to_num(self._models.improvement(archive, expected).values), 0.0)

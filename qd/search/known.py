@@ -38,17 +38,21 @@ class Known:
         self.nothing = type(evaluator).known is Evaluator.known
         """Whether the evaluator knows of no metric at all."""
 
-    def __call__(self, genotypes: Genotypes, names: Sequence[str]) -> dict[str, np.ndarray]:
+    def __call__(
+        self, genotypes: Genotypes, names: Sequence[str], keys: Sequence[str] | None = None, /
+    ) -> dict[str, np.ndarray]:
         """{name: (N,) float64} of metrics that are known of any of the candidates; NaN where one is not known.
 
         Args:
             genotypes: N, valid.
             names: of the metrics that are asked for.
+            keys: N, of the candidates' architectures, where they are at hand.
         """
         if self.nothing or not len(genotypes):
             return {}
-        keys = keys_of(self._space, self._space.genes.trees(genotypes))
-        new = {key: row for row, key in enumerate(keys) if not self._found.get(key, {}).keys() >= set(names)}
+        keys = keys or keys_of(self._space, self._space.genes.trees(genotypes))
+        wanted = set(names)
+        new = {key: row for row, key in enumerate(keys) if not self._found.get(key, {}).keys() >= wanted}
         if new:
             given = self._ask(take(genotypes, np.array(list(new.values()))), names)
             nothing = np.full(len(new), np.nan)
