@@ -216,7 +216,9 @@ class Play:
         return again
 
 
-def nothing_known(genotypes: Genotypes, names: Sequence[str]) -> dict[str, np.ndarray]:
+def nothing_known(
+    genotypes: Genotypes, names: Sequence[str], keys: Sequence[str] | None = None
+) -> dict[str, np.ndarray]:
     """What `bind` gets where no metric is known before an evaluation."""
     return {}
 

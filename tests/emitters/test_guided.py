@@ -103,11 +103,13 @@ def test_the_forecast_is_of_each_proposal() -> None:
     assert proposals.forecast.model["explained"]["x"] > 0.8
 
 
-def both_known(genotypes: Genotypes, names: Sequence[str]) -> dict[str, np.ndarray]:
+def both_known(genotypes: Genotypes, names: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     return {name: measure([*genotypes])[name] for name in names}
 
 
-def only_x_known(genotypes: Genotypes, names: Sequence[str]) -> dict[str, np.ndarray]:
+def only_x_known(
+    genotypes: Genotypes, names: Sequence[str], keys: Sequence[str] | None = None
+) -> dict[str, np.ndarray]:
     """And of an x above 50 not even that."""
     x = both_known(genotypes, ["x"])["x"]
     return {"x": np.where(x > 50, np.nan, x)} if "x" in names else {}

@@ -23,13 +23,13 @@ class Numbers(SearchSpace):
     genes = Struct(x=Integer(0, 9), y=Integer(1, 1000), z=Integer(0, 100))
 
 
-def known(genotypes: Genotypes, names: Sequence[str]) -> dict[str, np.ndarray]:
+def known(genotypes: Genotypes, names: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     """`x` and `y` are genes; of those with an odd z nobody knows y."""
     columns = {"x": [one["x"] for one in genotypes], "y": [np.nan if one["z"] % 2 else one["y"] for one in genotypes]}
     return {name: np.array(columns[name], dtype=np.float64) for name in names if name in columns}
 
 
-def both(genotypes: Genotypes, names: Sequence[str]) -> dict[str, np.ndarray]:
+def both(genotypes: Genotypes, names: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     return known([{**one, "z": 0} for one in genotypes], names)
 
 
@@ -124,7 +124,7 @@ class TestScreened(EmitterConformance):
         return lambda space: KnowingFirst(space, initial=8, screen=Screen(3))
 
 
-def first_of(genotypes: Genotypes, names: Sequence[str]) -> dict[str, np.ndarray]:
+def first_of(genotypes: Genotypes, names: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     """A number in [0, 1] that follows from the genotype's text."""
     values = [sum(map(ord, str(genotype))) % 7 / 7 for genotype in genotypes]
     return {name: np.array(values) for name in names if name == "first"}
