@@ -63,6 +63,14 @@ class Evaluator(ABC):
             Invalid: a genotype cannot stand for an architecture.
         """
 
+    @property
+    def best_chunk(self) -> int | None:
+        """How many candidates it evaluates best at once, where it is, once it is bound; None: it does not say.
+
+        `search.chunk: auto` asks for it. It may take seconds, and load data.
+        """
+        return None
+
     def known(self, genotypes: Genotypes, names: Collection[str]) -> Mapping[str, np.ndarray]:
         """Return what is known of candidates before they are evaluated; by default nothing.
 

@@ -20,7 +20,6 @@ from qd.plain_data.tensors import tensors_of
 from qd.training import Trained, TrainingOptions, build_seeded
 from qd.training.bank import Bank
 from qd.training.device import pin_threads
-from qd.training.memory import MOST
 from qd.training.supernet import BankOptions, measure_statistics, train_bank
 from search_spaces import Invalid, Metric, SearchSpace, Task
 from search_spaces.base import Stack
@@ -78,7 +77,7 @@ class Supernet(Supervised):
         training: TrainingOptions = TRAINING,
         metrics: tuple[str, ...] = (),
         device: str = "auto",
-        stack: int = MOST,
+        stack: int | None = None,
         stack_megabytes: int | None = None,
         fine_tune: float = 0.0,
         bank: BankOptions = BANK,

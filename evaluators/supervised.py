@@ -6,16 +6,17 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from qd.candidates import Candidates, Results, Status
+import numpy as np
+
+from qd.candidates import Candidates, Results
 from qd.metrics.active_parameters import ActiveParameters
 from qd.metrics.expert_entropy import ExpertEntropy
 from qd.metrics.joined import JoinedMetrics
 from qd.metrics.macs import MACs
 from qd.metrics.parameters import Parameters
 from qd.metrics.specialisation import Specialisation
-from qd.training import Planner, StackSize, Trained, TrainingOptions, train_population
+from qd.training import Planner, StackSize, Trained, TrainingOptions, Untrained, build_seeded, train_population
 from qd.training.device import pin_threads
-from qd.training.memory import MOST
 from search_spaces import Invalid, SearchSpace
 from search_spaces.task import Classes
 
@@ -27,6 +28,8 @@ from .trainer import TIME, About, Trainer
 
 DIGITS = Digits()
 TRAINING = TrainingOptions()
+SAMPLED = 16
+"""Random networks of a space, of which the largest says how many fit into memory."""
 MEASURED = (Parameters(), ActiveParameters(), MACs(), ExpertEntropy(), Specialisation())
 """Of every network, beside what the run file adds; the last where there are classes."""
 
@@ -44,8 +47,9 @@ class Supervised(Trainer):
             balanced_accuracy, macro_f1, auc (of two classes), calibration_error; of values r2, rmse, mae; of next
             tokens bits_per_token, accuracy. Empty: the usual ones.
         device: "cpu", "cuda", "cuda:1", ...; "auto" takes a GPU where there is one.
-        stack: at most this many networks are trained together, 1 or more.
-        stack_megabytes: memory for them; None: a quarter of what is free. Left out of account under `order: id`.
+        stack: at most this many networks are trained together, 1 or more; None: 32 on the CPU, 1,000 on a card.
+        stack_megabytes: memory for them; None: a quarter of what is free, or of a worker's share of a card. Left out of
+            account under `order: id`.
     """
 
     metrics = {**every_metric(), **JoinedMetrics(MEASURED).metrics, **TIME}
@@ -58,10 +62,10 @@ class Supervised(Trainer):
         training: TrainingOptions = TRAINING,
         metrics: tuple[str, ...] = (),
         device: str = "auto",
-        stack: int = MOST,
+        stack: int | None = None,
         stack_megabytes: int | None = None,
     ) -> None:
-        if stack < 1:
+        if stack is not None and stack < 1:
             raise ValueError(f"stack: expected at least 1, got {stack}")
         if stack_megabytes is not None and stack_megabytes < 1:
             raise ValueError(f"stack_megabytes: expected at least 1, got {stack_megabytes}")
@@ -93,12 +97,27 @@ class Supervised(Trainer):
         if self.reproducible:
             self.stack_size = StackSize(self.stack_size.most, bytes=0)
 
+    @property
+    def best_chunk(self) -> int:
+        """As many as a stack of the largest of some random networks may hold."""
+        assert self.task is not None
+        task, inputs, networks = self.task, self.training_examples[0], []
+        for genotype in self.space.genes.trees(self.space.genes.sample_many(SAMPLED, np.random.default_rng(0))):
+            try:
+                network = build_seeded(lambda genotype=genotype: self.space.build(genotype, task), 0)
+            except Invalid:
+                continue
+            networks.append(network.to(self.device))
+        if len(networks) < 2:
+            return self.stack_size.most_on(self.device)
+        return self.stack_size.of(networks, inputs, self.options.batch_size)
+
     def evaluate(self, candidates: Candidates) -> Results:
         pin_threads()
         trained = self.train(self.space, candidates)
         return Results.join(self._row(candidates.take([row]), result) for row, result in enumerate(trained))
 
-    def train(self, space: SearchSpace, candidates: Candidates) -> list[Trained | Invalid]:
+    def train(self, space: SearchSpace, candidates: Candidates) -> list[Trained | Untrained]:
         """Train a network of a space for each candidate, in their order; see `train_population`."""
         assert self.task is not None
         validation, scores = self.watched(candidates.purpose)
@@ -118,7 +137,7 @@ class Supervised(Trainer):
             scores,
         )
 
-    def _row(self, candidate: Candidates, result: Trained | Invalid) -> Results:
-        if isinstance(result, Invalid):
-            return Results.without_metrics(candidate, Status.INVALID, str(result))
+    def _row(self, candidate: Candidates, result: Trained | Untrained) -> Results:
+        if not isinstance(result, Trained):
+            return Results.raised(candidate, result)
         return self.row(candidate, result.network, result.seconds, result.curve)

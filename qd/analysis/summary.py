@@ -27,6 +27,8 @@ def summary(run: FoldedLog) -> dict[str, Any]:
         **({"reason": stands.reason} if stands.reason else {}),
         "space": run.config.space.kind,
         "evaluator": run.config.evaluator.kind,
+        "chunk": run.config.search.chunk_size,
+        "chunk_chosen": run.meta("chunk_as_given") == "auto",
         "evaluations": {status.label: counts.get(status, 0) for status in Status},
         **({"reevaluations": run.reevaluations} if run.reevaluates else {}),
         "duplicates": duplicates[0][0],

@@ -26,6 +26,7 @@ def print_summary(run: Run, to: Console) -> None:
     table.add_row("state", _state(data))
     table.add_row("space", data["space"])
     table.add_row("evaluator", data["evaluator"])
+    table.add_row("chunk", f"{data['chunk']:,} candidates" + (", chosen by auto" if data["chunk_chosen"] else ""))
     table.add_row("evaluations", _counts(data))
     if "rungs" in data:
         table.add_row("rungs", ", ".join(map(str, rung_counts(run))))

@@ -15,7 +15,8 @@ LARGEST = 1e300
 """What lies further from 0 is told as no number: sums and differences of such values are more than a float can hold."""
 SMALLEST = 1e-280
 """The least range of an axis: what is narrower cannot be drawn."""
-
+CHUNK = 8
+MOST_IN_A_CHUNK = 100_000
 
 Name = Annotated[str, Field(max_length=200)]
 """Of a kind or a metric."""
@@ -167,18 +168,26 @@ def _fraction(text: str) -> float:
 class SearchConfig(Model):
     """How proposals are made and results are reported.
 
-    `chunk` candidates are sent and evaluated together; at most `window` are under way. `screen`: what is known to fall
+    `chunk` candidates are sent and evaluated together (`auto`: as many as the evaluator takes best; a run records the
+    number); at most `window` are under way. `screen`: what is known to fall
     outside the map is not evaluated. A share `inherit` of those that have a parent start from its weights.
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**53)] = 0
     order: Literal["arrival", "id"] = "arrival"
-    chunk: Annotated[int, Field(ge=1, le=100_000)] = 8
+    chunk: int | Literal["auto"] = CHUNK
     window: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     noise: Literal["none", "reevaluate"] = "none"
     screen: bool = True
     rungs: RungsConfig | None = None
     inherit: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    @field_validator("chunk", mode="plain")
+    @classmethod
+    def _number_or_auto(cls, value: Any) -> int | Literal["auto"]:
+        if value == "auto" or (type(value) is int and 1 <= value <= MOST_IN_A_CHUNK):
+            return value
+        raise ValueError(f"expected auto, or a whole number from 1 to {MOST_IN_A_CHUNK:,}, got {str(value)[:20]!r}")
 
     @field_validator("inherit", mode="before")
     @classmethod
@@ -187,9 +196,15 @@ class SearchConfig(Model):
 
     @model_validator(mode="after")
     def _holds_a_chunk(self) -> SearchConfig:
-        if self.window is not None and self.window < self.chunk:
+        if self.window is not None and self.chunk != "auto" and self.window < self.chunk:
             raise ValueError(f"window must hold a chunk of {self.chunk}, got {self.window}")
         return self
+
+    @property
+    def chunk_size(self) -> int:
+        """`chunk` of a run, which is a number, whatever its run file said."""
+        assert self.chunk != "auto"
+        return self.chunk
 
 
 class PatienceConfig(Model):

@@ -72,6 +72,16 @@ class Executor(ABC):
         """
         return given
 
+    @property
+    def workers(self) -> int:
+        """How many batches it evaluates at one time, once all of it is up."""
+        return 1
+
+    @property
+    def best_chunk(self) -> int | None:
+        """How many candidates its evaluators take best at once; None: they do not say, or cannot be asked now."""
+        return None
+
     @abstractmethod
     def submit(self, candidates: Candidates) -> None:
         """Take a batch; returns at once."""

@@ -27,6 +27,10 @@ class InlineExecutor(Executor):
     def slots(self) -> int:
         return 1
 
+    @property
+    def best_chunk(self) -> int | None:
+        return self._evaluator.best_chunk
+
     def submit(self, candidates: Candidates) -> None:
         self._queue.append(candidates)
 

@@ -29,6 +29,7 @@ from ..store.folder import RunFolder, free_folders, on_network
 from ..store.log import Log
 from ..store.resume import Interrupted, Unfinished, interrupted, last_session, unfinished
 from . import problem, surroundings
+from .chunk import with_chunk
 from .components import build_evaluator
 from .signals import interruptible
 from .surroundings import RESUMABLE
@@ -175,9 +176,10 @@ def begin(
     parts = problem.prepare(config, str(file), plugin_folder)
     with _executor(executor, parts, str(file)) as used:
         parts.registry.mention()
+        parts = with_chunk(parts, used)
         with (
             _new_folder(folders, only=out is not None) as folder,
-            contextlib.closing(_make_log(place, folder, config, parts, given)) as log,
+            contextlib.closing(_make_log(place, folder, parts, given)) as log,
         ):
             network = on_network(folder.place)
             if network:
@@ -371,12 +373,13 @@ def _configured(file: Path, overrides: Sequence[str], keys: Mapping[str, Any], k
     return config
 
 
-def _make_log(place: Path, folder: RunFolder, config: RunFile, parts: Problem, given: RunFile) -> Log:
+def _make_log(place: Path, folder: RunFolder, parts: Problem, given: RunFile) -> Log:
     try:
-        plugins = parts.registry.plugin_folder
+        config, plugins = parts.config, parts.registry.plugin_folder
         contents = surroundings.fixed(parts)
         meta = {
             "run_file": config.dump(),
+            **({"chunk_as_given": "auto"} if given.search.chunk == "auto" else {}),
             "places_as_given": dict(places_as_given(given.dump(), config.dump())),
             "plugin_folder": str(plugins.resolve()) if plugins else None,
             "digests": parts.registry.digests,

@@ -61,6 +61,10 @@ class Measured(Evaluator):
                     " (its task_data() says None)"
                 )
 
+    @property
+    def best_chunk(self) -> int | None:
+        return self.evaluator.best_chunk
+
     def evaluate(self, candidates: Candidates) -> Results:
         results = evaluate(self.evaluator, candidates)
         rows = {id: row for row, id in enumerate(candidates.evaluation_ids.tolist())}

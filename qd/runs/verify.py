@@ -99,7 +99,7 @@ class _Work:
             [Purpose.VERIFICATION.value],
         )
         asked = {(row.candidate, row.repeat): (row, told) for *values, told in rows for row in [EvaluationRow(*values)]}
-        self.chunk, self.seed = run.config.search.chunk, run.config.search.seed
+        self.chunk, self.seed = run.config.search.chunk_size, run.config.search.seed
         self.genotypes = run.genotypes(chosen)
         with run.decoding():
             genes.accept(list(self.genotypes.values()))

@@ -219,7 +219,7 @@ class Loop(ABC):
         """
         if self.spent:
             return 0
-        size, window = self._config.chunk, self._config.window
+        size, window = self._config.chunk_size, self._config.window
         left = None if self._budget.evaluations is None else self._budget.evaluations - self.evaluations_asked
         if self._budget.trainings is not None:
             affordable = math.floor(self._trainings_left / self._cheapest + ROUNDING)

@@ -118,6 +118,7 @@ ANYTHING: TypeAdapter[Any] = TypeAdapter(Any, config=LATER)
 META: dict[str, TypeAdapter[Any]] = {
     "archive": TypeAdapter(_Archive),
     "centroids": TypeAdapter(list[list[FiniteFloat]] | None, config=LATER),
+    "chunk_as_given": TypeAdapter(str | None, config=LATER),
     "contents": TypeAdapter(_Contents | None, config=LATER),
     "digests": TypeAdapter(dict[str, str] | None, config=LATER),
     "ending": TypeAdapter(str | None, config=LATER),

@@ -7,7 +7,7 @@ from .batches import minibatches
 from .memory import StackSize
 from .options import TrainingOptions
 from .planner import Planner
-from .population import Trained, train_population, train_stack
+from .population import Trained, Untrained, train_population, train_stack
 from .stopping import EarlyStopping
 from .supernet import BankOptions, train_bank
 
@@ -20,6 +20,7 @@ __all__ = [
     "StackSize",
     "Trained",
     "TrainingOptions",
+    "Untrained",
     "build_seeded",
     "minibatches",
     "train_alone",

@@ -14,9 +14,12 @@ from torch import Tensor, nn
 
 from .inputs import Inputs
 
-SHARE_OF_FREE_MEMORY = 0.25
+SHARE_OF_MEMORY = 0.25
+"""Of what is free a stack may take; the rest is for data, scoring, and what the estimate does not see."""
 MOST = 32
-"""Larger stacks gain nothing more and leave the processor's caches."""
+"""On the CPU larger stacks gain nothing more and leave the processor's caches."""
+MOST_ON_A_CARD = 1000
+"""Networks of ten thousand parameters are then limited by the card's memory traffic, and no longer by launches."""
 COPIES = 4
 """Of each parameter: itself, its gradient, and Adam's two moments."""
 
@@ -26,13 +29,19 @@ class StackSize:
     """How many networks a stack may hold.
 
     Args:
-        most: at most this many.
-        bytes: memory for one stack; None: a quarter of what is free on the device. 0: no limit, so that the sizes of
-            stacks do not depend on the machine's state (a result's last bits may depend on its stack's size).
+        most: at most this many; None: 32 on the CPU, 1,000 on a card.
+        bytes: memory for one stack; None: a quarter of what is free on the device, or of this process's share of a
+            card. 0: what no other program has a say in, so that the sizes of stacks do not depend on the machine's
+            state (a result's last bits may depend on its stack's size): on the CPU no limit, on a card a quarter of
+            the share of all its memory.
     """
 
-    most: int = MOST
+    most: int | None = None
     bytes: int | None = None
+
+    def most_on(self, device: torch.device) -> int:
+        """At most this many on a device, whatever memory it has."""
+        return self.most or (MOST_ON_A_CARD if device.type == "cuda" else MOST)
 
     def of(self, networks: Sequence[nn.Module], inputs: Inputs, batch_size: int) -> int:
         """At most this many of these networks at once; at least 1.
@@ -42,11 +51,20 @@ class StackSize:
             inputs: what they are trained on.
             batch_size: examples in a minibatch.
         """
-        if self.bytes == 0 or len(networks) == 1 or self.most == 1:
-            return self.most
-        budget = self.bytes or int(free_bytes(inputs.device) * SHARE_OF_FREE_MEMORY)
+        most = self.most_on(inputs.device)
+        if (self.bytes == 0 and inputs.device.type != "cuda") or len(networks) == 1 or most == 1:
+            return most
         largest = max(networks, key=lambda network: sum(tensor.numel() for tensor in network.parameters()))
-        return max(1, min(self.most, budget // training_bytes(largest, inputs, batch_size)))
+        return max(1, min(most, self.budget(inputs.device) // training_bytes(largest, inputs, batch_size)))
+
+    def budget(self, device: torch.device) -> int:
+        """Bytes that a stack may take on a device; of a card, in this process's share of it."""
+        if self.bytes:
+            return self.bytes
+        if device.type == "cuda" and self.bytes == 0:
+            share = torch.cuda.get_per_process_memory_fraction(device)
+            return int(SHARE_OF_MEMORY * share * torch.cuda.mem_get_info(device)[1])
+        return int(SHARE_OF_MEMORY * free_bytes(device))
 
 
 def memory_of(build: Callable[[], nn.Module]) -> int:
@@ -79,10 +97,25 @@ def training_bytes(network: nn.Module, inputs: Inputs, batch_size: int) -> int:
     return max(1, int(COPIES * parameters + 2 * activations))
 
 
+def free_of_card(free: int, total: int, share: float, used: int, held: int) -> int:
+    """Bytes that this process can still take of a card.
+
+    Args:
+        free: bytes that no process holds.
+        total: bytes of the card.
+        share: of them that this process may hold, in [0, 1].
+        used: bytes of its tensors.
+        held: bytes that it holds, for tensors now or again.
+    """
+    return max(0, min(free + held - used, int(share * total) - used))
+
+
 def free_bytes(device: torch.device) -> int:
-    """Memory that can still be taken on a device."""
+    """Memory that can still be taken on a device; of a card, within this process's share of it."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        free, total = torch.cuda.mem_get_info(device)
+        share = torch.cuda.get_per_process_memory_fraction(device)
+        return free_of_card(free, total, share, torch.cuda.memory_allocated(device), torch.cuda.memory_reserved(device))
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))

@@ -29,6 +29,9 @@ from .step import step_of_stack
 from .vmapped import Unstackable, VmapStack, structure
 from .watch import Examples, Scorer, watch_of
 
+Untrained = Invalid | MemoryError | torch.OutOfMemoryError
+"""Why there is no network."""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -57,7 +60,7 @@ def train_population(
     planner: Planner | None = None,
     starts: Sequence[Start | None] | None = None,
     scores: Scorer | None = None,
-) -> list[Trained | Invalid]:
+) -> list[Trained | Untrained]:
     """Build and train a network for each genotype.
 
     Args:
@@ -79,7 +82,8 @@ def train_population(
         scores: of the learning curves; None: none are kept.
 
     Returns:
-        N networks in the order of the genotypes; what `build` raised in place of one that it refused as `Invalid`.
+        N networks in the order of the genotypes. In place of one there is the `Invalid` that `build` refused it with,
+        or the error of one that takes more memory than there is, also without others beside it.
     """
     size = size or StackSize()
     jobs = [
@@ -88,7 +92,7 @@ def train_population(
     ]
     training = _Training(space, task, inputs, targets, validation, shared_seed, fidelity, size, planner, scores)
     groups: dict[Hashable, list[int]] = {}
-    trained: dict[int, Trained | Invalid] = {}
+    trained: dict[int, Trained | Untrained] = {}
     for index, job in enumerate(jobs):
         try:
             job.build(space, task, inputs)
@@ -137,18 +141,24 @@ class _Training:
     planner: Planner | None
     scores: Scorer | None
 
-    def group(self, jobs: Sequence[_Job]) -> list[Trained]:
+    def group(self, jobs: Sequence[_Job]) -> list[Trained | Untrained]:
         """Train networks that may be stacked, in stacks as large as memory allows."""
         most = self.size.of([job.network for job in jobs], self.inputs, jobs[0].options.batch_size)
-        results: list[Trained] = []
+        results: list[Trained | Untrained] = []
         while len(results) < len(jobs):
             part = jobs[len(results) : len(results) + most]
             try:
                 results.extend(self._together(part) if len(part) > 1 else [self._alone(part[0])])
-            except (MemoryError, torch.OutOfMemoryError):
-                if most == 1:
-                    raise
-                most = max(1, len(part) // 2)
+                continue
+            except (MemoryError, torch.OutOfMemoryError) as error:
+                reason = type(error)(*error.args)  # without the tensors of the frames that it came through
+            for job in part:  # some may have been trained
+                job.build(self.space, self.task, self.inputs)
+            if self.inputs.device.type == "cuda":
+                torch.cuda.empty_cache()
+            if len(part) == 1:
+                results.append(reason)
+            most = max(1, len(part) // 2)
         return results
 
     def _together(self, jobs: Sequence[_Job]) -> list[Trained]:

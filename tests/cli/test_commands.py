@@ -23,6 +23,8 @@ def test_show_json_has_the_promised_keys(finished, qd_command):
         "state",
         "space",
         "evaluator",
+        "chunk",
+        "chunk_chosen",
         "evaluations",
         "duplicates",
         "screened",

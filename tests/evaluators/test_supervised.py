@@ -267,3 +267,11 @@ def test_a_space_without_build_is_refused():
 def test_bad_arguments_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_the_best_chunk_is_what_a_stack_may_hold():
+    assert evaluator().best_chunk == 32
+    assert evaluator(stack=5).best_chunk == 5
+    small = Supervised(stack_megabytes=2)
+    small.bind(SparseMoE())
+    assert 1 <= small.best_chunk < 32

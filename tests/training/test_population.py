@@ -214,6 +214,41 @@ def test_running_out_of_memory_halves_the_stack(data, monkeypatch):
     assert check(Perceptrons(), [genotype()] * 4, data) == [2, 2, 2, 2]
 
 
+class Sized(SearchSpace):
+    """Networks that look alike, of which the large ones run out of memory in their second training step."""
+
+    genes = Struct(large=Choice(False, True), rate=Real(0.001, 0.1))
+
+    def build(self, genotype, task):
+        network = nn.Sequential(nn.Linear(6, 4), Branch(), nn.Linear(4, task.outputs))
+        steps: list[int] = []
+
+        def run_out(module, inputs):
+            steps.append(len(inputs[0]))
+            if genotype["large"] and module.training and len(steps) > 1:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 80 GiB")
+
+        network.register_forward_pre_hook(run_out)
+        return network
+
+    def training_options(self, genotype):
+        return {"learning_rate": genotype["rate"]}
+
+
+def test_a_network_too_large_for_memory_costs_nobody_else_anything(data):
+    inputs, targets = data
+    genotypes = [{"large": large, "rate": 0.01} for large in (False, False, True, False)]
+    results: list[Any] = train_population(
+        Sized(), genotypes, [1, 2, 3, 4], TASK, inputs, targets, OPTIONS, 5, size=StackSize(most=4)
+    )
+    assert isinstance(results[2], torch.OutOfMemoryError)
+    assert results[2].__traceback__ is None  # its frames would hold the tensors
+    for index in (0, 1, 3):  # those that had been trained when it came up begin again
+        alone = build_seeded(lambda: Sized().build(genotypes[0], TASK), index + 1).double()
+        train_alone(alone, inputs, targets, OPTIONS, TASK.loss, 5, 1.0, index + 1)
+        assert_close(results[index].network.state_dict(), alone.state_dict(), 1e-9)
+
+
 @pytest.mark.parametrize("change", [{}, EVERY])
 def test_bfloat16_trains(data, change):
     options = TrainingOptions(20, 20, learning_rate=0.01, precision="bfloat16", **change)

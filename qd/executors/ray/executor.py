@@ -34,6 +34,8 @@ Recipe = Callable[[Path | None], Evaluator]
 
 FIRST_WORKER_SECONDS = 60.0
 """So long the constructor waits for the first worker; on a cluster that is in use the search waits on."""
+ASK_SECONDS = 60.0
+"""So long a worker may take to say how large a chunk it likes: it loads data for that."""
 TICK_SECONDS = 0.5
 """How often deadlines are looked at, at least."""
 FETCH_SECONDS = 30.0
@@ -97,6 +99,17 @@ class RayExecutor(Executor):
     def slots(self) -> int:
         workers = len(self._pool.ready) or self._pool.wanted or 1
         return self._pacing.tasks_ahead(workers)
+
+    @property
+    def workers(self) -> int:
+        return self._pool.wanted or 1
+
+    @property
+    def best_chunk(self) -> int | None:
+        for member in self._pool.ready[:1]:
+            with contextlib.suppress(RayError, GetTimeoutError):
+                return ray.get(member.actor.best_chunk.remote(), timeout=ASK_SECONDS)
+        return None
 
     def chunk(self, given: int) -> int:
         return self._config.chunk or self._pacing.chunk(given)

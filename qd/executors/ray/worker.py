@@ -89,6 +89,11 @@ class Worker:
         if memory is not None:
             limit_memory(memory)
 
+    def best_chunk(self) -> int | None:
+        """Say how many candidates the evaluator takes best at once, here."""
+        assert self._evaluator is not None
+        return self._evaluator.best_chunk
+
     def evaluate(self, candidates: Candidates) -> Answer:
         """Evaluate a task; every row has a result."""
         assert self._evaluator is not None
