@@ -79,7 +79,7 @@ class RayExecutor(Executor):
             undo.callback(cluster.close)
             here = config.address == "local" and cluster.is_ours
             files = (PluginFiles.in_place if here else PluginFiles.read)(plugins) if plugins else None
-            payload = (ray.put(cloudpickle.dumps(recipe)), ray.put(files), config.memory)
+            payload = (ray.put(cloudpickle.dumps(recipe)), ray.put(files), config.memory, config.gpus)
             self._pool = Pool(cluster, config, payload, self._inbox, self._gone)
             undo.callback(self._pool.close)
             self._await_first_worker()

@@ -76,7 +76,7 @@ class Pool:
     Args:
         cluster: where they live.
         config: how many, and what each of them gets.
-        payload: (recipe, files, memory): arguments of `Worker.build`, in Ray's object store.
+        payload: (recipe, files, memory, gpus): arguments of `Worker.build`, in Ray's object store.
         inbox: where answers arrive.
         on_gone: called with a member that is gone, how, and why, after it has left `members`.
     """
@@ -85,7 +85,7 @@ class Pool:
         self,
         cluster: Cluster,
         config: RayConfig,
-        payload: tuple[Any, Any, Any],
+        payload: tuple[Any, Any, Any, float],
         inbox: Inbox,
         on_gone: Callable[[Member, Loss, str], None],
     ) -> None:

@@ -17,6 +17,7 @@ from evaluators import Evaluator
 from ...candidates import Candidates, Results, Weights
 from ...environment import __version__
 from ..base import evaluate
+from .card import Card
 from .plugin_files import PluginFiles
 
 SIDE = "side"
@@ -66,6 +67,8 @@ class Worker:
         gpus = [str(gpu) for gpu in ray.get_gpu_ids()]
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
         os.environ["OMP_NUM_THREADS"] = "1"
+        self._gpus = gpus
+        self._card: Card | None = None
         self._place = " ".join([socket.gethostname(), *(f"gpu{gpu}" for gpu in gpus)])
         self._evaluator: Evaluator | None = None
         self._weights: dict[int, Weights] = {}
@@ -75,17 +78,20 @@ class Worker:
         """Say where this is."""
         return Hello(ray.get_runtime_context().get_node_id(), self._place, __version__)
 
-    def build(self, recipe: bytes, files: PluginFiles | None, memory: int | None) -> None:
+    def build(self, recipe: bytes, files: PluginFiles | None, memory: int | None, gpus: float) -> None:
         """Load code and data.
 
         Args:
             recipe: a pickled function that takes the folder of the plug-ins, or None, and returns a bound evaluator.
             files: of the plug-ins; None where there are none.
             memory: bytes that candidates may take.
+            gpus: cards, or the share of one, that this worker has.
         """
         folder = files.install(session_folder() / "qd-plugins") if files else None
         self._evaluator = cloudpickle.loads(recipe)(folder)
         threadpool_limits(1)
+        if self._gpus and gpus < 1:
+            self._card = Card(session_folder() / "qd-cards", self._gpus[0], gpus)
         if memory is not None:
             limit_memory(memory)
 
@@ -98,7 +104,10 @@ class Worker:
         """Evaluate a task; every row has a result."""
         assert self._evaluator is not None
         started = time.perf_counter()
-        results = evaluate(self._evaluator, candidates)
+        if self._card is None:
+            results = evaluate(self._evaluator, candidates)
+        else:
+            results = self._card.evaluate(self._evaluator, candidates)
         idle = 0.0 if self._ended is None else started - self._ended
         self._ended = time.perf_counter()
         weights, results.weights = results.weights, {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import socket
 import sys
@@ -11,10 +12,13 @@ from collections.abc import Iterator
 
 import cloudpickle
 import pytest
+import torch
 
 from evaluators import Metric, SingleEvaluator
+from qd.candidates import Status
 from qd.executors.ray.executor import RayExecutor
 from qd.executors.ray.options import RayConfig
+from qd.executors.ray.worker import session_folder
 from qd.testing import ExecutorConformance
 from qd.testing.batches import make_candidates
 from qd.testing.executors import TinySpace, numbers
@@ -31,6 +35,29 @@ class Looks(SingleEvaluator):
     def evaluate_one(self, genotype, seed):
         time.sleep(0.1)  # so that every worker gets some
         return {"gpu": float(os.environ["CUDA_VISIBLE_DEVICES"] or -1), "process": os.getpid()}
+
+
+class Wide(SingleEvaluator):
+    """Odd numbers run out of a card's memory unless their worker has all of it."""
+
+    metrics = {"number": Metric("", 0, 99)}
+
+    def evaluate_one(self, genotype, seed):
+        if genotype["number"] % 2 and not self.is_alone():
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 80.00 GiB")
+        time.sleep(0.05)
+        return {"number": genotype["number"]}
+
+    def is_alone(self) -> bool:
+        [card] = os.environ["CUDA_VISIBLE_DEVICES"].split(",")
+        file = os.open(session_folder() / "qd-cards" / f"{card}.use", os.O_RDWR)
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(file)
+        return False
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +94,17 @@ def test_each_worker_sees_its_own_gpu(address, gpus, workers, seen):
     }
     assert found == set((seen or {f"{HOST} gpu0": 0, f"{HOST} gpu1": 1}).items())
     assert len(set(results.metrics["process"].tolist())) == workers
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_what_is_too_large_for_a_share_has_a_card_to_itself(address):
+    evaluator = Wide()
+    evaluator.bind(TinySpace())
+    with contextlib.closing(RayExecutor(evaluator, RayConfig(address=address, gpus=0.5, workers=3))) as executor:
+        assert executor.workers == 3
+        for first in range(0, 40, 4):
+            executor.submit(make_candidates(numbers(4), first_id=first + 1))
+        results = ExecutorConformance().gather(executor, 40)
+    assert set(results.status.tolist()) == {Status.OK}
+    assert sorted(results.metrics["number"].tolist()) == sorted([10, 11, 12, 13] * 10)
