@@ -71,6 +71,11 @@ class Evaluator(ABC):
         """
         return None
 
+    @property
+    def network_bytes(self) -> int | None:
+        """Memory that training one of its larger networks takes, about; None: it does not say."""
+        return None
+
     def known(self, genotypes: Genotypes, names: Collection[str]) -> Mapping[str, np.ndarray]:
         """Return what is known of candidates before they are evaluated; by default nothing.
 

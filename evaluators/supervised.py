@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from qd.candidates import Candidates, Results
 from qd.metrics.active_parameters import ActiveParameters
@@ -17,6 +18,7 @@ from qd.metrics.parameters import Parameters
 from qd.metrics.specialisation import Specialisation
 from qd.training import Planner, StackSize, Trained, TrainingOptions, Untrained, build_seeded, train_population
 from qd.training.device import pin_threads
+from qd.training.memory import training_bytes
 from search_spaces import Invalid, SearchSpace
 from search_spaces.task import Classes
 
@@ -100,17 +102,28 @@ class Supervised(Trainer):
     @property
     def best_chunk(self) -> int:
         """As many as a stack of the largest of some random networks may hold."""
+        inputs, networks = self.training_examples[0], self._sampled()
+        if len(networks) < 2:
+            return self.stack_size.most_on(self.device)
+        return self.stack_size.of(networks, inputs, self.options.batch_size)
+
+    @property
+    def network_bytes(self) -> int | None:
+        """Of the largest of some random networks."""
+        inputs = self.training_examples[0]
+        return max((training_bytes(one, inputs, self.options.batch_size) for one in self._sampled()), default=None)
+
+    def _sampled(self) -> list[nn.Module]:
+        """Some random networks of the space, on the device."""
         assert self.task is not None
-        task, inputs, networks = self.task, self.training_examples[0], []
+        task, networks = self.task, []
         for genotype in self.space.genes.trees(self.space.genes.sample_many(SAMPLED, np.random.default_rng(0))):
             try:
                 network = build_seeded(lambda genotype=genotype: self.space.build(genotype, task), 0)
             except Invalid:
                 continue
             networks.append(network.to(self.device))
-        if len(networks) < 2:
-            return self.stack_size.most_on(self.device)
-        return self.stack_size.of(networks, inputs, self.options.batch_size)
+        return networks
 
     def evaluate(self, candidates: Candidates) -> Results:
         pin_threads()

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
-import re
-import shutil
-import subprocess
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evaluators.data.places import places
 
 from .. import environment
+from ..config import load
 from ..errors import QdError, UsageError
 from ..registry import ROOMS, Registry, installed_names
+from . import problem
+from .cards import CardReport, listed_cards, usable_cards
+
+if TYPE_CHECKING:
+    from ..training.rates import Rates
+
+BATCH = 128
+"""Examples in a minibatch of the typical network."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,10 @@ class Diagnosis:
     Args:
         versions: {package: version}, Python among them.
         machine: system, processor, cores (all), usable_cores (by this process), memory_gib, free_memory_gib.
-        gpus: names of those that torch can use.
+        gpus: the cards that torch can use, by the fields of `CardReport`.
+        chunk: what is trained together on the device of a run: device, run_file (None: a typical network instead),
+            candidates, bytes_each (None where the evaluator does not say).
+        measured: {device: rates}, by the fields of `Rates`; None where nothing was measured.
         data: {data set: where it is, None where it is not}.
         cluster: address and nodes; None where none was asked for.
         run: what a run would use: executor, workers, device.
@@ -47,7 +56,9 @@ class Diagnosis:
 
     versions: dict[str, str]
     machine: dict[str, Any]
-    gpus: list[str]
+    gpus: list[CardReport]
+    chunk: dict[str, Any]
+    measured: dict[str, Rates] | None
     data: dict[str, str | None]
     cluster: dict[str, Any] | None
     run: dict[str, Any]
@@ -58,19 +69,29 @@ class Diagnosis:
         return {"well": not self.problems, **asdict(self)}
 
 
-def doctor(address: str | None = None) -> Diagnosis:
+def doctor(
+    address: str | None = None,
+    file: Path | str | None = None,
+    plugins: Path | str | None = None,
+    measure: bool = False,
+) -> Diagnosis:
     """Look at this machine, and at a cluster where an address is given; without one, Ray is not started.
 
     Args:
         address: as `executor.address` in a run file.
+        file: a run file, to say how many of its candidates would be trained together; its data are loaded.
+        plugins: where its dotted paths are looked up; default: its folder.
+        measure: whether to measure how fast the processor and each card are, about ten seconds for each.
 
     Raises:
-        UsageError: the address has none of the forms that are known.
+        UsageError: the address has none of the forms that are known, or the run file is refused.
     """
     import torch  # takes seconds, as what imports it does
 
     from ..training.memory import free_bytes
+    from ..training.rates import measure_rates
 
+    chunk = None if file is None else _chunk_of(Path(file), plugins)
     problems = [Problem("versions", message) for message in _unmet_requirements()]
     gpus = _gpus(problems)
     found = places()
@@ -79,10 +100,13 @@ def doctor(address: str | None = None) -> Diagnosis:
     free = round(free_bytes(torch.device("cpu")) / 2**30, 1)
     machine = {**environment.machine(), "usable_cores": usable_cores(), "free_memory_gib": free}
     run = {"executor": "inline", "workers": 1, "device": "cuda" if gpus else "cpu"}
+    devices = ["cpu", *(card.device for card in gpus)]
     diagnosis = Diagnosis(
         environment.versions(),
         machine,
         gpus,
+        chunk or _typical_chunk(run["device"]),
+        {device: measure_rates(torch.device(device)) for device in devices} if measure else None,
         {name: str(place) if isinstance(place, Path) else None for name, place in found.items()},
         None,
         run,
@@ -142,33 +166,51 @@ def _broken_plugins() -> list[str]:
     return messages
 
 
-def _gpus(problems: list[Problem]) -> list[str]:
+def _gpus(problems: list[Problem]) -> list[CardReport]:
     import torch
 
-    if torch.cuda.is_available():
-        return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    cards = _cards()
-    if cards:
+    usable = usable_cards()
+    listed = [] if usable else listed_cards()
+    if listed:
         problems.append(
             Problem(
                 "gpus",
-                f"this machine has {', '.join(cards)}, and torch {torch.__version__} cannot use it: scripts/setup --gpu"
-                " installs a build with CUDA; where that is installed, the driver is older than it needs",
+                f"this machine has {', '.join(listed)}, and torch {torch.__version__} cannot use it: scripts/setup"
+                " --gpu installs a build with CUDA; where that is installed, the driver is older than it needs",
             )
         )
-    return []
+    return usable
 
 
-def _cards() -> list[str]:
-    """NVIDIA's cards as their driver lists them, whatever torch can do with them."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return []
-    try:
-        listed = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=20).stdout
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return re.findall(r"^GPU \d+: (.*?)(?: \(UUID.*)?$", listed, re.MULTILINE)
+def _chunk_of(file: Path, plugins: Path | str | None) -> dict[str, Any]:
+    """How many candidates of a run file go together; `search.chunk: auto` would ask the same."""
+    folder = Path(plugins).absolute() if plugins else file.resolve().parent
+    parts = problem.prepare(load(file, kinds=Registry(folder)), str(file), folder)
+    with parts.registry.at_hand():
+        evaluator = parts.evaluator
+        device = getattr(evaluator, "device", None)
+        return {
+            "device": None if device is None else str(device),
+            "run_file": str(file),
+            "candidates": evaluator.best_chunk if evaluator.evaluates else None,
+            "bytes_each": evaluator.network_bytes if evaluator.evaluates else None,
+        }
+
+
+def _typical_chunk(device: str) -> dict[str, Any]:
+    """The same of a small perceptron on pictures of 28 by 28."""
+    import torch
+
+    from ..training.memory import StackSize, training_bytes
+
+    network = torch.nn.Sequential(torch.nn.Linear(784, 12), torch.nn.ReLU(), torch.nn.Linear(12, 10)).to(device)
+    inputs = torch.rand(2, 784, device=device)
+    return {
+        "device": device,
+        "run_file": None,
+        "candidates": StackSize().of([network, network], inputs, BATCH),
+        "bytes_each": training_bytes(network, inputs, BATCH),
+    }
 
 
 def _examine_cluster(address: str, diagnosis: Diagnosis) -> None:

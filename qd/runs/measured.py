@@ -65,6 +65,10 @@ class Measured(Evaluator):
     def best_chunk(self) -> int | None:
         return self.evaluator.best_chunk
 
+    @property
+    def network_bytes(self) -> int | None:
+        return self.evaluator.network_bytes
+
     def evaluate(self, candidates: Candidates) -> Results:
         results = evaluate(self.evaluator, candidates)
         rows = {id: row for row, id in enumerate(candidates.evaluation_ids.tolist())}

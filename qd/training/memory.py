@@ -82,19 +82,27 @@ def physical_memory() -> int:
 
 def training_bytes(network: nn.Module, inputs: Inputs, batch_size: int) -> int:
     """An estimate of what training one network takes: parameters, gradients, moments, and what backward needs."""
-    saved = 0
+    probe, examples = copy.deepcopy(network), inputs[:2].clone()  # a forward pass may change buffers
+    shared = {_storage(tensor) for tensor in (examples, *probe.parameters())}
+    saved: dict[int, int] = {}
 
     def count(tensor: Tensor) -> Tensor:
-        nonlocal saved
-        saved += tensor.numel() * tensor.element_size()
+        storage = _storage(tensor)
+        if storage not in shared:
+            saved[storage] = max(saved.get(storage, 0), tensor.numel() * tensor.element_size())
         return tensor
 
-    probe = copy.deepcopy(network)  # a forward pass may change buffers
     with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-        probe(inputs[:2])
+        outputs = probe(examples)  # kept: what is saved must not be freed, and its place used again
     parameters = sum(tensor.numel() * tensor.element_size() for tensor in network.parameters())
-    activations = max(0, saved - parameters) / 2 * batch_size
+    activations = sum(saved.values()) / len(examples) * batch_size
+    del outputs
     return max(1, int(COPIES * parameters + 2 * activations))
+
+
+def _storage(tensor: Tensor) -> int:
+    """Which memory it lies in; views share one."""
+    return tensor.untyped_storage()._cdata
 
 
 def free_of_card(free: int, total: int, share: float, used: int, held: int) -> int:

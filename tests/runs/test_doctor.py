@@ -10,12 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evaluators.data import fashion_mnist
+from qd.runs.cards import CardReport, driver_version
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,7 +58,11 @@ def test_help_shows_an_example(qd_command: Callable[..., Any]) -> None:
 def test_json_has_the_promised_keys(qd_command: Callable[..., Any], data: Path) -> None:
     answer = qd_command("doctor", "--json")
     found = json.loads(answer.out)
-    assert list(found) == ["well", "versions", "machine", "gpus", "data", "cluster", "run", "problems"]
+    keys = ["well", "versions", "machine", "gpus", "chunk", "measured", "data", "cluster", "run", "problems"]
+    assert list(found) == keys
+    assert found["measured"] is None
+    assert found["chunk"]["bytes_each"] > 9550 * 4 * 4  # parameters, gradients, two moments
+    assert found["chunk"]["run_file"] is None
     assert found["well"] is True
     assert found["problems"] == []
     assert found["cluster"] is None
@@ -65,6 +71,61 @@ def test_json_has_the_promised_keys(qd_command: Callable[..., Any], data: Path) 
     assert 0 < found["machine"]["free_memory_gib"] <= found["machine"]["memory_gib"]
     assert found["run"]["executor"] == "inline"
     assert found["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
+
+
+RUN_FILE = """
+space: {kind: sparse_moe}
+evaluator: {kind: supervised, data: {kind: digits, split: {train: 200}}, device: cpu, stack_megabytes: 4}
+archive: {objective: val_accuracy, measures: [{metric: parameters, low: 0, high: 1e5}]}
+budget: {seconds: 9}
+"""
+
+
+def test_a_run_file_says_how_many_of_its_candidates_go_together(qd_command: Callable[..., Any], tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(RUN_FILE)
+    chunk = json.loads(qd_command("doctor", file, "--json").out)["chunk"]
+    assert (chunk["device"], chunk["run_file"]) == ("cpu", str(file))
+    assert chunk["candidates"] == max(1, min(32, 4 * 2**20 // chunk["bytes_each"]))
+    assert f"{chunk['candidates']} candidates together on cpu" in qd_command("doctor", file).out
+
+
+def test_an_evaluator_may_say_nothing_of_chunks(qd_command: Callable[..., Any], tmp_path: Path) -> None:
+    file = tmp_path / "retina.yaml"
+    file.write_text(
+        "space: {kind: retina}\nevaluator: {kind: retina}\nbudget: {seconds: 9}\n"
+        "archive: {objective: accuracy, measures: [{metric: connection_cost, low: 0, high: 300}]}\n"
+    )
+    assert "does not say how many candidates it takes at once" in qd_command("doctor", file).out
+
+
+def test_a_run_file_that_does_not_fit_is_refused(qd_command: Callable[..., Any], tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(RUN_FILE.replace("sparse_moe", "sparse_mo"))
+    answer = qd_command("doctor", file)
+    assert (answer.status, answer.out) == (2, "")
+    assert "did you mean 'sparse_moe'" in answer.err
+
+
+def test_a_measurement_is_shown(qd_command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    from qd.training import rates
+
+    whole = rates.measure_rates
+    monkeypatch.setattr(rates, "measure_rates", lambda device: whole(device, seconds=0.1))  # not ten
+    found = json.loads(qd_command("doctor", "--measure", "--json").out)["measured"]
+    assert "cpu" in found
+    assert found["cpu"]["float32_flops_per_second"] > 0
+    text = qd_command("doctor", "--measure").out
+    assert "GB/s (read and written); products in float32" in text and "launches a second" in text
+
+
+def test_a_card_is_described_in_a_line() -> None:
+    card = CardReport("cuda:0", "NVIDIA H200", 139.8, 139.1, "570.1", "12.8", "sm_90", True, True, "3.6.0")
+    memory = "139.8 GiB, 139.1 of them free"
+    rest = "driver 570.1, CUDA 12.8, sm_90, bfloat16, tf32, Triton 3.6.0"
+    assert str(card) == f"cuda:0 NVIDIA H200, {memory}, {rest}"
+    old = replace(card, driver=None, bfloat16=False, tf32=False, triton=None)
+    assert str(old).endswith("driver unknown, CUDA 12.8, sm_90, no Triton")
 
 
 def test_missing_data_is_told_with_the_ways_to_get_it(qd_command: Callable[..., Any], data: Path) -> None:
@@ -122,11 +183,14 @@ def test_a_card_that_torch_cannot_use_is_told(
         pytest.skip("torch can use the GPU of this machine")
     program = tmp_path / "bin" / "nvidia-smi"
     program.parent.mkdir()
-    program.write_text("#!/bin/sh\necho 'GPU 0: NVIDIA L4 (UUID: GPU-0a1b)'\n")
+    program.write_text(
+        "#!/bin/sh\n[ $1 = -L ] && echo 'GPU 0: NVIDIA L4 (UUID: GPU-0a1b)' || printf '550.54.15\\n550.54.15\\n'\n"
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     answer = qd_command("doctor")
     assert answer.status == 1
+    assert driver_version() == "550.54.15"
     assert "wrong with gpus: this machine has NVIDIA L4, and torch" in answer.out
     assert "scripts/setup --gpu" in answer.out
 

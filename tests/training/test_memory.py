@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from qd.training import StackSize
-from qd.training.memory import MOST, MOST_ON_A_CARD, free_bytes, free_of_card
+from qd.training.memory import MOST, MOST_ON_A_CARD, free_bytes, free_of_card, training_bytes
 
 GIB = 2**30
 
@@ -32,3 +32,13 @@ def test_without_a_limit_the_size_is_the_rules_alone() -> None:
     assert StackSize(bytes=0).of(networks, inputs, 100) == MOST
     assert StackSize(bytes=100 * 2**20).of(networks, inputs, 100) == 1
     assert StackSize().budget(inputs.device) <= free_bytes(inputs.device)
+
+
+def test_a_training_takes_what_it_updates_and_what_backward_needs() -> None:
+    network = nn.Sequential(nn.Linear(784, 12), nn.ReLU(), nn.Linear(12, 10))
+    parameters, hidden = 784 * 12 + 12 + 12 * 10 + 10, 12
+    for device in ("cpu", "meta"):
+        inputs = torch.zeros(50, 784, device=device)
+        found = training_bytes(network.to(device), inputs, 100)
+        # Adam keeps four copies; of an example, the output of ReLU alone is kept, and as much again is at work on it
+        assert found == 4 * (4 * parameters + 2 * 100 * hidden)
