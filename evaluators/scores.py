@@ -1,4 +1,8 @@
-"""What predictions are worth: the metrics that follow from outputs and targets alone, by the kind of task."""
+"""What predictions are worth: the metrics that follow from outputs and targets alone, by the kind of task.
+
+All networks of a stack are scored at once, where their outputs are; one network is a stack of one. Axes: K networks,
+N examples, B of them in a batch, C classes.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +24,20 @@ BINS = 15
 """Of confidence, in the calibration error."""
 WORST_R2 = -1.0
 """A network that is worse than this is given this: an objective needs an end."""
+AT_ONCE = 2**22
+"""At most so many outputs are scored at once, or those of one network: each takes up to 60 bytes meanwhile."""
 
 
 class Judged(NamedTuple):
-    """What scores are computed from, one row for each example.
+    """What scores of K networks are computed from, one row for each example.
 
     Args:
-        outputs: (N, outputs): scores of classes, or values; of tokens (N, steps) each target's loss in nats.
-        targets: (N,) int64 classes, (N, outputs) values; of tokens (N, steps) bool, whether each was told right.
+        outputs: (K, N, outputs): scores of classes, or values; of tokens (K, N, steps) each target's loss in nats.
+        targets: (N,) int64 classes, (N, outputs) values; of tokens (K, N, steps) bool, whether each was told right.
     """
 
-    outputs: np.ndarray
-    targets: np.ndarray
+    outputs: Tensor
+    targets: Tensor
 
 
 class Scores:
@@ -64,39 +70,51 @@ class Scores:
         """Of a batch, what its scores are computed from: far less than the outputs where those are of tokens.
 
         Args:
-            outputs: (B, *task.output_shape).
+            outputs: (K, B, *task.output_shape).
             targets: (B,) classes, (B, outputs) values as networks learn them, or (B, steps) tokens.
         """
-        if isinstance(self.task.output, NextToken):
-            losses = nn.functional.cross_entropy(outputs.float().mT, targets, reduction="none")
-            return Judged(losses.numpy(force=True), (outputs.argmax(-1) == targets).numpy(force=True))
-        return Judged(outputs.float().numpy(force=True), targets.numpy(force=True))
+        if not isinstance(self.task.output, NextToken):
+            return Judged(outputs.float(), targets)
+        wanted = targets.expand(len(outputs), *targets.shape)
+        losses = nn.functional.cross_entropy(outputs.float().movedim(-1, 1), wanted, reduction="none")
+        return Judged(losses, outputs.argmax(-1) == targets)
 
-    def of(self, judged: Sequence[Judged]) -> dict[str, float]:
-        """The scores of all batches together, by the names of `metrics`."""
-        outputs, targets = (np.concatenate([one[index] for one in judged]) for index in (0, 1))
-        scaling = self._scaling
-        if scaling is not None:
-            raw = Judged(scaling.back(outputs.astype(np.float64)), scaling.back(targets.astype(np.float64)))
-        else:
-            raw = Judged(outputs, targets)
-        found = {}
-        for name, one in self._functions.items():
-            given = Judged(outputs, targets) if one.scaled else raw
-            metric = one.metric(self.task)
-            value = one.compute(given)
-            found[f"val_{name}"] = value if math.isnan(value) else min(max(value, metric.low), metric.high)
+    def of(self, judged: Sequence[Judged]) -> list[dict[str, float]]:
+        """The scores of each of K networks on all batches together, by the names of `metrics`."""
+        tokens = isinstance(self.task.output, NextToken)
+        outputs = torch.cat([one.outputs for one in judged], 1)
+        targets = torch.cat([one.targets for one in judged], int(tokens))
+        size = max(1, AT_ONCE // outputs[0].numel())
+        found: list[dict[str, float]] = []
+        for start in range(0, len(outputs), size):
+            some = slice(start, start + size)
+            found += self._of_some(Judged(outputs[some], targets[some] if tokens else targets))
         return found
 
+    def _of_some(self, scaled: Judged) -> list[dict[str, float]]:
+        raw = scaled if self._scaling is None else Judged(*(_back(one, self._scaling) for one in scaled))
+        columns = [one.compute(scaled if one.scaled else raw) for one in self._functions.values()]
+        ranges = [one.metric(self.task) for one in self._functions.values()]
+        values_KS = torch.stack(columns, 1).tolist()  # all that leaves the device
+        return [
+            {
+                f"val_{name}": value if math.isnan(value) else min(max(value, metric.low), metric.high)
+                for name, metric, value in zip(self._functions, ranges, row, strict=True)
+            }
+            for row in values_KS
+        ]
+
     def __call__(self, outputs: np.ndarray, targets: np.ndarray) -> Mapping[str, float]:
-        """The scores of outputs (N, *task.output_shape) at once."""
-        return self.of([self.judge(torch.from_numpy(np.asarray(outputs)), torch.from_numpy(np.asarray(targets)))])
+        """The scores of one network's outputs (N, *task.output_shape) at once."""
+        given, wanted = torch.from_numpy(np.asarray(outputs)), torch.from_numpy(np.asarray(targets))
+        return self.of([self.judge(given[None], wanted if wanted.is_floating_point() else wanted.long())])[0]
 
 
 class Score(NamedTuple):
     """How one is computed and declared; `scaled`: of values as networks learn them, not in units of the data."""
 
-    compute: Callable[[Judged], float]
+    compute: Callable[[Judged], Tensor]
+    """(K,) float64."""
     metric: Callable[[Task], Metric]
     scaled: bool = False
 
@@ -115,102 +133,108 @@ def scores_of(task: Task) -> Mapping[str, Score]:
     return found
 
 
-def accuracy(judged: Judged) -> float:
+def accuracy(judged: Judged) -> Tensor:
     """The share of examples whose highest score is that of their class."""
-    return float((judged.outputs.argmax(1) == judged.targets).mean())
+    return (judged.outputs.argmax(2) == judged.targets).double().mean(1)
 
 
-def balanced_accuracy(judged: Judged) -> float:
+def balanced_accuracy(judged: Judged) -> Tensor:
     """The mean over classes of the share of each that is told right; classes without an example do not count."""
-    confusion_CC = _confusion(judged)
-    there = confusion_CC.sum(1) > 0
-    return float((np.diag(confusion_CC)[there] / confusion_CC.sum(1)[there]).mean())
+    confusion_KCC = _confusion(judged)
+    right_KC, there_KC = confusion_KCC.diagonal(dim1=1, dim2=2), confusion_KCC.sum(2)
+    return _mean_where(right_KC / there_KC.clamp(min=1), there_KC > 0)
 
 
-def macro_f1(judged: Judged) -> float:
+def macro_f1(judged: Judged) -> Tensor:
     """The mean over classes of 2 · precision · recall / (precision + recall); 0 for a class that is never told."""
-    confusion_CC = _confusion(judged)
-    sums = confusion_CC.sum(0) + confusion_CC.sum(1)
-    there = sums > 0
-    return float((2 * np.diag(confusion_CC)[there] / sums[there]).mean())
+    confusion_KCC = _confusion(judged)
+    sums_KC = confusion_KCC.sum(1) + confusion_KCC.sum(2)
+    return _mean_where(2 * confusion_KCC.diagonal(dim1=1, dim2=2) / sums_KC.clamp(min=1), sums_KC > 0)
 
 
-def auc(judged: Judged) -> float:
+def auc(judged: Judged) -> Tensor:
     """Of two classes: how often an example of the second is ranked above one of the first; ties count half."""
-    from scipy.stats import rankdata
+    scores_KN = (judged.outputs[..., 1] - judged.outputs[..., 0]).contiguous()
+    sorted_KN = scores_KN.sort(1).values
+    below_KN, up_to_KN = (torch.searchsorted(sorted_KN, scores_KN, right=right) for right in (False, True))
+    ranks_KN = (below_KN + up_to_KN + 1).double() / 2
+    positive_N = (judged.targets == 1).double()
+    ones = positive_N.sum()
+    zeros = len(positive_N) - ones
+    found_K = (ranks_KN @ positive_N - ones * (ones + 1) / 2) / (ones * zeros)  # NaN where there is one class alone
+    return torch.where(scores_KN.isnan().any(1), math.nan, found_K)
 
-    ranks = rankdata(judged.outputs[:, 1] - judged.outputs[:, 0])
-    positive = judged.targets == 1
-    ones, zeros = int(positive.sum()), int((~positive).sum())
-    if not ones or not zeros:
-        return math.nan
-    return float((ranks[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))
 
-
-def calibration_error(judged: Judged) -> float:
+def calibration_error(judged: Judged) -> Tensor:
     """Expected calibration error (Guo et al., arXiv 1706.04599): |confidence - accuracy| over 15 bins of confidence."""
-    probabilities = _softmax(judged.outputs)
-    confidence = probabilities.max(1)
-    right = probabilities.argmax(1) == judged.targets
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = np.bincount(bins, right - confidence, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(confidence))
+    confidence_KN, told_KN = judged.outputs.softmax(2).max(2)
+    gaps_KN = (told_KN == judged.targets).double() - confidence_KN.double()
+    bins_KN = (confidence_KN * BINS).long().clamp(0, BINS - 1)
+    marks = bins_KN[..., None] == torch.arange(BINS, device=bins_KN.device)
+    gaps_KS = torch.bmm(gaps_KN[:, None], marks.double())[:, 0]
+    return gaps_KS.abs().sum(1) / gaps_KN.shape[1]
 
 
-def class_loss(judged: Judged) -> float:
+def class_loss(judged: Judged) -> Tensor:
     """Cross-entropy, in nats."""
-    shifted = judged.outputs - judged.outputs.max(1, keepdims=True)
-    chosen = np.take_along_axis(shifted, judged.targets[:, None], 1)[:, 0]
-    return float((np.log(np.exp(shifted).sum(1)) - chosen).mean())
+    chosen_KN = judged.outputs.gather(2, judged.targets.expand(len(judged.outputs), -1)[..., None])[..., 0]
+    return (judged.outputs.logsumexp(2) - chosen_KN).double().mean(1)
 
 
-def r2(judged: Judged) -> float:
+def r2(judged: Judged) -> Tensor:
     """1 - squared error / variance, the mean over values; 0 is the mean of the examples, 1 is perfect."""
-    errors = ((judged.outputs - judged.targets) ** 2).sum(0)
-    spread = ((judged.targets - judged.targets.mean(0)) ** 2).sum(0)
-    return float(np.mean(np.where(spread > 0, 1 - errors / np.where(spread > 0, spread, 1), 0)))
+    outputs, targets = judged.outputs.double(), judged.targets.double()
+    errors_KV = (outputs - targets).square().sum(1)
+    spread_V = (targets - targets.mean(0)).square().sum(0)
+    return torch.where(spread_V > 0, 1 - errors_KV / torch.where(spread_V > 0, spread_V, 1), 0.0).mean(1)
 
 
-def rmse(judged: Judged) -> float:
+def rmse(judged: Judged) -> Tensor:
     """Root of the mean squared error."""
-    return float(np.sqrt(((judged.outputs - judged.targets) ** 2).mean()))
+    return squared_error(judged).sqrt()
 
 
-def mae(judged: Judged) -> float:
+def mae(judged: Judged) -> Tensor:
     """Mean absolute error."""
-    return float(np.abs(judged.outputs - judged.targets).mean())
+    return (judged.outputs.double() - judged.targets.double()).abs().flatten(1).mean(1)
 
 
-def squared_error(judged: Judged) -> float:
+def squared_error(judged: Judged) -> Tensor:
     """Mean squared error."""
-    return float(((judged.outputs - judged.targets) ** 2).mean())
+    return (judged.outputs.double() - judged.targets.double()).square().flatten(1).mean(1)
 
 
-def token_accuracy(judged: Judged) -> float:
+def token_accuracy(judged: Judged) -> Tensor:
     """The share of tokens that are told right."""
-    return float(judged.targets.mean())
+    return judged.targets.double().flatten(1).mean(1)
 
 
-def bits_per_token(judged: Judged) -> float:
+def bits_per_token(judged: Judged) -> Tensor:
     """Cross-entropy, in bits."""
-    return float(judged.outputs.mean() / math.log(2))
+    return token_loss(judged) / math.log(2)
 
 
-def token_loss(judged: Judged) -> float:
+def token_loss(judged: Judged) -> Tensor:
     """Cross-entropy, in nats."""
-    return float(judged.outputs.mean())
+    return judged.outputs.double().flatten(1).mean(1)
 
 
-def _confusion(judged: Judged) -> np.ndarray:
-    """(C, C) counts: rows are the classes of examples, columns what was told."""
-    classes = judged.outputs.shape[1]
-    pairs = judged.targets * classes + judged.outputs.argmax(1)
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+def _back(values: Tensor, scaling: Scaling) -> Tensor:
+    """`Scaling.back`, where the values are."""
+    scale, mean = (torch.as_tensor(one, device=values.device).double() for one in (scaling.scale, scaling.mean))
+    return values.double() * scale + mean
 
 
-def _softmax(outputs: np.ndarray) -> np.ndarray:
-    powers = np.exp(outputs - outputs.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
+def _confusion(judged: Judged) -> Tensor:
+    """(K, C, C) counts: rows are the classes of examples, columns what was told."""
+    classes = torch.arange(judged.outputs.shape[2], device=judged.outputs.device)
+    told_KNC = (judged.outputs.argmax(2)[..., None] == classes).double()
+    are_CN = (judged.targets == classes[:, None]).double()
+    return are_CN @ told_KNC
+
+
+def _mean_where(values_KC: Tensor, there_KC: Tensor) -> Tensor:
+    return (values_KC * there_KC).sum(1) / there_KC.sum(1)
 
 
 def _share(task: Task) -> Metric:

@@ -154,9 +154,11 @@ class Supernet(Supervised):
             inputs, targets = self._test if candidate.purpose is Purpose.VERIFICATION else self._validation
             judged: list[Judged] = []
             predict(
-                network, inputs, keep=lambda outputs, rows: _kept(judged, self.scores.judge(outputs, targets[rows]))
+                network,
+                inputs,
+                keep=lambda outputs, rows: _kept(judged, self.scores.judge(outputs[None], targets[rows])),
             )
-            score = self.scores.of(judged)[self._score]
+            score = self.scores.of(judged)[0][self._score]
         return _Inherited(network, share, score, time.perf_counter() - started)
 
     def _with_inherited(self, row: Results, found: _Inherited | Invalid) -> Results:

@@ -148,9 +148,10 @@ class Supervised(Trainer):
             None if self.reproducible else self._planner,
             [candidates.starts.get(id) for id in candidates.evaluation_ids.tolist()],
             scores,
+            self.scorer(candidates.purpose),
         )
 
     def _row(self, candidate: Candidates, result: Trained | Untrained) -> Results:
         if not isinstance(result, Trained):
             return Results.raised(candidate, result)
-        return self.row(candidate, result.network, result.seconds, result.curve)
+        return self.row(candidate, result.network, result.seconds, result.curve, result.seen)

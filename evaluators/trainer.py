@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import time
 from abc import abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,12 +18,12 @@ from qd.candidates import Candidates, Curve, Purpose, Results
 from qd.metrics.base import NetworkMetric
 from qd.metrics.joined import JoinedMetrics
 from qd.metrics.known import known_metrics
+from qd.metrics.predicting import Prediction, last, predict_alone, predict_together
 from qd.metrics.subject import Subject
 from qd.training import TrainingOptions
 from qd.training.device import find_device
 from qd.training.inputs import Inputs, RowsOnDevice
 from search_spaces import Genotypes, Metric, Task
-from search_spaces.task import NextToken
 
 from .data import Examples, Part
 from .networks import NetworkEvaluator
@@ -47,6 +48,20 @@ class About:
     licence: str
     class_names: tuple[str, ...]
     split: str = ""
+
+
+class Scored(NamedTuple):
+    """What a trained network makes of the examples that it is scored on.
+
+    Args:
+        scores: by the names of `Scores.metrics`.
+        prediction: for metrics.
+        seconds: its share of what a stack took for it; 0 where it was run alone, within its row.
+    """
+
+    scores: dict[str, float]
+    prediction: Prediction
+    seconds: float
 
 
 TIME = {"train_seconds": Metric("s", 0, math.inf, "minimise", time=True)}
@@ -121,7 +136,14 @@ class Trainer(NetworkEvaluator):
     def known(self, genotypes: Genotypes, names: Collection[str]) -> dict[str, np.ndarray]:
         return known_metrics(self.measured, self.space, self.task, genotypes, names, lambda: self._validation)
 
-    def row(self, candidate: Candidates, network: nn.Module, seconds: float, curve: Curve | None = None) -> Results:
+    def row(
+        self,
+        candidate: Candidates,
+        network: nn.Module,
+        seconds: float,
+        curve: Curve | None = None,
+        scored: Scored | None = None,
+    ) -> Results:
         """Measure a trained network.
 
         Args:
@@ -129,26 +151,66 @@ class Trainer(NetworkEvaluator):
             network: trained for it.
             seconds: that training took.
             curve: of its training; None: none was kept.
+            scored: what it makes of the examples, by its stack; None: it is run.
         """
         started = time.perf_counter()
         assert self.task is not None
-        inputs, targets = self._test if candidate.purpose is Purpose.VERIFICATION else self._validation
-        judged: list[Judged] = []
-        tokens = isinstance(self.task.output, NextToken)
-
-        def keep(outputs: Tensor, rows: slice) -> Tensor:
-            judged.append(self.scores.judge(outputs, targets[rows]))
-            return outputs[:, -1] if tokens else outputs
-
+        examples = self._examples_of(candidate.purpose)
+        scored = scored or self._score_alone(network, *examples)
         subject = Subject(
-            candidate.genotypes[0], self.space, self.task, lambda: network, lambda: (inputs, targets), keep
+            candidate.genotypes[0], self.space, self.task, lambda: network, lambda: examples, scored.prediction
         )
-        assert subject.outputs is not None  # they are judged on the way
-        measured = {**self.scores.of(judged), **self.measure(subject), "train_seconds": seconds}
+        measured = {**scored.scores, **self.measure(subject), "train_seconds": seconds}
         weights = {name: tensor.numpy(force=True) for name, tensor in network.state_dict().items()}
-        spent = seconds + time.perf_counter() - started
+        spent = seconds + scored.seconds + time.perf_counter() - started
         id = int(candidate.evaluation_ids[0])
         return Results.ok(candidate, measured, spent, {id: weights}, {id: curve} if curve is not None else None)
+
+    def scorer(self, purpose: Purpose) -> Callable[[Any, Sequence[nn.Module]], list[Scored | None]]:
+        """Return what scores all networks of a trained stack at once; see `train_population`.
+
+        Args:
+            purpose: of the evaluations: verifications alone are scored on the test split.
+        """
+        task = self.task
+        assert task is not None
+
+        def score(stack: Any, networks: Sequence[nn.Module]) -> list[Scored | None]:
+            started = time.perf_counter()
+            inputs, targets = self._examples_of(purpose)
+
+            def keep(outputs: Tensor, rows: slice) -> tuple[Judged, Tensor]:
+                return self.scores.judge(outputs, targets[rows]), last(outputs, task)
+
+            found = predict_together(stack, networks, inputs, targets, task, keep)
+            if found is None:
+                return [None] * len(networks)
+            kept, uses = found
+            outputs = torch.cat([part for _, part in kept], 1)
+            scores = self.scores.of([judged for judged, _ in kept])
+            seconds = (time.perf_counter() - started) / len(networks)
+            return [
+                None if used is None else Scored(own, Prediction(output, used), seconds)
+                for own, output, used in zip(scores, outputs, uses, strict=True)
+            ]
+
+        return score
+
+    def _score_alone(self, network: nn.Module, inputs: Inputs, targets: Tensor) -> Scored:
+        task = self.task
+        assert task is not None
+        judged: list[Judged] = []
+
+        def keep(outputs: Tensor, rows: slice) -> Tensor:
+            judged.append(self.scores.judge(outputs[None], targets[rows]))
+            return last(outputs, task)
+
+        prediction = predict_alone(network.eval(), inputs, targets, task, keep)
+        return Scored(self.scores.of(judged)[0], prediction, 0.0)
+
+    def _examples_of(self, purpose: Purpose) -> tuple[Inputs, Tensor]:
+        """Inputs and targets that networks are scored on."""
+        return self._test if purpose is Purpose.VERIFICATION else self._validation
 
     @cached_property
     def training_examples(self) -> tuple[Inputs, Tensor]:

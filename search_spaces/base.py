@@ -81,6 +81,11 @@ class Stack(Protocol):
 
     # Optional: `after_step(step, steps)`, called after each optimiser step, counted from 0, as it is on every module of
     # a network trained alone that has it; for what changes a network while it is trained, such as prune and regrow.
+    #
+    # Optional: `predict(x)`, called in evaluation mode, without gradients: (B, *input_shape) → (K, B, *output_shape),
+    # and of each network {name of a routed module: its gates (B, E)}, as the module's own `route` gives them (see
+    # `qd.metrics.routing`); {} where none is routed. Networks of a stack without it are run alone where they are
+    # routed, so that metrics learn how.
 
 
 class SearchSpace:

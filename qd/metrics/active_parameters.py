@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from torch import nn
@@ -15,26 +15,36 @@ from .parameters import count, parameters
 from .routing import Routing, routed_modules
 from .subject import Subject
 from .untrained import Untrained
+from .uses import Use
 
 
-def active_parameters(network: nn.Module, routing: Routing) -> float:
+def active_parameters(network: nn.Module, uses: Mapping[str, Use], routing: Callable[[], Routing]) -> float:
     """Parameters that take part in an example, on average: all outside the experts, and the chosen experts.
 
     A parameter of several experts, also of several routed modules, takes part where any of them is chosen.
+
+    Args:
+        network: any.
+        uses: of its routed modules, by their names.
+        routing: gives their gates, by their names, which are asked for where several share a parameter.
     """
-    uses: dict[nn.Parameter, list[tuple[str, int]]] = {}
+    held: dict[nn.Parameter, list[tuple[str, int]]] = {}
     for name, module in routed_modules(network).items():
         for number, expert in enumerate(module.experts):
             for parameter in expert.parameters():
-                uses.setdefault(parameter, []).append((name, number))
+                held.setdefault(parameter, []).append((name, number))
     sizes: dict[tuple[tuple[str, int], ...], int] = {}
-    for parameter, where in uses.items():
+    for parameter, where in held.items():
         sizes[tuple(where)] = sizes.get(tuple(where), 0) + parameter.numel()
-    return parameters(network) - sum((1 - _share(where, routing)) * size for where, size in sizes.items())
+    return parameters(network) - sum((1 - _share(where, uses, routing)) * size for where, size in sizes.items())
 
 
-def _share(where: Sequence[tuple[str, int]], routing: Routing) -> float:
+def _share(where: Sequence[tuple[str, int]], uses: Mapping[str, Use], gates: Callable[[], Routing]) -> float:
     """Of the examples that choose any of some experts, each given as a routed module and its number there."""
+    if len(where) == 1:
+        name, number = where[0]
+        return float(uses[name].chosen[number])
+    routing = gates()
     return float(np.any([routing[name][:, number] > 0 for name, number in where], axis=0).mean())
 
 
@@ -45,7 +55,7 @@ class ActiveParameters(NetworkMetric):
     needs = "examples"
 
     def measure(self, subject: Subject) -> dict[str, float]:
-        return {"active_parameters": active_parameters(subject.network, subject.routing)}
+        return {"active_parameters": active_parameters(subject.network, subject.uses, lambda: subject.routing)}
 
     def known(self, subject: Untrained) -> dict[str, float]:
         """Where nothing is routed: all of them."""

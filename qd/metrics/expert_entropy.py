@@ -9,20 +9,21 @@ import numpy as np
 from search_spaces import Metric
 
 from .base import NetworkMetric
-from .routing import entropy, mean_of_layers, shared
+from .routing import entropy, mean_of_layers
 from .subject import Subject
 from .untrained import Untrained
+from .uses import Use
 
 
-def expert_entropy(layers: Iterable[np.ndarray]) -> float:
+def expert_entropy(layers: Iterable[Use]) -> float:
     """How evenly experts are used: H(E) / log(number of experts), the mean over routed layers.
 
     An example counts once in a layer, shared among experts by normalised gate weight. In [0, 1]; 0 without a layer.
 
     Args:
-        layers: gates (B, E) of each routed layer.
+        layers: the use of each routed layer.
     """
-    return mean_of_layers(_evenness(shared(gates_BE).mean(0)) for gates_BE in layers)
+    return mean_of_layers(_evenness(use.weight) for use in layers)
 
 
 class ExpertEntropy(NetworkMetric):
@@ -32,7 +33,7 @@ class ExpertEntropy(NetworkMetric):
     needs = "examples"
 
     def measure(self, subject: Subject) -> dict[str, float]:
-        return {"expert_entropy": expert_entropy(subject.routing.values())}
+        return {"expert_entropy": expert_entropy(subject.uses.values())}
 
     def known(self, subject: Untrained) -> dict[str, float]:
         """Where nothing is routed: 0."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,13 +13,14 @@ from search_spaces import Metric
 from search_spaces.flops import FlopCounter
 
 from .base import NetworkMetric
-from .routing import Routing, routed_modules, use_of_experts
+from .routing import routed_modules
 from .subject import Subject
 from .untrained import Untrained
+from .uses import Use
 
 
 @torch.no_grad()
-def macs(network: nn.Module, example: Tensor, routing: Routing) -> float:
+def macs(network: nn.Module, example: Tensor, uses: Mapping[str, Use]) -> float:
     """Multiply-accumulate operations per example, on average: all outside the experts, and the chosen experts.
 
     Half of what torch's FLOP counter counts (matrix products, convolutions and attention; not elementwise work). Each
@@ -27,7 +29,7 @@ def macs(network: nn.Module, example: Tensor, routing: Routing) -> float:
     Args:
         network: in evaluation mode.
         example: (1, *shape), one input.
-        routing: over the examples to average.
+        uses: of its routed modules, over the examples to average.
     """
     with FlopCounter() as counter:
         meter = _ExpertMeter(network, counter)
@@ -35,7 +37,7 @@ def macs(network: nn.Module, example: Tensor, routing: Routing) -> float:
         meter.remove()
         flops = float(counter.flops - sum(meter.flops.values()))
         for name, module in routed_modules(network).items():
-            for expert, use in zip(module.experts, use_of_experts(routing[name]), strict=True):
+            for expert, use in zip(module.experts, uses[name].chosen, strict=True):
                 if expert not in meter.flops:  # the network runs chosen experts alone, and did not choose this one
                     before = counter.flops
                     expert(meter.inputs[name])
@@ -51,7 +53,7 @@ class MACs(NetworkMetric):
     needs = "examples"
 
     def measure(self, subject: Subject) -> dict[str, float]:
-        return {"macs": macs(subject.network, subject.inputs[:1], subject.routing)}
+        return {"macs": macs(subject.network, subject.inputs[:1], subject.uses)}
 
     def known(self, subject: Untrained) -> dict[str, float]:
         """Where nothing is routed, so that all examples cost the same."""

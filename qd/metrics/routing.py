@@ -65,7 +65,7 @@ def predict(
         What was kept of the outputs, (N, ...), and the gates (N, E) of each routed module by its name; (N·T, E) of one
         that routes positions.
     """
-    gates: dict[str, list[np.ndarray]] = {}
+    gates: dict[str, list[Tensor]] = {}
     hooks = []
     for name, module in routed_modules(network).items():
         gates[name] = []
@@ -80,12 +80,12 @@ def predict(
             hook.remove()
     for one in observers:
         one.module.observed = one.means()
-    return outputs, {name: np.concatenate(parts) for name, parts in gates.items()}
+    return outputs, {name: torch.cat(parts).double().numpy(force=True) for name, parts in gates.items()}
 
 
-def _recorder(module: RoutedModule, parts: list[np.ndarray]) -> Callable[..., None]:
+def _recorder(module: RoutedModule, parts: list[Tensor]) -> Callable[..., None]:
     def record(_module: nn.Module, arguments: tuple[Tensor, ...], _output: Tensor) -> None:
-        parts.append(module.route(arguments[0]).double().numpy(force=True))
+        parts.append(module.route(arguments[0]))
 
     return record
 
@@ -106,16 +106,6 @@ class _Observer:
 
     def means(self) -> dict[str, float]:
         return {name: total / max(1, self._examples) for name, total in self._sums.items()}
-
-
-def use_of_experts(gates_BE: np.ndarray) -> np.ndarray:
-    """Share of examples that chose each expert: (E,) in [0, 1]."""
-    return (gates_BE > 0).mean(0)
-
-
-def shared(gates_BE: np.ndarray) -> np.ndarray:
-    """Each example's share among the experts, by gate weight: (B, E), rows add up to 1."""
-    return gates_BE / gates_BE.sum(1, keepdims=True)
 
 
 def entropy(share: np.ndarray) -> float:

@@ -9,26 +9,22 @@ import numpy as np
 from search_spaces import Metric, SearchSpace, Task
 
 from .base import NetworkMetric
-from .routing import entropy, mean_of_layers, shared
+from .routing import entropy, mean_of_layers
 from .subject import Subject
 from .untrained import Untrained
+from .uses import Use
 
 
-def specialisation(layers: Iterable[np.ndarray], classes: np.ndarray) -> float:
+def specialisation(layers: Iterable[Use]) -> float:
     """How much the choice of expert says about the class: 2·I(E;C) / (H(E) + H(C)), the mean over routed layers.
 
     The normalised mutual information of experts (weighted as in `expert_entropy`) and classes. In [0, 1]; 0 without a
     layer, and for a layer that uses a single expert.
 
     Args:
-        layers: gates (B, E) of each routed layer, or (B·T, E) where it routes the T parts of an example by themselves,
-            example by example: each part has its example's class.
-        classes: (B,) integers from 0.
+        layers: the use of each routed layer, by classes.
     """
-    return mean_of_layers(
-        _mutual_information(_joint(shared(gates_BE), np.repeat(classes, len(gates_BE) // len(classes))))
-        for gates_BE in layers
-    )
+    return mean_of_layers(_mutual_information(use.by_class) for use in layers if use.by_class is not None)
 
 
 class Specialisation(NetworkMetric):
@@ -49,13 +45,7 @@ class Specialisation(NetworkMetric):
         return {} if subject.routed else {"specialisation": 0.0}
 
     def measure(self, subject: Subject) -> dict[str, float]:
-        classes = subject.targets.flatten().numpy(force=True)
-        return {"specialisation": specialisation(subject.routing.values(), classes)}
-
-
-def _joint(share_BE: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """The distribution over experts and classes: (E, C), all adds up to 1."""
-    return np.stack([np.bincount(classes, weights) for weights in share_BE.T]) / len(classes)
+        return {"specialisation": specialisation(subject.uses.values())}
 
 
 def _mutual_information(joint_EC: np.ndarray) -> float:

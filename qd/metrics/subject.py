@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from search_spaces import Genotype, SearchSpace, Task
-from search_spaces.task import Series, Tokens
 
 from ..space_hooks import module_graph_of
 
@@ -19,9 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ..training.inputs import Inputs
-
-BATCH, NUMBERS, STEPS = 1000, 2**24, 2**14
-"""At most so many examples go through a network at once, so many numbers come out, and so many steps go in."""
+    from .predicting import Prediction
+    from .uses import Use
 
 
 class Subject:
@@ -33,7 +30,7 @@ class Subject:
         task: of the networks; None where none is built.
         network: gives the network, trained.
         examples: gives inputs (B, *task.input_shape) and targets, those of `inputs` and `targets`.
-        keep: what becomes of the outputs of a batch, whose rows are given; default: they are kept as they are.
+        predicted: what the network makes of the examples, where that is known; None: it is run when somebody asks.
     """
 
     def __init__(
@@ -43,10 +40,10 @@ class Subject:
         task: Task | None,
         network: Callable[[], nn.Module],
         examples: Callable[[], tuple[Inputs, Tensor]],
-        keep: Callable[[Tensor, slice], Tensor] = lambda outputs, rows: outputs,
+        predicted: Prediction | None = None,
     ) -> None:
         self.genotype, self.space, self.task = genotype, space, task
-        self._network, self._examples, self._keep = network, examples, keep
+        self._network, self._examples, self._given = network, examples, predicted
 
     @cached_property
     def graph(self) -> networkx.DiGraph:
@@ -77,22 +74,37 @@ class Subject:
     @property
     def outputs(self) -> Tensor:
         """(B, task.outputs): what the network gives for the inputs; of next tokens those of the last position."""
-        return self._predicted[0]
+        return self._predicted.outputs
+
+    @property
+    def uses(self) -> Mapping[str, Use]:
+        """How each routed module uses its experts, by its name; empty where none is routed."""
+        return self._predicted.uses
 
     @property
     def routing(self) -> Mapping[str, np.ndarray]:
-        """The gates (B, E) of each routed module, by its name (see `routing.py`); empty where none is routed."""
-        return self._predicted[1]
+        """The gates (B, E) of each routed module, by its name (see `routing.py`); empty where none is routed.
+
+        Where the network was scored in a stack, it is run alone for them: `uses` has the numbers of most metrics.
+        """
+        routing = self._predicted.routing
+        if routing is None:
+            routing = self._alone.routing
+        assert routing is not None
+        return routing
 
     @cached_property
     def _parts(self) -> tuple[Inputs, Tensor]:
         return self._examples()
 
-    @cached_property
-    def _predicted(self) -> tuple[Tensor, dict[str, np.ndarray]]:
-        from .routing import predict  # torch, which the genotype does not need
+    @property
+    def _predicted(self) -> Prediction:
+        return self._alone if self._given is None else self._given
 
-        numbers = math.prod(self.task.output_shape) if self.task else 1
-        steps = self.task.input.steps if self.task and isinstance(self.task.input, Series | Tokens) else 1
-        size = max(1, min(BATCH, NUMBERS // numbers, STEPS // steps))
-        return predict(self.network, self.inputs, size, self._keep)
+    @cached_property
+    def _alone(self) -> Prediction:
+        from .predicting import predict_alone  # torch, which the genotype does not need
+
+        if self.task is None:
+            raise ValueError("what a network makes of examples was asked for, and there is no task")
+        return predict_alone(self.network, self.inputs, self.targets, self.task)

@@ -159,12 +159,13 @@ class SpaceConformance:
         from ..metrics.macs import macs
         from ..metrics.parameters import parameters
         from ..metrics.routing import predict
+        from ..metrics.uses import uses_of
         from ..training.inputs import draw_inputs
 
         for genotype, module in self._networks(space, task, genotypes):
             inputs = draw_inputs(task, self.examples)
             outputs, routing = predict(module.eval(), inputs)
-            measured = {"parameters": parameters(module), "macs": macs(module, inputs[:1], routing)}
+            measured = {"parameters": parameters(module), "macs": macs(module, inputs[:1], uses_of(routing))}
             measured |= space.measure(genotype, module, outputs)
             known = space.known(genotype, task)
             assert known.keys() <= measured.keys(), "only parameters, macs and the space's own metrics may be known"

@@ -12,6 +12,8 @@ import torch
 from search_spaces import Genotype, SearchSpace, Task
 from search_spaces.task import Classes, Image, Series
 
+from ..metrics.predicting import last, predict_alone, predict_together
+from ..metrics.routing import routed_modules
 from ..training import Augmentation, EarlyStopping, TrainingOptions, build_seeded, train_alone, train_stack
 from ..training.inputs import draw_inputs, draw_targets
 
@@ -74,6 +76,50 @@ class StackConformance:
                 alone = network.eval()(inputs[:20])
                 assert torch.allclose(outputs[index], alone, rtol=1e-9, atol=1e-9 * float(alone.detach().abs().max()))
 
+    @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+    def test_scores_all_networks_as_each_alone(
+        self,
+        space: SearchSpace,
+        task: Task,
+        genotypes: list[Genotype],
+        inputs: torch.Tensor,
+        targets: torch.Tensor,
+        dtype: torch.dtype,
+    ) -> None:
+        # What every metric reads of a network comes from its stack. In single precision routers may tie by rounding.
+        if inputs.is_floating_point():
+            inputs = inputs.to(dtype)
+        inputs, targets = inputs.repeat(3, *[1] * (inputs.ndim - 1)), targets.repeat(3, *[1] * (targets.ndim - 1))
+        tolerance, ties = (1e-10, 0.0) if dtype == torch.float64 else (1e-5, 0.01)
+        for group in stackable(space, genotypes):
+            stack, networks = make_stack(space, group, task)
+            for module in (stack, *networks):
+                module.double() if dtype == torch.float64 else module.float()
+                module.eval()
+            found = predict_together(stack, networks, inputs, targets, task, lambda outputs, rows: last(outputs, task))
+            unsaid = [_observed(one) or (routed_modules(one) and not hasattr(stack, "predict")) for one in networks]
+            if found is None:
+                assert 2 * sum(map(bool, unsaid)) > len(group), "the stack can say all of most of its networks"
+                continue
+            kept, uses = found
+            together = torch.cat(kept, 1)
+            for index, (network, used) in enumerate(zip(networks, uses, strict=True)):
+                if used is None:
+                    assert unsaid[index], "the stack can say all of this network"
+                    continue
+                alone = predict_alone(network, inputs, targets, task)
+                largest = float(alone.outputs.abs().max())
+                apart = (together[index] - alone.outputs).abs().flatten(1).amax(1) > tolerance * largest
+                assert float(apart.double().mean()) <= ties, "outputs differ"
+                assert used.keys() == alone.uses.keys(), "the stack's predict() names the routed modules of the network"
+                for name, use in alone.uses.items():
+                    np.testing.assert_allclose(used[name].chosen, use.chosen, rtol=0, atol=ties, err_msg=name)
+                    np.testing.assert_allclose(used[name].weight, use.weight, atol=ties or 1e-10, err_msg=name)
+                    one, other = used[name].by_class, use.by_class
+                    assert (one is None) == (other is None)
+                    if one is not None and other is not None:
+                        np.testing.assert_allclose(one, other, atol=ties or 1e-10, err_msg=name)
+
     def test_owned_parameters_are_all_that_is_trained(
         self, space: SearchSpace, task: Task, genotypes: list[Genotype]
     ) -> None:
@@ -120,6 +166,10 @@ class StackConformance:
             options = [TrainingOptions(1, 20)] * len(group)
             train_stack(stack, inputs.to("meta"), targets.to("meta"), options, task.loss, shared_seed=7)
             assert stack(inputs[:20].to("meta")).device.type == "meta"
+            if hasattr(stack, "predict"):
+                outputs, gates = stack.eval().predict(inputs[:20].to("meta"))
+                assert outputs.device.type == "meta"
+                assert all(one.device.type == "meta" for of_network in gates for one in of_network.values())
 
 
 def every_option(task: Task) -> dict[str, Any]:
@@ -156,6 +206,10 @@ def make_stack(space: SearchSpace, genotypes: Sequence[Genotype], task: Task) ->
     for index, network in enumerate(networks):
         stack.load(index, network.state_dict())
     return stack, networks
+
+
+def _observed(network: torch.nn.Module) -> bool:
+    return any(hasattr(type(module), "observe") for module in network.modules())
 
 
 def assert_close(actual: Any, expected: Any, tolerance: float) -> None:

@@ -7,7 +7,7 @@ Small networks leave a processor idle: the interpreter is the limit, not arithme
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -43,6 +43,12 @@ class Trained:
     """How many networks were trained together with it, itself included."""
     curve: Curve | None = None
     """Its scores after every epoch; None where there are no `scores`."""
+    seen: Any = None
+    """What `look` made of it; None where it was trained alone."""
+
+
+Look = Callable[[Any, Sequence[nn.Module]], Sequence[Any]]
+"""Looks at a trained stack, in evaluation mode, and at its K networks, which have their weights: something of each."""
 
 
 def train_population(
@@ -60,6 +66,7 @@ def train_population(
     planner: Planner | None = None,
     starts: Sequence[Start | None] | None = None,
     scores: Scorer | None = None,
+    look: Look | None = None,
 ) -> list[Trained | Untrained]:
     """Build and train a network for each genotype.
 
@@ -80,6 +87,7 @@ def train_population(
             on takes the steps from where it stood to those of `fidelity`, at least one, by an optimiser that starts
             anew; learning rate and minibatches are those of a training in one go.
         scores: of the learning curves; None: none are kept.
+        look: what is done with each stack before it is taken apart, outside of the seconds of its networks.
 
     Returns:
         N networks in the order of the genotypes. In place of one there is the `Invalid` that `build` refused it with,
@@ -90,7 +98,7 @@ def train_population(
         _Job(genotype, int(seed), options.with_overrides(space.training_options(genotype)), start)
         for genotype, seed, start in zip(genotypes, seeds, starts or [None] * len(genotypes), strict=True)
     ]
-    training = _Training(space, task, inputs, targets, validation, shared_seed, fidelity, size, planner, scores)
+    training = _Training(space, task, inputs, targets, validation, shared_seed, fidelity, size, planner, scores, look)
     groups: dict[Hashable, list[int]] = {}
     trained: dict[int, Trained | Untrained] = {}
     for index, job in enumerate(jobs):
@@ -140,6 +148,7 @@ class _Training:
     size: StackSize
     planner: Planner | None
     scores: Scorer | None
+    look: Look | None
 
     def group(self, jobs: Sequence[_Job]) -> list[Trained | Untrained]:
         """Train networks that may be stacked, in stacks as large as memory allows."""
@@ -166,7 +175,7 @@ class _Training:
         if self.planner is not None and self.planner.is_slower(*self._kind(jobs)):
             return [self._alone(job) for job in jobs]
         try:
-            stack = self._stack(jobs)
+            stack: Any = self._stack(jobs)
         except Unstackable:
             return [self._alone(job) for job in jobs]
         if self.planner is not None and not self._pays(self.planner, stack, jobs):
@@ -186,7 +195,15 @@ class _Training:
         for index, job in enumerate(jobs):
             job.network.load_state_dict(stack.unstack(index))
         seconds = (time.perf_counter() - started) / len(jobs)
-        return [Trained(job.network, seconds, len(jobs), curve) for job, curve in zip(jobs, curves, strict=True)]
+        seen: Sequence[Any] = [None] * len(jobs)
+        if self.look is not None:
+            stack.eval()
+            seen = self.look(stack, [job.network for job in jobs])
+            stack.train()  # a network may be a part of it
+        return [
+            Trained(job.network, seconds, len(jobs), curve, own)
+            for job, curve, own in zip(jobs, curves, seen, strict=True)
+        ]
 
     def _kind(self, jobs: Sequence[_Job]) -> tuple[Hashable, list[TrainingOptions], int]:
         """What the planner knows a stack by, and how many steps there are."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +61,26 @@ class VmapStack(nn.Module):
         self.auxiliary_loss = loss_K if self.training else None
         return outputs_KBO
 
+    def predict(self, x: Tensor) -> tuple[Tensor, list[dict[str, Tensor]]]:
+        """(B, *input_shape) → (K, B, *output_shape), and the gates of each network's routed modules."""
+        found: dict[str, Tensor] = {}
+        routed = [(name, one) for name, one in self._one[0].named_modules() if hasattr(type(one), "route")]
+        hooks = [one.register_forward_hook(_recorder(name, one, found)) for name, one in routed]
+
+        def call(parameters: tuple[Tensor, ...], x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+            found.clear()
+            output, _ = self._call(parameters, x)
+            return output, dict(found)
+
+        try:
+            outputs_KBO, gates = vmap(call, in_dims=(0, None))(tuple(self.stacked), x)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return outputs_KBO, [
+            {name: gates_KBE[one] for name, gates_KBE in gates.items()} for one in range(len(outputs_KBO))
+        ]
+
     def train(self, mode: bool = True) -> VmapStack:
         self._one[0].train(mode)
         return super().train(mode)
@@ -92,3 +113,10 @@ class VmapStack(nn.Module):
             alone = torch.stack([network(example) for network in networks])
         if not torch.allclose(stacked, alone, rtol=0, atol=TOLERANCE * max(1.0, float(alone.abs().max()))):
             raise Unstackable("stacked outputs differ")
+
+
+def _recorder(name: str, module: Any, found: dict[str, Tensor]) -> Callable[..., None]:
+    def record(_module: nn.Module, arguments: tuple[Tensor, ...], _output: Tensor) -> None:
+        found[name] = module.route(arguments[0])
+
+    return record

@@ -25,14 +25,14 @@ Examples = tuple[Inputs, Tensor]
 
 
 class Scorer(Protocol):
-    """Says what predictions are worth; `evaluators.scores.Scores` is one."""
+    """Says what the predictions of K networks are worth; `evaluators.scores.Scores` is one."""
 
     def judge(self, outputs: Tensor, targets: Tensor) -> Any:
-        """Of outputs (B, *output_shape), what scores are computed from."""
+        """Of outputs (K, B, *output_shape), what scores are computed from."""
         ...
 
-    def of(self, judged: Sequence[Any]) -> Mapping[str, float]:
-        """{metric: value} of all batches together."""
+    def of(self, judged: Sequence[Any]) -> Sequence[Mapping[str, float]]:
+        """K: {metric: value} of all batches together."""
         ...
 
 
@@ -75,12 +75,12 @@ class Watch:
 
     def epoch_ended(self, epochs: float) -> bool:
         """Judge all networks as they are, after so many passes over the examples; whether training ends."""
-        judged: list[list[Any]] = [[] for _ in self._points]
+        judged: list[Any] = []
         losses = self._look(judged)
         if self._scores is not None:
-            for index, points in enumerate(self._points):
+            for index, (points, scores) in enumerate(zip(self._points, self._scores.of(judged), strict=True)):
                 if self._best is None or not self._best.spent(index):
-                    points.append((epochs, self._scores.of(judged[index])))
+                    points.append((epochs, scores))
         return self._best is not None and self._best.judge(losses, self._state)
 
     def losses(self) -> list[float]:
@@ -101,8 +101,8 @@ class Watch:
         for index, state in enumerate(self._best.states):
             self._network.load(index, state)
 
-    def _look(self, judged: list[list[Any]] | None) -> list[float]:
-        """The losses; what `scores` make of the outputs of each network is appended to its list, batch by batch."""
+    def _look(self, judged: list[Any] | None) -> list[float]:
+        """The losses; what `scores` make of the outputs of all networks is appended, batch by batch."""
         inputs, targets = self._validation
         self._network.eval()
         total = 0.0
@@ -114,8 +114,7 @@ class Watch:
                 losses_K = self._objective.stacked(outputs_K, targets[rows])
                 total = total + losses_K.double() * len(targets[rows])
                 if judged is not None and self._scores is not None:
-                    for own, one in zip(judged, outputs_K, strict=True):
-                        own.append(self._scores.judge(one, targets[rows]))
+                    judged.append(self._scores.judge(outputs_K, targets[rows]))
         self._network.train()
         assert isinstance(total, Tensor)
         return (total / len(targets)).tolist()

@@ -26,6 +26,7 @@ from evaluators.data.shakespeare import Shakespeare
 from evaluators.supervised import Supervised
 from qd.metrics.macs import macs
 from qd.metrics.routing import predict
+from qd.metrics.uses import uses_of
 from qd.training import Planner, StackSize, TrainingOptions, build_seeded, minibatches, train_population
 from qd.training.alone import train_alone
 from qd.training.device import pin_threads
@@ -237,7 +238,7 @@ def _share_of_peak(mix: Mix, genotypes: Sequence[Any], rates: Sequence[float]) -
     for seed, genotype in enumerate(genotypes):
         network = build_seeded(lambda genotype=genotype: mix.space.build(genotype, mix.evaluator.data.task), seed)
         _, routing = predict(network.eval(), inputs[:500])
-        forward = 2 * macs(network, inputs[:1], routing)
+        forward = 2 * macs(network, inputs[:1], uses_of(routing))
         with FlopCounter() as both:
             network(inputs[:1]).sum().backward()
         with FlopCounter() as once, torch.no_grad():

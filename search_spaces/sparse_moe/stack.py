@@ -7,7 +7,7 @@ O outputs.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -56,21 +56,42 @@ class SparseMoEStack(StackOfViews):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, *input_shape) → (K, B, *output_shape)."""
-        back = self.back.to(x.device)
-        x_KBW = activate_rows(self.stem(x), self.activations)
-        size = len(x_KBW)
         losses: list[Tensor] = []
+
+        def run(layer: StackedMixture, x_RBW: Tensor) -> Tensor:
+            x_RBW, loss = layer(x_RBW)
+            losses.append(nn.functional.pad(loss, (0, len(self.order) - len(loss))))
+            return x_RBW
+
+        outputs = self._through(x, run)
+        total = torch.stack(losses).sum(0)
+        self.auxiliary_loss = total.index_select(0, self.back.to(x.device)) if self.training else None
+        return outputs
+
+    def predict(self, x: Tensor) -> tuple[Tensor, list[dict[str, Tensor]]]:
+        """(B, *input_shape) → (K, B, *output_shape), and gates of each network's routed layers: see `base.Stack`."""
+        gates: list[dict[str, Tensor]] = [{} for _ in self.order]
+
+        def run(layer: StackedMixture, x_RBW: Tensor) -> Tensor:
+            x_RBW, routed = layer.predict(x_RBW)
+            for row, gates_BE in routed.items():
+                gates[self.order[row]][layer.layout.specs[row].prefix.removesuffix(".")] = gates_BE
+            return x_RBW
+
+        return self._through(x, run), gates
+
+    def _through(self, x: Tensor, run: Callable[[StackedMixture, Tensor], Tensor]) -> Tensor:
+        x_KBW = activate_rows(self.stem(x), self.activations)
         finished: list[Tensor] = []
         for layer in self.layers:
             rows = len(layer.layout.specs)
             if rows < len(x_KBW):
                 finished.append(x_KBW[rows:])
                 x_KBW = x_KBW[:rows]
-            x_KBW, loss = layer(x_KBW)
-            losses.append(nn.functional.pad(loss, (0, size - rows)))
+            x_KBW = run(layer, x_KBW)
         x_KBW = torch.cat([x_KBW, *reversed(finished)])
-        self.auxiliary_loss = torch.stack(losses).sum(0).index_select(0, back) if self.training else None
-        outputs_KBO = torch.baddbmm(self.head_bias, x_KBW, self.head_weight.mT).index_select(0, back)
+        outputs_KBO = torch.baddbmm(self.head_bias, x_KBW, self.head_weight.mT)
+        outputs_KBO = outputs_KBO.index_select(0, self.back.to(x.device))
         return outputs_KBO if self.steps is None else outputs_KBO.unflatten(1, (-1, self.steps))
 
     def owned(self) -> list[Owned]:

@@ -275,3 +275,29 @@ def test_the_best_chunk_is_what_a_stack_may_hold():
     small = Supervised(stack_megabytes=2)
     small.bind(SparseMoE())
     assert 1 <= small.best_chunk < 32
+
+
+class ScoredAlone(Supervised):
+    """Runs every network by itself after training."""
+
+    def scorer(self, purpose):
+        return lambda stack, networks: [None] * len(networks)
+
+
+@pytest.mark.parametrize("purpose", [Purpose.SEARCH, Purpose.VERIFICATION])
+def test_a_stack_is_scored_as_its_networks_are_alone(purpose):
+    stacked = [{**genotype, "width": 16} for genotype in GENOTYPES]
+    found = []
+    for kind in (Supervised, ScoredAlone):
+        made = kind(Digits(), TrainingOptions(epochs=1, batch_size=50), ("accuracy", "macro_f1", "calibration_error"))
+        made.reproducible = True
+        made.bind(SparseMoE())
+        seen = [one.seen for one in made.train(SparseMoE(), candidates(genotypes=stacked, purpose=purpose))]
+        assert all(one is not None for one in seen) == (kind is Supervised)
+        found.append(made.evaluate(candidates(genotypes=stacked, purpose=purpose)))
+    together, alone = found
+    assert together.metrics.keys() == alone.metrics.keys()
+    for name, column in together.metrics.items():
+        if not Supervised.metrics[name].time:
+            np.testing.assert_allclose(column, alone.metrics[name], rtol=1e-5, atol=1e-7, err_msg=name)
+    assert len(set(together.metrics["macs"])) == 3 and 0 < together.metrics["specialisation"].max() < 1

@@ -7,6 +7,7 @@ from qd.metrics.active_parameters import active_parameters
 from qd.metrics.macs import macs
 from qd.metrics.parameters import parameters
 from qd.metrics.routing import predict
+from qd.metrics.uses import uses_of
 from search_spaces.shelf import MixtureOfExperts
 
 STEM, HEAD, ROUTER = 6 * 4, 4 * 2, 4 * 3
@@ -39,16 +40,18 @@ def test_experts_count_by_their_use_whatever_is_executed(layer, top_k):
     _, routing = predict(model, inputs)
     use = (routing["1"] > 0).mean(0)
     assert use.sum() == pytest.approx(top_k) and use.max() < 1
-    assert macs(model, inputs[:1], routing) == pytest.approx(STEM + ROUTER + HEAD + use @ EXPERTS)
+    assert macs(model, inputs[:1], uses_of(routing)) == pytest.approx(STEM + ROUTER + HEAD + use @ EXPERTS)
     outside = STEM + ROUTER + HEAD + BIASES_OUTSIDE
-    assert active_parameters(model, routing) == pytest.approx(outside + use @ EXPERT_PARAMETERS)
+    assert active_parameters(model, uses_of(routing), lambda: routing) == pytest.approx(
+        outside + use @ EXPERT_PARAMETERS
+    )
     assert parameters(model) == outside + EXPERT_PARAMETERS.sum()
 
 
 def test_without_routed_modules_all_counts():
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(2 * 4 * 4, 5)).eval()
     assert macs(model, torch.zeros(1, 1, 6, 6), {}) == 2 * 9 * 16 + 32 * 5
-    assert active_parameters(model, {}) == parameters(model) == 2 * 9 + 2 + 32 * 5 + 5
+    assert active_parameters(model, {}, dict) == parameters(model) == 2 * 9 + 2 + 32 * 5 + 5
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -79,8 +82,8 @@ def test_a_strangers_routed_module_counts_too():
     model = EitherHalf().eval()
     inputs = torch.tensor([[1.0, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0], [-1, 0, 0, 0]])
     _, routing = predict(model, inputs)
-    assert macs(model, inputs[:1], routing) == 16
-    assert active_parameters(model, routing) == 0.75 * 16 + 0.25 * 20
+    assert macs(model, inputs[:1], uses_of(routing)) == 16
+    assert active_parameters(model, uses_of(routing), lambda: routing) == 0.75 * 16 + 0.25 * 20
 
 
 def test_parameters_that_routed_modules_share_count_by_the_union_of_their_rows():
@@ -128,5 +131,5 @@ def test_parameters_that_routed_modules_share_count_by_the_union_of_their_rows()
     inputs = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, -1.0], [-1.0, -1.0]])
     _, routing = predict(model, inputs)
     assert parameters(model) == 4 + 6
-    assert active_parameters(model, routing) == 4 * 0.5 + 6 * 0.75
-    assert macs(model, inputs[:1], routing) == 4 * (0.5 + 0.5) + 4 * (0.25 + 0.75)
+    assert active_parameters(model, uses_of(routing), lambda: routing) == 4 * 0.5 + 6 * 0.75
+    assert macs(model, inputs[:1], uses_of(routing)) == 4 * (0.5 + 0.5) + 4 * (0.25 + 0.75)

@@ -97,7 +97,7 @@ def test_points_are_the_scores_of_the_plain_loop(data):
         plain = build_seeded(lambda: Perceptrons().build(perceptrons()[0], TASK), 0).double()
         train_alone(plain, inputs, targets, options(epochs=int(epochs)), TASK.loss, 5)
         with torch.no_grad():
-            expected = SCORES.of([SCORES.judge(plain.eval()(validation[0]), validation[1])])
+            [expected] = SCORES.of([SCORES.judge(plain.eval()(validation[0])[None], validation[1])])
         for name, value in expected.items():
             assert curve.scores[name][row] == pytest.approx(value, rel=1e-6), name
 

@@ -219,7 +219,7 @@ def point(scores_BLC: Tensor, targets_B: Tensor, exit_B: Tensor) -> Point:
     """Of a way to choose exits."""
     chosen = scores_BLC[torch.arange(len(exit_B)), exit_B]
     accuracy = float((chosen.argmax(1) == targets_B).double().mean())
-    error = calibration_error(Judged(chosen.numpy(), targets_B.numpy()))
+    error = float(calibration_error(Judged(chosen[None], targets_B)))
     return float(costs()[exit_B].double().mean()), 100 * accuracy, 100 * error
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -94,7 +94,24 @@ class StackedMixture(nn.Module):
     def forward(self, x_RBW: Tensor) -> tuple[Tensor, Tensor]:
         """(R, B, W) → (R, B, W), residual connections included, and weighted load-balancing losses (R,)."""
         function = MixtureKernel.apply if x_RBW.device.type == "cpu" else mixture
-        return function(x_RBW, self.router, self.up_weight, self.up_bias, self.down_weight, self.down_bias, self.layout)
+        tensors = (self.router, self.up_weight, self.up_bias, self.down_weight, self.down_bias)
+        return function(x_RBW, *tensors, self.layout)[:2]
+
+    def predict(self, x_RBW: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
+        """(R, B, W) → (R, B, W), as `forward`, and the gates (B, E) of each row that has a router."""
+        tensors = (self.router, self.up_weight, self.up_bias, self.down_weight, self.down_bias)
+        layout = self.layout
+        if x_RBW.device.type == "cpu":
+            run = run_kernel(x_RBW, *tensors, layout)
+            gates_BG = gates_of(torch.from_numpy(run.choice), torch.from_numpy(run.gate), layout.experts)
+            y_RBW = torch.from_numpy(run.y)
+            parts = gates_BG.split(np.diff(layout.first_expert).tolist(), 1)
+        else:
+            y_RBW, _, gates_RBE = mixture(x_RBW, *tensors, layout)
+            parts = [gates[:, : len(spec.experts)] for gates, spec in zip(gates_RBE, layout.specs, strict=True)]
+        return y_RBW, {
+            row: part for row, (part, spec) in enumerate(zip(parts, layout.specs, strict=True)) if spec.top_k
+        }
 
     def owned(self) -> list[tuple[nn.Parameter, np.ndarray]]:
         """Each parameter with the row that each of its own rows belongs to."""
@@ -136,30 +153,10 @@ class MixtureKernel(torch.autograd.Function):
         down_GW: Tensor,
         layout: Layout,
     ) -> tuple[Tensor, Tensor]:
-        x, router, up, up_bias, down, down_bias = (
-            tensor.detach().contiguous().numpy() for tensor in (x_RBW, router_GW, up_UW, up_U, down_UW, down_GW)
-        )
-        rows, examples, _ = x.shape
-        probability_BG = np.zeros((examples, layout.experts), x.dtype)
-        choice_RBC = np.empty((rows, examples, 2), np.int64)
-        gate_RBC = np.zeros((rows, examples, 2), x.dtype)
-        share_G, loss_R = np.zeros(layout.experts, x.dtype), np.zeros(rows, x.dtype)
-        kernel.route(
-            x, router, layout.first_expert, layout.top_k, layout.balance,
-            probability_BG, choice_RBC, gate_RBC, share_G, loss_R,
-        )  # fmt: skip
-        count_G = np.bincount(choice_RBC.ravel() + 1, minlength=layout.experts + 1)[1:]
-        example_T, slot_T = np.empty((2, int(count_G.sum())), np.int64)
-        hidden, slope = np.empty((2, int(count_G @ np.diff(layout.first_unit))), x.dtype)
-        y_RBW = np.empty_like(x)
-        kernel.forward(
-            x, up, up_bias, down, down_bias, choice_RBC, gate_RBC, layout.first_expert, layout.first_unit,
-            layout.activation, layout.residual, count_G, example_T, slot_T, hidden, slope, y_RBW,
-        )  # fmt: skip
+        run = run_kernel(x_RBW, router_GW, up_UW, up_U, down_UW, down_GW, layout)
         ctx.layout = layout
-        ctx.arrays = (x, router, up, down, down_bias, probability_BG, choice_RBC, gate_RBC, share_G)
-        ctx.lists = (count_G, example_T, slot_T, hidden, slope)
-        return torch.from_numpy(y_RBW), torch.from_numpy(loss_R)
+        ctx.arrays, ctx.lists = run.arrays, run.lists
+        return torch.from_numpy(run.y), torch.from_numpy(run.loss)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
@@ -178,6 +175,58 @@ class MixtureKernel(torch.autograd.Function):
         return *map(torch.from_numpy, (dx, drouter, dup, dup_bias, ddown, ddown_bias)), None
 
 
+class KernelRun(NamedTuple):
+    """What a forward pass by `kernel` gives: outputs, losses, choices and gates, and what the backward pass needs."""
+
+    y: np.ndarray
+    loss: np.ndarray
+    choice: np.ndarray
+    gate: np.ndarray
+    arrays: tuple[np.ndarray, ...]
+    lists: tuple[np.ndarray, ...]
+
+
+def run_kernel(
+    x_RBW: Tensor,
+    router_GW: Tensor,
+    up_UW: Tensor,
+    up_U: Tensor,
+    down_UW: Tensor,
+    down_GW: Tensor,
+    layout: Layout,
+) -> KernelRun:
+    """A forward pass on the CPU."""
+    x, router, up, up_bias, down, down_bias = (
+        tensor.detach().contiguous().numpy() for tensor in (x_RBW, router_GW, up_UW, up_U, down_UW, down_GW)
+    )
+    rows, examples, _ = x.shape
+    probability_BG = np.zeros((examples, layout.experts), x.dtype)
+    choice_RBC = np.empty((rows, examples, 2), np.int64)
+    gate_RBC = np.zeros((rows, examples, 2), x.dtype)
+    share_G, loss_R = np.zeros(layout.experts, x.dtype), np.zeros(rows, x.dtype)
+    kernel.route(
+        x, router, layout.first_expert, layout.top_k, layout.balance,
+        probability_BG, choice_RBC, gate_RBC, share_G, loss_R,
+    )  # fmt: skip
+    count_G = np.bincount(choice_RBC.ravel() + 1, minlength=layout.experts + 1)[1:]
+    example_T, slot_T = np.empty((2, int(count_G.sum())), np.int64)
+    hidden, slope = np.empty((2, int(count_G @ np.diff(layout.first_unit))), x.dtype)
+    y_RBW = np.empty_like(x)
+    kernel.forward(
+        x, up, up_bias, down, down_bias, choice_RBC, gate_RBC, layout.first_expert, layout.first_unit,
+        layout.activation, layout.residual, count_G, example_T, slot_T, hidden, slope, y_RBW,
+    )  # fmt: skip
+    arrays = (x, router, up, down, down_bias, probability_BG, choice_RBC, gate_RBC, share_G)
+    return KernelRun(y_RBW, loss_R, choice_RBC, gate_RBC, arrays, (count_G, example_T, slot_T, hidden, slope))
+
+
+def gates_of(choice_RBC: Tensor, gate_RBC: Tensor, experts: int) -> Tensor:
+    """(B, G): the gates of all rows' experts side by side, of choices of these (-1: none) and their gates."""
+    gates_BG = gate_RBC.new_zeros(choice_RBC.shape[1], experts + 1)
+    places = torch.where(choice_RBC < 0, experts, choice_RBC)
+    return gates_BG.scatter_(1, places.transpose(0, 1).flatten(1), gate_RBC.transpose(0, 1).flatten(1))[:, :experts]
+
+
 def mixture(
     x_RBW: Tensor,
     router_GW: Tensor,
@@ -186,11 +235,11 @@ def mixture(
     down_UW: Tensor,
     down_GW: Tensor,
     layout: Layout,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """R mixtures in plain torch: rows padded to the largest, every expert on all examples, unchosen ones gated away.
 
     Returns:
-        Outputs (R, B, W) and weighted load-balancing losses (R,).
+        Outputs (R, B, W), weighted load-balancing losses (R,), and gates (R, B, E), 0 of experts that a row lacks.
     """
     device, rows = x_RBW.device, len(layout.specs)
     tensor = {name: torch.from_numpy(array).to(device) for name, array in vars(layout).items() if name != "specs"}
@@ -229,4 +278,4 @@ def mixture(
     names = [spec.activation for spec in layout.specs]
     h_RBH = torch.cat([ACTIVATIONS[name](h_RBH[start:stop]) for name, start, stop in runs_of(names)])
     y_RBW = torch.bmm(gates_RBE, down_REW) + torch.bmm(h_RBH * torch.bmm(gates_RBE, unit_REH), down_RHW)
-    return y_RBW + x_RBW * tensor["residual"][:, None, None].to(x_RBW.dtype), loss_R
+    return y_RBW + x_RBW * tensor["residual"][:, None, None].to(x_RBW.dtype), loss_R, gates_RBE

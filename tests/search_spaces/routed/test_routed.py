@@ -12,6 +12,7 @@ from qd.metrics.active_parameters import active_parameters
 from qd.metrics.macs import macs
 from qd.metrics.parameters import parameters
 from qd.metrics.routing import predict
+from qd.metrics.uses import uses_of
 from qd.testing import SpaceConformance
 from qd.training import TrainingOptions, build_seeded, train_alone
 from qd.training.inputs import draw_inputs, draw_targets
@@ -168,12 +169,14 @@ def test_parameters_and_macs_count_by_the_use_of_any_step() -> None:
     gates = [routing[f"steps.{step}"] > 0 for step in range(3)]
     used = np.any(gates, 0).mean(0)[:3]
     sizes = [parameters(module) for module in built.pool]
-    assert active_parameters(built, routing) == pytest.approx(parameters(built) - (1 - used) @ sizes)
+    assert active_parameters(built, uses_of(routing), lambda: routing) == pytest.approx(
+        parameters(built) - (1 - used) @ sizes
+    )
     assert used.min() < 1
     cost = [9 * 4 * 8 * 8 + 2 * 9 * 9 * 8, 9 * 2 * 8 * 8]
     fixed_and_ends = cost[0] + 9 * 8 * 7 + 3 * 9 * 8 * 5
     steps = sum(one.mean(0)[:3] @ [cost[0], cost[1], cost[0]] for one in gates)
-    assert macs(built, x[:1], routing) == pytest.approx(fixed_and_ends + steps)
+    assert macs(built, x[:1], uses_of(routing)) == pytest.approx(fixed_and_ends + steps)
 
 
 def test_the_pool_is_in_a_state_once_and_copies_share_it_too() -> None:
