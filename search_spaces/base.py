@@ -80,7 +80,9 @@ class Stack(Protocol):
         ...
 
     # Optional: `after_step(step, steps)`, called after each optimiser step, counted from 0, as it is on every module of
-    # a network trained alone that has it; for what changes a network while it is trained, such as prune and regrow.
+    # a network trained alone that has it; for what changes a network while it is trained, such as prune and regrow. On
+    # a GPU one step is recorded and replayed for all others if `captures` says that whatever `after_step` changes lies
+    # in tensors, and is changed in place.
     #
     # Optional: `predict(x)`, called in evaluation mode, without gradients: (B, *input_shape) → (K, B, *output_shape),
     # and of each network {name of a routed module: its gates (B, E)}, as the module's own `route` gives them (see

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -17,7 +17,7 @@ from .stopping import EarlyStopping
 
 Optimiser = Literal["adam", "adamw", "sgd"]
 Schedule = Literal["constant", "cosine"]
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "tf32", "bfloat16"]
 ClassWeights = Literal["none", "balanced"]
 MOMENTUM = 0.9
 """Momentum of "sgd"; Adam and AdamW use torch's defaults, betas (0.9, 0.999) and epsilon 1e-8."""
@@ -34,7 +34,8 @@ class TrainingOptions:
         learning_rate: of the first step, above 0.
         weight_decay: at least 0; decoupled in "adamw", added to the gradient in the others, as torch has it.
         schedule: "constant", or "cosine" from the learning rate down towards 0 over all steps.
-        precision: "float32", or "bfloat16": forward passes run under autocast.
+        precision: "float32"; "tf32": on a GPU products of float32 matrices round their factors to ten bits, elsewhere
+            the same as float32; or "bfloat16": forward passes run under autocast.
         label_smoothing: this share of each target is spread evenly over all classes, or tokens; in [0, 1).
         clip: each network's gradient is scaled down to this norm where it is longer, above 0; None: it never is.
         class_weights: "none", or "balanced": examples of each class weigh as much as those of every other.
@@ -110,6 +111,19 @@ class TrainingOptions:
     def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
         """The context of a forward pass."""
         return torch.autocast(device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
+
+    @contextmanager
+    def products(self, device: torch.device) -> Iterator[None]:
+        """The context of all steps, forwards and backwards: how products of matrices round on a GPU."""
+        if device.type != "cuda":
+            yield
+            return
+        matmul = torch.backends.cuda.matmul
+        before, matmul.allow_tf32 = matmul.allow_tf32, self.precision == "tf32"
+        try:
+            yield
+        finally:
+            matmul.allow_tf32 = before
 
     def steps(self, examples: int, fidelity: float = 1.0) -> int:
         """Number of minibatches at a `fidelity` in (0, 1]: that share of the epochs, and at least one step."""

@@ -20,12 +20,13 @@ from search_spaces.task import Loss, Task
 
 from ..candidates import Curve, Start
 from .alone import build_seeded, train_alone
+from .device_steps import DeviceSteps, cuda_graph, why_not
 from .inputs import Inputs
 from .memory import StackSize
 from .options import TrainingOptions
 from .planner import Planner
 from .starts import begin_from
-from .step import step_of_stack
+from .step import TrainingStep, step_of_stack
 from .vmapped import Unstackable, VmapStack, structure
 from .watch import Examples, Scorer, watch_of
 
@@ -275,9 +276,13 @@ def train_stack(
     """
     stack.train()
     steps = options[0].steps(len(inputs), fidelity)
-    step = replace(step_of_stack(stack, inputs, targets, options, loss, steps, shared_seed), done=done)
+    training: TrainingStep | DeviceSteps
+    if inputs.device.type == "cuda" and why_not(stack, inputs) is None:
+        training = DeviceSteps(stack, inputs, targets, options, loss, steps, shared_seed, done, cuda_graph)
+    else:
+        training = replace(step_of_stack(stack, inputs, targets, options, loss, steps, shared_seed), done=done)
     watch = watch_of(stack, options[0], loss, validation, len(options), scores)
-    step.all(watch and watch.epoch_ended)
+    training.all(watch and watch.epoch_ended)
     if watch is None:
         return [None] * len(options)
     watch.restore()

@@ -81,11 +81,12 @@ class TrainingStep:
                 made; where it is True, no step follows.
         """
         of_epoch = self.options.steps_of_epoch(len(self.inputs))
-        for step, rows in islice(enumerate(self.batches()), self.done, None):
-            self(step, rows)
-            whole = (step + 1) % of_epoch == 0 or step + 1 == self.steps
-            if whole and epoch_ended is not None and epoch_ended((step + 1) / of_epoch):
-                return
+        with self.options.products(self.inputs.device):
+            for step, rows in islice(enumerate(self.batches()), self.done, None):
+                self(step, rows)
+                whole = (step + 1) % of_epoch == 0 or step + 1 == self.steps
+                if whole and epoch_ended is not None and epoch_ended((step + 1) / of_epoch):
+                    return
 
 
 def step_of_network(

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..base import Owned
 from ..genes import to_json
+from ..shelf.constants import Constant
 from ..shelf.stack import StackOfViews, groups_of
 from ..shelf.together import OneByOne, Stacked, Together, Vmapped, together
 from .network import Ends, Layer
@@ -26,6 +29,11 @@ class _Group:
 
     part: Together
     members: list[int]
+
+    @cached_property
+    def place(self) -> Constant:
+        """(N,) int64, the members."""
+        return Constant(np.array(self.members))
 
 
 class ChainStack(StackOfViews):
@@ -117,7 +125,7 @@ class ChainStack(StackOfViews):
             losses = group.part.losses()
             if losses is not None:
                 total = like.new_zeros(len(self.networks)) if total is None else total
-                total = total.index_add(0, torch.tensor(group.members, device=like.device), losses)
+                total = total.index_add(0, group.place.on(like.device), losses)
         return total
 
     def owned(self) -> list[Owned]:
@@ -126,6 +134,11 @@ class ChainStack(StackOfViews):
             for _, group in self._all()
             for tensor, rows in group.part.owned()
         ]
+
+    @property
+    def captures(self) -> bool:
+        """Whether no part changes while it is trained: what strangers' modules change is not known."""
+        return not any(group.part.changes for _, group in self._all())
 
     def after_step(self, step: int, steps: int) -> None:
         """What changes modules while they are trained."""

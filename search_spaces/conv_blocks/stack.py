@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..base import Owned, Task
 from ..shelf.convolution import BlockSpec, ConvNetwork
 from ..shelf.convolution.stack import ConvKernel, ConvLayout
+from ..shelf.kernels import has_kernel
 from ..shelf.merging import MergeablePointwise, blend_after
 from ..shelf.stack import StackOfViews
 
@@ -26,18 +27,21 @@ class ConvBlocksStack(StackOfViews):
         task: what the networks are for.
     """
 
+    captures = True
+    blend: Tensor
+
     def __init__(self, networks: Sequence[list[BlockSpec]], task: Task) -> None:
         super().__init__()
         with torch.device("meta"):  # their names and sizes are needed, and what they compute, not their parameters
             self.templates = [ConvNetwork(task.input_shape, blocks, task.outputs) for blocks in networks]
         self.layout = ConvLayout(self.templates, task.input_shape, task.outputs)
         self.parameters_P = nn.Parameter(torch.zeros(self.layout.parameters))
-        self.blend = 0.0
+        self.register_buffer("blend", torch.zeros((), dtype=torch.float64), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, *input_shape) → (K, B, O)."""
-        if x.device.type == "cpu":
-            return ConvKernel.apply(self.parameters_P, x, self.blend if self.training else 1.0, self.layout).mT
+        if has_kernel(x):
+            return ConvKernel.apply(self.parameters_P, x, float(self.blend) if self.training else 1.0, self.layout).mT
         return self.forward_by_torch(x)
 
     def forward_by_torch(self, x: Tensor) -> Tensor:
@@ -58,7 +62,7 @@ class ConvBlocksStack(StackOfViews):
 
     def after_step(self, step: int, steps: int) -> None:
         """Bring mergeable activations nearer to the identity."""
-        self.blend = blend_after(step, steps)
+        self.blend.fill_(blend_after(step, steps))
 
     def named(self, network: int) -> dict[str, Tensor]:
         return {

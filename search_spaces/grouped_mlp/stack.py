@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate, groupby, pairwise
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..base import Owned
+from ..shelf.constants import Constant
 from ..shelf.feed_forward import ACTIVATIONS
 from ..shelf.grouped.network import GroupSpec
 from ..shelf.grouped.rewiring import Rewiring
@@ -28,6 +30,8 @@ class GroupedMLPStack(StackOfViews):
         input_sizes: of the slices of the flattened input.
         outputs: O.
     """
+
+    captures = True
 
     def __init__(
         self,
@@ -88,7 +92,7 @@ class GroupedMLPStack(StackOfViews):
                 ]
             )
         self.parts = nn.ModuleList(self.layers)  # registers them; `layers` keeps their type
-        self.back = torch.argsort(torch.tensor(self.order))
+        self.back = Constant(np.argsort(self.order))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, *input_shape) → (K, B, O)."""
@@ -101,7 +105,7 @@ class GroupedMLPStack(StackOfViews):
             heads.append(head)
             if parts:
                 h_UB = torch.cat([ACTIVATIONS[name](part) for (name, _), part in zip(runs, parts, strict=True)])
-        return torch.cat(heads).unflatten(0, (-1, self.outputs))[self.back.to(x.device)].mT
+        return torch.cat(heads).unflatten(0, (-1, self.outputs))[self.back.on(x.device)].mT
 
     def owned(self) -> list[Owned]:
         return [pair for layer in self.layers for pair in layer.owned()]

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..genes import Choice, Genotype, Struct
 from .angles import angles
 from .base import ModuleStack, Port, ShelfModule
+from .constants import Constant
 from .shares import ATTENTION
 from .stack import StackOfModules, groups_of, normalised
 
@@ -66,16 +68,17 @@ class StackedAttention(StackOfModules):
         self.kinds = groups_of([(one.mix.heads, isinstance(one.mix.turn, Rotary)) for one in modules])
         self.mixing = nn.ModuleList(modules[rows[0]].mix for rows in self.kinds)
         order = [row for rows in self.kinds for row in rows]
-        self.back = sorted(range(len(order)), key=order.__getitem__)
+        self.rows = [Constant(np.array(rows)) for rows in self.kinds]
+        self.back = Constant(np.argsort(order))
 
     def forward(self, x_NBTW: Tensor) -> Tensor:
         normal = normalised(x_NBTW, self["norm.weight"], self["norm.bias"])
         parts_NBTV = (normal.flatten(1, 2) @ self["queries_keys_values.weight"].mT).unflatten(1, x_NBTW.shape[1:3])
         mixed = [
-            mixing(parts_NBTV[rows].flatten(0, 1)).unflatten(0, (len(rows), -1))
-            for mixing, rows in zip(self.mixing, self.kinds, strict=True)
+            mixing(parts_NBTV[rows.on(x_NBTW.device)].flatten(0, 1)).unflatten(0, (len(kind), -1))
+            for mixing, kind, rows in zip(self.mixing, self.kinds, self.rows, strict=True)
         ]
-        mixed_NBTW = mixed[0] if len(mixed) == 1 else torch.cat(mixed)[self.back]
+        mixed_NBTW = mixed[0] if len(mixed) == 1 else torch.cat(mixed)[self.back.on(x_NBTW.device)]
         return x_NBTW + (mixed_NBTW.flatten(1, 2) @ self["out.weight"].mT).unflatten(1, x_NBTW.shape[1:3])
 
 

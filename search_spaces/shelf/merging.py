@@ -58,12 +58,12 @@ class MergeablePointwise(nn.Module):
         self.first = pointwise(inputs, outputs)
         self.second = pointwise(outputs, outputs)
         self.share = share
-        self.blend = 0.0
+        self.blend: float | Tensor = 0.0
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         x_BCHW = self.first(x_BCHW)
         if self.training:
-            x_BCHW = nn.functional.leaky_relu(x_BCHW, self.blend)
+            x_BCHW = torch.where(x_BCHW > 0, x_BCHW, self.blend * x_BCHW)
         return self.second(x_BCHW)
 
     def after_step(self, step: int, steps: int) -> None:

@@ -47,6 +47,9 @@ class Together(nn.Module, ABC):
         """(N,) losses of their own after a forward pass in training mode; None without any."""
         return None
 
+    changes = False
+    """Whether `after_step` does anything."""
+
     def after_step(self, step: int, steps: int) -> None:
         """What changes a part while it is trained."""
 
@@ -67,6 +70,7 @@ class OneByOne(Together):
         self._changing: list[Any] = [
             module for part in parts for module in part.modules() if hasattr(module, "after_step")
         ]
+        self.changes = bool(self._changing)
 
     def forward(self, xs: Sequence[Tensor] | None, *shared: Tensor) -> list[Tensor]:
         if xs is None:
@@ -154,6 +158,7 @@ class Stacked(Together):
         super().__init__()
         self.stack: Any = stack
         self.size = size
+        self.changes = hasattr(stack, "after_step")
 
     def forward(self, xs: Sequence[Tensor] | None, *shared: Tensor) -> list[Tensor]:
         assert xs is not None

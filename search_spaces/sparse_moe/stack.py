@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..base import Owned, Task
 from ..genes import Genotype
+from ..shelf.constants import Constant
 from ..shelf.feed_forward.stack import activate_rows
 from ..shelf.mixture.stack import LayerSpec, StackedMixture
 from ..shelf.stack import StackOfViews
@@ -52,7 +54,7 @@ class SparseMoEStack(StackOfViews):
             specs = [layer_spec(genotype, layer, balance) for genotype in ordered if layer < len(genotype["layers"])]
             self.layers.append(StackedMixture(width, specs))
         self.parts = nn.ModuleList(self.layers)  # registers them; `layers` keeps their type
-        self.back = torch.argsort(torch.tensor(self.order))
+        self.back = Constant(np.argsort(self.order))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, *input_shape) → (K, B, *output_shape)."""
@@ -65,7 +67,7 @@ class SparseMoEStack(StackOfViews):
 
         outputs = self._through(x, run)
         total = torch.stack(losses).sum(0)
-        self.auxiliary_loss = total.index_select(0, self.back.to(x.device)) if self.training else None
+        self.auxiliary_loss = total.index_select(0, self.back.on(x.device)) if self.training else None
         return outputs
 
     def predict(self, x: Tensor) -> tuple[Tensor, list[dict[str, Tensor]]]:
@@ -91,7 +93,7 @@ class SparseMoEStack(StackOfViews):
             x_KBW = run(layer, x_KBW)
         x_KBW = torch.cat([x_KBW, *reversed(finished)])
         outputs_KBO = torch.baddbmm(self.head_bias, x_KBW, self.head_weight.mT)
-        outputs_KBO = outputs_KBO.index_select(0, self.back.to(x.device))
+        outputs_KBO = outputs_KBO.index_select(0, self.back.on(x.device))
         return outputs_KBO if self.steps is None else outputs_KBO.unflatten(1, (-1, self.steps))
 
     def owned(self) -> list[Owned]:

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..constants import Constant
+from ..kernels import has_kernel
 from . import kernel
 from .rewiring import is_rewiring_step, rewire
 
@@ -66,7 +68,7 @@ class GroupLayout:
         return self.first_weight, self.first_unit, self.width, self.first_source, self.source, self.most
 
     @cached_property
-    def padded(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def padded(self) -> tuple[Constant, Constant, Constant]:
         """Indices for groups padded to (G, W, F): of each weight, of each unit (in G·W), and the units read (G, F).
 
         Where a group reads fewer than F units, the last index is -1: a row of zeros after the last of V.
@@ -79,7 +81,7 @@ class GroupLayout:
             units[group.first_unit : group.first_unit + group.width] = rows
             weights.append((rows[:, None] * self.most + np.arange(group.inputs)).ravel())
             read[index, : group.inputs] = np.concatenate([np.arange(*run) for run in group.sources])
-        return np.concatenate(weights), units, read
+        return Constant(np.concatenate(weights)), Constant(units), Constant(read)
 
 
 class StackedGroups(nn.Module):
@@ -102,7 +104,7 @@ class StackedGroups(nn.Module):
 
     def forward(self, h_VB: Tensor) -> Tensor:
         """(V, B) → (U, B)."""
-        function = GroupKernel.apply if h_VB.device.type == "cpu" else links
+        function = GroupKernel.apply if has_kernel(h_VB) else links
         return function(h_VB, self.weight, self.bias, self.layout)
 
     def owned(self) -> list[tuple[nn.Parameter, list[int]]]:
@@ -172,7 +174,7 @@ class GroupKernel(torch.autograd.Function):
 
 def links(h_VB: Tensor, weight_P: Tensor, bias_U: Tensor, layout: GroupLayout) -> Tensor:
     """Return the groups' sums (U, B) in plain torch: all groups padded to the largest, in one batched product."""
-    weight_place, unit_place, read = (torch.from_numpy(indices).to(h_VB.device) for indices in layout.padded)
+    weight_place, unit_place, read = (indices.on(h_VB.device) for indices in layout.padded)
     groups, most = read.shape
     x_GFB = torch.cat([h_VB, h_VB.new_zeros(1, h_VB.shape[1])])[read]
     weight = weight_P.new_zeros(groups * int(layout.width.max()) * most).index_put((weight_place,), weight_P)

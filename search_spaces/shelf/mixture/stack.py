@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -15,8 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..constants import Constant
 from ..feed_forward import ACTIVATIONS
 from ..feed_forward.stack import runs_of
+from ..kernels import has_kernel
 from . import kernel
 from .layer import top_k_mask
 
@@ -61,6 +64,15 @@ class Layout:
         self.row_of_expert = np.repeat(np.arange(len(specs)), np.diff(self.first_expert))
         self.row_of_unit = np.repeat(self.row_of_expert, np.diff(self.first_unit))
 
+    def on(self, device: torch.device) -> dict[str, Tensor]:
+        """The arrays as tensors on a device, by name."""
+        return {name: constant.on(device) for name, constant in self._constants.items()}
+
+    @cached_property
+    def _constants(self) -> dict[str, Constant]:
+        arrays = {name: values for name, values in vars(self).items() if isinstance(values, np.ndarray)}
+        return {name: Constant(values) for name, values in arrays.items()}
+
     @property
     def experts(self) -> int:
         """G."""
@@ -93,7 +105,7 @@ class StackedMixture(nn.Module):
 
     def forward(self, x_RBW: Tensor) -> tuple[Tensor, Tensor]:
         """(R, B, W) → (R, B, W), residual connections included, and weighted load-balancing losses (R,)."""
-        function = MixtureKernel.apply if x_RBW.device.type == "cpu" else mixture
+        function = MixtureKernel.apply if has_kernel(x_RBW) else mixture
         tensors = (self.router, self.up_weight, self.up_bias, self.down_weight, self.down_bias)
         return function(x_RBW, *tensors, self.layout)[:2]
 
@@ -101,7 +113,7 @@ class StackedMixture(nn.Module):
         """(R, B, W) → (R, B, W), as `forward`, and the gates (B, E) of each row that has a router."""
         tensors = (self.router, self.up_weight, self.up_bias, self.down_weight, self.down_bias)
         layout = self.layout
-        if x_RBW.device.type == "cpu":
+        if has_kernel(x_RBW):
             run = run_kernel(x_RBW, *tensors, layout)
             gates_BG = gates_of(torch.from_numpy(run.choice), torch.from_numpy(run.gate), layout.experts)
             y_RBW = torch.from_numpy(run.y)
@@ -242,7 +254,7 @@ def mixture(
         Outputs (R, B, W), weighted load-balancing losses (R,), and gates (R, B, E), 0 of experts that a row lacks.
     """
     device, rows = x_RBW.device, len(layout.specs)
-    tensor = {name: torch.from_numpy(array).to(device) for name, array in vars(layout).items() if name != "specs"}
+    tensor = layout.on(device)
     expert_row, unit_row = tensor["row_of_expert"], tensor["row_of_unit"]
     expert_place = torch.arange(layout.experts, device=device) - tensor["first_expert"][expert_row]
     unit_place = torch.arange(layout.units, device=device) - tensor["first_unit"][tensor["first_expert"][unit_row]]
