@@ -10,12 +10,15 @@ import pytest
 import torch
 
 from search_spaces import Genotype, SearchSpace, Task
+from search_spaces.shelf.kernels import plain_torch
 from search_spaces.task import Classes, Image, Series
 
 from ..metrics.predicting import last, predict_alone, predict_together
 from ..metrics.routing import routed_modules
 from ..training import Augmentation, EarlyStopping, TrainingOptions, build_seeded, train_alone, train_stack
+from ..training.device_steps import DeviceSteps, why_not
 from ..training.inputs import draw_inputs, draw_targets
+from .recording import Waits, record
 
 TOLERANCE = 1e-9
 """Norm of the difference of every tensor, as a share of its norm, in float64."""
@@ -155,6 +158,50 @@ class StackConformance:
             for index, network in enumerate(networks):
                 train_alone(network, inputs, targets, options[index], task.loss, 7, validation=validation)
                 assert_close(stack.unstack(index), network.state_dict(), TOLERANCE)
+
+    @pytest.mark.parametrize("optimiser", ["adam", "adamw", "sgd"])
+    def test_one_recorded_step_stands_for_all(
+        self,
+        space: SearchSpace,
+        task: Task,
+        genotypes: list[Genotype],
+        inputs: torch.Tensor,
+        targets: torch.Tensor,
+        optimiser: Any,
+    ) -> None:
+        # As on a GPU, where Python is asked for the first steps alone. A stack that cannot be recorded says so.
+        rate = 1e-2 if optimiser == "sgd" else 3e-3
+        more = every_option(task) if optimiser == "adamw" else {}
+        more.pop("early_stopping", None)
+        for group in stackable(space, genotypes[: self.samples // 2]):
+            stack, networks = make_stack(space, group, task)
+            if why_not(stack, inputs):
+                continue
+            stack.train()
+            options = [
+                TrainingOptions(1, 20, optimiser, rate * (1 + index % 3), 1e-3 * (index % 2), **more)
+                for index in range(len(group))
+            ]
+            with plain_torch():
+                DeviceSteps(stack, inputs, targets, options, task.loss, 10, 7, record=record).all()
+            for index, network in enumerate(networks):
+                train_alone(network, inputs, targets, options[index], task.loss, 7)
+                assert_close(stack.unstack(index), network.state_dict(), TOLERANCE)
+
+    def test_no_step_waits_for_the_host(
+        self, space: SearchSpace, task: Task, genotypes: list[Genotype], inputs: torch.Tensor, targets: torch.Tensor
+    ) -> None:
+        for group in stackable(space, genotypes):
+            stack, _ = make_stack(space, group, task)
+            if why_not(stack, inputs):
+                continue
+            stack.train().to("meta")
+            options = [TrainingOptions(1, 20, clip=0.5)] * len(group)
+            steps = DeviceSteps(stack, inputs.to("meta"), targets.to("meta"), options, task.loss, 10, 7)
+            steps.take()
+            with Waits() as waits:
+                steps.take()
+            assert waits.found == []
 
     def test_nothing_is_left_behind_on_another_device(
         self, space: SearchSpace, task: Task, genotypes: list[Genotype], inputs: torch.Tensor, targets: torch.Tensor

@@ -55,6 +55,14 @@ def why_not(stack: Any, inputs: Inputs) -> str | None:
     return None
 
 
+def can_be_recorded(stack: Any, inputs: Inputs) -> bool:
+    """Whether the steps of a stack can be recorded; where they cannot, the log says why."""
+    reason = why_not(stack, inputs)
+    if reason is not None:
+        log.info("a stack is trained without a recorded step: %s", reason)
+    return reason is None
+
+
 class DeviceSteps:
     """The steps that `step_of_stack` takes, to rounding, from tables on the device.
 

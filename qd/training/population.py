@@ -20,7 +20,7 @@ from search_spaces.task import Loss, Task
 
 from ..candidates import Curve, Start
 from .alone import build_seeded, train_alone
-from .device_steps import DeviceSteps, cuda_graph, why_not
+from .device_steps import DeviceSteps, can_be_recorded, cuda_graph
 from .inputs import Inputs
 from .memory import StackSize
 from .options import TrainingOptions
@@ -277,7 +277,7 @@ def train_stack(
     stack.train()
     steps = options[0].steps(len(inputs), fidelity)
     training: TrainingStep | DeviceSteps
-    if inputs.device.type == "cuda" and why_not(stack, inputs) is None:
+    if inputs.device.type == "cuda" and can_be_recorded(stack, inputs):
         training = DeviceSteps(stack, inputs, targets, options, loss, steps, shared_seed, done, cuda_graph)
     else:
         training = replace(step_of_stack(stack, inputs, targets, options, loss, steps, shared_seed), done=done)

@@ -79,11 +79,12 @@ class GroupedMLPStack(StackOfViews):
                     groups.append(LinkedGroup(network, "head.", units, outputs, tuple(read[network]), None))
                     self.order.append(network)
                     units += outputs
-            for index, group in enumerate(groups):
-                self._places[group.network].append((depth, index))
             for network in {network for network, _ in specs}:
                 own = [group for group in groups if group.network == network]
                 read[network] = [(group.first_unit, group.first_unit + group.width) for group in own]
+            groups.sort(key=lambda group: group.sources)  # those that read the same are neighbours
+            for index, group in enumerate(groups):
+                self._places[group.network].append((depth, index))
             self.layers.append(StackedGroups(groups))
             self.runs.append(
                 [

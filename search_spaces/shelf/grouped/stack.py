@@ -6,10 +6,11 @@ other), G groups, P weights of all groups, W units of the widest group, F units 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, groupby
 from typing import Any
 
 import numpy as np
@@ -68,20 +69,90 @@ class GroupLayout:
         return self.first_weight, self.first_unit, self.width, self.first_source, self.source, self.most
 
     @cached_property
-    def padded(self) -> tuple[Constant, Constant, Constant]:
-        """Indices for groups padded to (G, W, F): of each weight, of each unit (in G·W), and the units read (G, F).
+    def bundles(self) -> list[SharedSources | PaddedGroups]:
+        """The groups as plain torch computes them: neighbours that read the same units, and the others by size."""
+        found: list[SharedSources | PaddedGroups] = []
+        others: dict[tuple[int, int], list[int]] = {}
+        for _, same in groupby(range(len(self.groups)), key=lambda index: self.groups[index].sources):
+            rows = list(same)
+            if len(rows) > 1:
+                found.append(SharedSources(self, rows))
+            else:
+                group = self.groups[rows[0]]
+                others.setdefault((group.width.bit_length(), group.inputs.bit_length()), []).append(rows[0])
+        return [*found, *(PaddedGroups(self, rows) for rows in others.values())]
 
-        Where a group reads fewer than F units, the last index is -1: a row of zeros after the last of V.
-        """
-        widest = int(self.width.max())
-        weights, read = [], np.full((len(self.groups), self.most), -1)
-        units = np.empty(int(self.width.sum()), np.int64)
-        for index, group in enumerate(self.groups):
-            rows = index * widest + np.arange(group.width)
-            units[group.first_unit : group.first_unit + group.width] = rows
-            weights.append((rows[:, None] * self.most + np.arange(group.inputs)).ravel())
-            read[index, : group.inputs] = np.concatenate([np.arange(*run) for run in group.sources])
-        return Constant(np.concatenate(weights)), Constant(units), Constant(read)
+    @cached_property
+    def unit_place(self) -> Constant:
+        """(U,) int64: of every unit, its place where the bundles' units lie one after the other."""
+        return Constant(np.argsort(np.concatenate([one.units for one in self.bundles])))
+
+    def units_of(self, index: int) -> np.ndarray:
+        """The units of a group."""
+        return self.first_unit[index] + np.arange(self.width[index])
+
+    def weights_of(self, index: int) -> slice:
+        """The weights of a group."""
+        return slice(int(self.first_weight[index]), int(self.first_weight[index + 1]))
+
+
+class SharedSources:
+    """Neighbouring groups that read the same units: one product, nothing padded.
+
+    Args:
+        layout: of the layer.
+        groups: some of it, one after the other.
+    """
+
+    def __init__(self, layout: GroupLayout, groups: Sequence[int]) -> None:
+        self.units = np.concatenate([layout.units_of(index) for index in groups])
+        self._weights = slice(layout.weights_of(groups[0]).start, layout.weights_of(groups[-1]).stop)
+        self._runs = merge_runs(layout.groups[groups[0]].sources)
+
+    def sums(self, h_VB: Tensor, weight_P: Tensor) -> Tensor:
+        """(units, B), without biases."""
+        parts = [h_VB[start:stop] for start, stop in self._runs]
+        x_FB = parts[0] if len(parts) == 1 else torch.cat(parts)
+        return weight_P[self._weights].view(len(self.units), -1) @ x_FB
+
+
+class PaddedGroups:
+    """G groups of about one size, padded to the largest: one batched product.
+
+    Args:
+        layout: of the layer.
+        groups: some of it.
+    """
+
+    def __init__(self, layout: GroupLayout, groups: Sequence[int]) -> None:
+        self.units = np.concatenate([layout.units_of(index) for index in groups])
+        widest, most = (max(sizes[index] for index in groups) for sizes in (layout.width, layout.inputs))
+        self._size = len(groups), int(widest), int(most)
+        read = np.full((len(groups), most), -1)
+        weights, places, units = [], [], []
+        for row, index in enumerate(groups):
+            group, own = layout.groups[index], layout.weights_of(index)
+            rows = row * widest + np.arange(group.width)
+            weights.append(np.arange(own.start, own.stop))
+            places.append((rows[:, None] * most + np.arange(group.inputs)).ravel())
+            units.append(rows)
+            read[row, : group.inputs] = np.concatenate([np.arange(*run) for run in group.sources])
+        self._weights, self._places, self._unit_rows = (
+            Constant(np.concatenate(column)) for column in (weights, places, units)
+        )
+        self._read = Constant(read.ravel())
+        """(G · F,): the units read; where a group reads fewer than F, -1, a row of zeros after the last of V."""
+
+    def sums(self, h_VB: Tensor, weight_P: Tensor) -> Tensor:
+        """(units, B), without biases."""
+        device, (groups, _, most) = h_VB.device, self._size
+        read = self._read.on(device) % (len(h_VB) + 1)
+        x_GFB = torch.cat([h_VB, h_VB.new_zeros(1, h_VB.shape[1])]).index_select(0, read).view(groups, most, -1)
+        weight = weight_P.new_zeros(math.prod(self._size)).index_put(
+            (self._places.on(device),), weight_P.index_select(0, self._weights.on(device))
+        )
+        z_GWB = torch.bmm(weight.view(self._size), x_GFB)
+        return z_GWB.flatten(0, 1).index_select(0, self._unit_rows.on(device))
 
 
 class StackedGroups(nn.Module):
@@ -173,13 +244,9 @@ class GroupKernel(torch.autograd.Function):
 
 
 def links(h_VB: Tensor, weight_P: Tensor, bias_U: Tensor, layout: GroupLayout) -> Tensor:
-    """Return the groups' sums (U, B) in plain torch: all groups padded to the largest, in one batched product."""
-    weight_place, unit_place, read = (indices.on(h_VB.device) for indices in layout.padded)
-    groups, most = read.shape
-    x_GFB = torch.cat([h_VB, h_VB.new_zeros(1, h_VB.shape[1])])[read]
-    weight = weight_P.new_zeros(groups * int(layout.width.max()) * most).index_put((weight_place,), weight_P)
-    z_GWB = torch.bmm(weight.view(groups, -1, most), x_GFB)
-    return z_GWB.flatten(0, 1)[unit_place] + bias_U[:, None]
+    """Return the groups' sums (U, B) in plain torch."""
+    sums = [bundle.sums(h_VB, weight_P) for bundle in layout.bundles]
+    return torch.cat(sums).index_select(0, layout.unit_place.on(h_VB.device)) + bias_U[:, None]
 
 
 def merge_runs(sources: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
