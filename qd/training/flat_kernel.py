@@ -2,46 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import triton  # pyright: ignore[reportMissingImports]
 import triton.language as tl  # pyright: ignore[reportMissingImports]
 from torch import Tensor
 
-from .flat import FlatParameters
-
-if TYPE_CHECKING:
-    from .flat_optimiser import FlatOptimiser
-
 BLOCK = 1024
 """Parameters that one program updates."""
 
 
-def adam(optimiser: FlatOptimiser, flat: FlatParameters, number: Tensor) -> None:
-    """Take one step; see `FlatOptimiser.step_in_torch`, which says the same in torch.
+def adam(
+    parameters: tuple[Tensor, ...],
+    tables: tuple[Tensor, ...],
+    number: Tensor,
+    betas: tuple[float, float],
+    epsilon: float,
+    decays: bool,
+    decoupled: bool,
+) -> None:
+    """Take one step; `FlatOptimiser.step_in_torch` says the same in torch.
 
     Args:
-        optimiser: of kind "adam" or "adamw".
-        flat: what is trained.
+        parameters: values, gradients, first and second moments, and owners, (P,) each.
+        tables: rates and decays (K,); factors, and bias corrections of both moments, (steps,).
         number: (1,) int64 on the device, of the step.
+        betas: of the moments.
+        epsilon: added to what is divided by.
+        decays: whether any network has weight decay.
+        decoupled: whether it is AdamW's.
     """
-    from .flat_optimiser import BETAS, EPSILON
-
-    size = flat.values.numel()
+    size = parameters[0].numel()
     kernel: Any = _adam
     kernel[(triton.cdiv(size, BLOCK),)](
-        flat.values, flat.gradients, optimiser.first, optimiser.second, flat.owner, size,
-        optimiser.rate_K, optimiser.decay_K, optimiser.factor_S, optimiser.first_bias_S, optimiser.second_bias_S,
-        number, 1 - BETAS[0], BETAS[1], 1 - BETAS[1], EPSILON,
-        DECAYS=optimiser.decays, DECOUPLED=optimiser.kind == "adamw", BLOCK=BLOCK,
+        *parameters, *tables, number, size, 1 - betas[0], betas[1], 1 - betas[1], epsilon,
+        DECAYS=decays, DECOUPLED=decoupled, BLOCK=BLOCK,
     )  # fmt: skip
 
 
 @triton.jit
 def _adam(
-    values, gradients, firsts, seconds, owners, size,
-    rates, decays, factors, first_biases, second_biases, number,
-    first_share, second_kept, second_share, epsilon,
+    values, gradients, firsts, seconds, owners,
+    rates, decays, factors, first_biases, second_biases,
+    number, size, first_share, second_kept, second_share, epsilon,
     DECAYS: tl.constexpr, DECOUPLED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)

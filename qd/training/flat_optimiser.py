@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -49,11 +49,7 @@ class FlatOptimiser:
         """(P,): Adam's first moment, or SGD's momentum."""
         self.second = torch.zeros_like(like if self.kind != "sgd" else like[:0])
         """(P,): Adam's second moment."""
-        self._kernel = None
-        if like.device.type == "cuda":
-            from .flat_kernel import adam
-
-            self._kernel = adam
+        self._kernel = _kernel() if like.device.type == "cuda" else None
 
     def step(self, number: Tensor) -> None:
         """Take one.
@@ -62,9 +58,16 @@ class FlatOptimiser:
             number: (1,) int64 on the device, counted from 0.
         """
         if self._kernel is not None and self.kind != "sgd":
-            self._kernel(self, self._flat, number)
+            self.step_by(self._kernel, number)
         else:
             self.step_in_torch(number)
+
+    def step_by(self, kernel: Callable[..., None], number: Tensor) -> None:
+        """The same step by `flat_kernel.adam`, for Adam and AdamW."""
+        flat = self._flat
+        parameters = flat.values, flat.gradients, self.first, self.second, flat.owner
+        tables = self.rate_K, self.decay_K, self.factor_S, self.first_bias_S, self.second_bias_S
+        kernel(parameters, tables, number, BETAS, EPSILON, self.decays, self.kind == "adamw")
 
     @torch.no_grad()
     def step_in_torch(self, number: Tensor) -> None:
@@ -86,3 +89,11 @@ class FlatOptimiser:
         self.second.mul_(BETAS[1]).addcmul_(gradients, gradients, value=1 - BETAS[1])
         spread = (self.second.sqrt() / self.second_bias_S[number]).add_(EPSILON)
         values.sub_(rate_P / self.first_bias_S[number] * self.first / spread)
+
+
+def _kernel() -> Callable[..., None] | None:
+    try:
+        from .flat_kernel import adam
+    except ImportError:  # without Triton, as on Windows
+        return None
+    return adam
