@@ -35,6 +35,7 @@ FLOORS: list[set[str]] = [  # from the ground up; `X/*` stands for whatever in X
         "qd/precision",
         "qd/wording",
         "search_spaces/flops",
+        "search_spaces/kernels",
         "search_spaces/genes",
         "search_spaces/task",
     },

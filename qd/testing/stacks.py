@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from search_spaces import Genotype, SearchSpace, Task
-from search_spaces.shelf.kernels import plain_torch
+from search_spaces.kernels import plain_torch
 from search_spaces.task import Classes, Image, Series
 
 from ..metrics.predicting import last, predict_alone, predict_together

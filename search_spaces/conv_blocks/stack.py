@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ..base import Owned, Task
+from ..kernels import has_kernel
 from ..shelf.convolution import BlockSpec, ConvNetwork
 from ..shelf.convolution.stack import ConvKernel, ConvLayout
-from ..shelf.kernels import has_kernel
 from ..shelf.merging import MergeablePointwise, blend_after
 from ..shelf.stack import StackOfViews
 

@@ -17,7 +17,7 @@ from qd.training.device_steps import DeviceSteps, can_be_recorded, why_not
 from qd.training.inputs import RowsOnDevice, draw_inputs, draw_targets
 from qd.training.watch import watch_of
 from search_spaces.grouped_mlp import GroupedMLP
-from search_spaces.shelf.kernels import plain_torch
+from search_spaces.kernels import plain_torch
 from search_spaces.task import Classes, Image, Task
 
 TASK = Task(Image(1, 6, 6), Classes(3))

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...kernels import has_kernel
 from ..constants import Constant
-from ..kernels import has_kernel
 from . import kernel
 from .rewiring import is_rewiring_step, rewire
 

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...kernels import has_kernel
 from ..constants import Constant
 from ..feed_forward import ACTIVATIONS
 from ..feed_forward.stack import runs_of
-from ..kernels import has_kernel
 from . import kernel
 from .layer import top_k_mask
 
