@@ -68,7 +68,43 @@ def test_a_setup_under_way_is_not_disturbed(checkout: Path) -> None:
 def test_an_unknown_option_of_setup_is_refused(checkout: Path) -> None:
     finished = run(checkout / "scripts/setup", "--gpus")
     assert finished.returncode == 2
-    assert "unknown option --gpus; expected --gpu or --test" in finished.stderr
+    assert "unknown option --gpus; expected --gpu, --gpu=cu126, --test, --wheels" in finished.stderr
+    assert not (checkout / ".venv").exists()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has one build of torch")
+@pytest.mark.parametrize(
+    ("options", "installs"),
+    [
+        (["--gpu"], "-c requirements.lock torch==={torch}"),
+        (
+            ["--gpu=cu126"],
+            "-c requirements.lock --extra-index-url https://download.pytorch.org/whl/cu126 torch=={torch}+cu126",
+        ),
+        ([], "-c requirements.lock torch=={torch}"),
+        (["--gpu", "--wheels", "{wheels}"], "--no-index --find-links {wheels} -c requirements.lock torch=={torch}"),
+    ],
+)
+def test_a_dry_run_says_what_would_be_installed(checkout: Path, options: list[str], installs: str) -> None:
+    lock = (checkout / "requirements.lock").read_text()
+    [torch] = re.findall(r"^torch==(.*)$", lock, re.MULTILINE)
+    wheels = checkout / "wheels"
+    wheels.mkdir()
+    options = [one.format(wheels=wheels) for one in options]
+    finished = run(checkout / "scripts/setup", "--dry-run", *options)
+    assert finished.returncode == 0, finished.stderr
+    assert f"  pip install {installs.format(torch=torch, wheels=wheels)}\n" in finished.stderr
+    assert "requirements.lock -e .\n" in finished.stderr
+    if "--wheels" in options:
+        assert finished.stderr.count("  pip install --no-index --find-links ") == 3
+    assert not (checkout / ".venv").exists()
+
+
+@pytest.mark.parametrize("given", [["--wheels"], ["--wheels", "nowhere"]])
+def test_wheels_are_in_a_folder(checkout: Path, given: list[str]) -> None:
+    finished = run(checkout / "scripts/setup", *given)
+    assert finished.returncode == 2
+    assert f"--wheels: expected a folder, got '{given[-1] if len(given) > 1 else ''}'" in finished.stderr
     assert not (checkout / ".venv").exists()
 
 
@@ -107,7 +143,7 @@ def test_run_explains_itself() -> None:
     finished = run(ROOT / "scripts/run", "--help")
     assert finished.returncode == 0
     assert finished.stdout.startswith("Sets everything up, runs a search")
-    assert "scripts/run [--gpu] [RUNFILE]" in finished.stdout
+    assert "scripts/run [--gpu[=cu126]] [RUNFILE]" in finished.stdout
 
 
 @pytest.mark.slow
