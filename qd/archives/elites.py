@@ -96,6 +96,10 @@ class Elites(Mapping[int, Elite]):
         """Those of the given slots, as a column of the space."""
         return copied(take(self._trees, slots)) if self._rows is None else take(self._rows, slots)
 
+    def shared(self, slots: np.ndarray) -> Genotypes:
+        """The same, not copied where they are trees: for reading."""
+        return take(self._trees if self._rows is None else self._rows, slots)
+
     def slot(self, cell: int) -> int | None:
         """Where the elite of a cell is; None where the cell is empty."""
         return self._slots.get(cell)

@@ -150,13 +150,13 @@ class MapElites(Emitter):
 
     def _mutate(self, n: int, archive: Archive, rng: np.random.Generator) -> Proposals:
         slots = archive.draw(n, rng)
-        mutants = (self._bias or self.space.genes).mutate_many(archive.elites.genotypes(slots), rng)
+        mutants = (self._bias or self.space.genes).mutate_many(archive.elites.shared(slots), rng)
         return Proposals(mutants, list(zip(archive.elites.candidates[slots].tolist())), ["mutation"] * n)
 
     def _cross(self, n: int, archive: Archive, rng: np.random.Generator) -> Proposals:
         """At most n children: those that equal a parent are left out."""
         elites, first, second = archive.elites, archive.draw(n, rng), archive.draw(n, rng)
-        a, b = elites.genotypes(first), elites.genotypes(second)
+        a, b = elites.shared(first), elites.shared(second)
         children = self.space.genes.crossover_many(a, b, rng)
         new = np.flatnonzero(differ(children, a) & differ(children, b))
         parents = zip(elites.candidates[first[new]].tolist(), elites.candidates[second[new]].tolist(), strict=True)

@@ -26,6 +26,7 @@ class Choice(Gene):
             raise ValueError(f"Choice: two options are equal in {options!r}")
         self.options = options
         self.leaf = len(options) > 1
+        self._allowed = frozenset((type(option), option) for option in options)  # True is no 1 here
 
     def __repr__(self) -> str:
         return f"Choice({', '.join(map(repr, self.options))})"
@@ -34,7 +35,11 @@ class Choice(Gene):
         return self.options[pick(len(self.options), rng)]
 
     def validate(self, value: Genotype, path: str = "") -> None:
-        if not any(type(value) is type(option) and value == option for option in self.options):
+        try:
+            allowed = (type(value), value) in self._allowed
+        except TypeError:  # what cannot be hashed is none of them
+            allowed = False
+        if not allowed:
             raise Invalid(f"{at(path)}expected one of {', '.join(map(repr, self.options))}, got {shown(value)}")
 
     def crossover(self, a: Genotype, b: Genotype, rng: np.random.Generator) -> Genotype:

@@ -28,8 +28,12 @@ class Struct(Gene):
             raise Invalid(
                 f"{at(path)}expected an object with {', '.join(self.fields) or 'no entries'}, got {shown(value)}"
             )
+        self.validate_fields(value, path)
+
+    def validate_fields(self, value: dict[Any, Genotype], path: str = "", beside: str | None = None) -> None:
+        """Raise `Invalid` where an entry is not allowed, unknown or missing; one called `beside` may stand there."""
         for name in value:
-            if name not in self.fields:
+            if name not in self.fields and name != beside:
                 raise Invalid(f"{at(path)}unknown entry {shown(name)}; expected {', '.join(self.fields) or 'none'}")
         for name, gene in self.fields.items():
             if name not in value:

@@ -43,7 +43,7 @@ class Variant(Gene):
         if not isinstance(kind, str) or kind not in self.variants:
             where = at(f"{path}.{KIND}" if path else KIND)
             raise Invalid(f"{where}expected one of {', '.join(map(repr, self.variants))}, got {shown(kind)}")
-        self.variants[kind].validate({name: item for name, item in value.items() if name != KIND}, path)
+        self.variants[kind].validate_fields(value, path, KIND)
 
     def crossover(self, a: Genotype, b: Genotype, rng: np.random.Generator) -> Genotype:
         if a[KIND] != b[KIND]:
