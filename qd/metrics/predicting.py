@@ -22,7 +22,7 @@ from .uses import Use, UseCounter, uses_of
 
 BATCH, NUMBERS, STEPS = 1000, 2**24, 2**14
 """At most so many examples go through a network at once, so many numbers come out, and so many steps go in."""
-ROWS_OF_STACK = 512
+ROWS_OF_STACK = 1024
 """At most so many steps of examples go through a stack at once: what its layers hand on is to stay in the caches."""
 Kept = TypeVar("Kept")
 

@@ -173,6 +173,26 @@ class SpaceConformance:
             for name, value in known.items():
                 assert measured[name] == pytest.approx(value, rel=1e-6), f"{name}: {to_json(genotype)}"
 
+    def test_stated_costs_are_counted_in_the_network(
+        self, space: SearchSpace, task: Task, genotypes: list[Genotype]
+    ) -> None:
+        if type(space).build is SearchSpace.build:
+            pytest.skip("the space builds no network")
+        from ..metrics.macs import macs
+        from ..metrics.routing import predict
+        from ..metrics.uses import uses_of
+        from ..training.inputs import draw_inputs
+
+        for genotype, module in self._networks(space, task, genotypes):
+            costs = space.costs(genotype, task)
+            if costs is None:
+                continue
+            inputs = draw_inputs(task, self.examples)
+            uses = uses_of(predict(module.eval(), inputs)[1])
+            assert costs.experts.keys() == uses.keys(), "costs() names the routed modules of the network"
+            stated = costs.fixed + sum(uses[name].chosen @ np.array(one) for name, one in costs.experts.items())
+            assert stated == pytest.approx(macs(module, inputs[:1], uses), rel=1e-6), to_json(genotype)
+
     def test_module_graphs_can_be_drawn_and_logged(self, space: SearchSpace, genotypes: list[Genotype]) -> None:
         import networkx
 

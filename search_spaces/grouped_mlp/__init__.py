@@ -224,11 +224,11 @@ def modularity(network: GroupedNetwork) -> float:
     for depth, (groups, sources) in enumerate(zip(network.layers, network.sources, strict=True), start=1):
         own = [f"layer{depth}.group{index}" for index in range(len(sources))]
         for name, group, read in zip(own, groups, sources, strict=True):  # pyright: ignore[reportArgumentType]
-            parts = group.weight.detach().abs().sum(0).split([sizes[source] for source in read])
+            parts = group.weight.detach().abs().sum(0).cpu().split([sizes[source] for source in read])
             for source, part in zip(read, parts, strict=True):
                 graph.add_edge(names[source], name, weight=float(part.sum()))
         names, sizes = own, [group.out_features for group in groups]  # pyright: ignore[reportGeneralTypeIssues]
-    for name, part in zip(names, network.head.weight.detach().abs().split(sizes, 1), strict=True):
+    for name, part in zip(names, network.head.weight.detach().abs().cpu().split(sizes, 1), strict=True):
         for output, strength in enumerate(part.sum(1).tolist()):
             graph.add_edge(f"output{output}", name, weight=strength)
     if graph.size(weight="weight") == 0:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
-from ..base import SearchSpace, Stack, Task
+from ..base import Costs, SearchSpace, Stack, Task
 from ..genes import Choice, Genotype, Integer, Repeat, Struct, Variant
 from ..task import NextToken, Tokens
 
@@ -103,24 +103,39 @@ class SparseMoE(SearchSpace):
             return {}
         from ..shelf.tokens import WINDOW
 
-        width, outputs, layers = genotype["width"], task.outputs, genotype["layers"]
-        rows = task.input_shape[0] if isinstance(task.output, NextToken) else 1
+        width, outputs = genotype["width"], task.outputs
         if isinstance(task.input, Tokens):
             window = WINDOW * width if isinstance(task.output, NextToken) else 0
-            parameters, macs = task.input.vocabulary * width + window + width, rows * window
+            parameters = task.input.vocabulary * width + window + width
         else:
-            macs = math.prod(task.input_shape) * width
-            parameters = macs + width
-        for genes in layers:
+            parameters = math.prod(task.input_shape) * width + width
+        for genes in genotype["layers"]:
             hidden = [genes["hidden"]] if genes["kind"] == "dense" else genes["experts"]
             parameters += sum(2 * width * units + units + width for units in hidden)
             if genes["kind"] == "moe":
                 parameters += width * len(hidden)
-            macs += rows * 2 * width * sum(hidden)
         parameters += width * outputs + outputs
-        macs += rows * width * outputs
-        routed = any(genes["kind"] == "moe" for genes in layers)
-        return {"parameters": parameters} if routed else {"parameters": parameters, "macs": macs}
+        costs = self.costs(genotype, task)
+        return {"parameters": parameters} if costs.experts else {"parameters": parameters, "macs": costs.fixed}
+
+    def costs(self, genotype: Genotype, task: Task) -> Costs:
+        from ..shelf.tokens import WINDOW
+
+        width = genotype["width"]
+        rows = task.input_shape[0] if isinstance(task.output, NextToken) else 1
+        if isinstance(task.input, Tokens):
+            fixed = rows * WINDOW * width if isinstance(task.output, NextToken) else 0
+        else:
+            fixed = math.prod(task.input_shape) * width
+        experts: dict[str, list[float]] = {}
+        for number, genes in enumerate(genotype["layers"]):
+            if genes["kind"] == "dense":
+                fixed += rows * 2 * width * genes["hidden"]
+            else:
+                fixed += rows * width * len(genes["experts"])
+                name = f"layers.{number}.layer" if genes["residual"] else f"layers.{number}"
+                experts[name] = [rows * 2 * width * units for units in genes["experts"]]
+        return Costs(fixed + rows * width * task.outputs, experts)
 
     def module_graph(self, genotype: Genotype) -> networkx.DiGraph:
         """Stem, routers, experts, dense layers, the sums that end layers, and the head.
