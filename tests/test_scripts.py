@@ -1,5 +1,6 @@
 """The scripts, as far as that needs no download."""
 
+import json
 import os
 import re
 import shutil
@@ -156,3 +157,18 @@ def test_a_small_campaign_breaks_nothing() -> None:
     assert finished.returncode == 0, finished.stdout + finished.stderr
     tried = dict(re.findall(r"^all (kill|input)s +\d+ +(\d+)(?: +0){6}$", finished.stdout, re.MULTILINE))
     assert int(tried["kill"]) >= 3 and int(tried["input"]) >= 36
+
+
+def test_the_check_of_a_gpu_runs_on_the_processor(tmp_path: Path) -> None:
+    # Lest it fails on the day when there is a card.
+    command = [str(ROOT / "scripts/gpu_check"), "--device", "cpu", "--small", "--out", str(tmp_path)]
+    finished = subprocess.run(
+        command, env=os.environ | {"PYTHON": sys.executable}, capture_output=True, text=True, timeout=300
+    )
+    assert finished.returncode == 0, finished.stderr
+    figures = json.loads((tmp_path / "report.json").read_text())["figures"]
+    equal = [one for one in figures if one["unit"] == "relative"]
+    assert len(equal) == 3
+    assert all(one["holds"] for one in equal)
+    assert {"networks/s", "points", "GB/s", "evaluations/s"} <= {one["unit"] for one in figures}
+    assert "| 784-12-10: K = 3, building and unpacking included |" in (tmp_path / "README.md").read_text()
