@@ -7,6 +7,7 @@ from pathlib import Path
 from .diabetes import Diabetes
 from .digits import Digits
 from .fashion_mnist import FashionMNIST
+from .flights import Flights
 from .human_activity import HumanActivity
 from .letters import Letters
 from .mnist import MNIST
@@ -22,6 +23,7 @@ OTHERS = {
     "optical_digits": OpticalDigits(),
     "letters": Letters(),
     "diabetes": Diabetes(),
+    "flights": Flights(),
     "ucr": UCR(),
     "human_activity": HumanActivity(),
     "reviews": Reviews(),
