@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from hashlib import blake2b
@@ -21,7 +22,7 @@ from qd.training import Trained, TrainingOptions, build_seeded
 from qd.training.bank import Bank
 from qd.training.device import pin_threads
 from qd.training.supernet import BankOptions, measure_statistics, train_bank
-from search_spaces import Invalid, Metric, SearchSpace, Task
+from search_spaces import Genotypes, Invalid, Metric, SearchSpace, Task
 from search_spaces.base import Stack
 from search_spaces.genes import Genotype, copy_tree
 
@@ -134,6 +135,31 @@ class Supernet(Supervised):
             for row, result in enumerate(trained)
         )
 
+    def known(self, genotypes: Genotypes, names: Collection[str]) -> dict[str, np.ndarray]:
+        """Beside what training does not change: scores of networks that the bank has whole, whatever their seeds."""
+        found = super().known(genotypes, names)
+        if self._name in names:
+            found[self._name] = np.array([self._score_of(one) for one in self.space.genes.trees(genotypes)])
+        return found
+
+    def _score_of(self, genotype: Genotype) -> float:
+        pin_threads()
+        id = np.ones(1, dtype=np.int64)
+        one = self._inherited(Candidates(id, id, id, 0, self.space.genes.column([genotype])))
+        if isinstance(one, Invalid) or one.share < 1 or [*one.network.buffers()]:
+            return math.nan  # what the bank lacks follows from the candidate's seed, statistics from its minibatches
+        return self._scored(one.network, Purpose.SEARCH) if one.score is None else one.score
+
+    def _scored(self, network: nn.Module, purpose: Purpose) -> float:
+        inputs, targets = self._test if purpose is Purpose.VERIFICATION else self._validation
+        judged: list[Judged] = []
+        predict(
+            network,
+            inputs,
+            keep=lambda outputs, rows: _kept(judged, self.scores.judge(outputs[None], targets[rows])),
+        )
+        return self.scores.of(judged)[0][self._score]
+
     def _shortened(self, candidates: Candidates) -> Candidates:
         """The same with all shares of the budget as shares of the epochs of `training`."""
         starts = {id: one._replace(spent=one.spent * self.fine_tune) for id, one in candidates.starts.items()}
@@ -151,14 +177,7 @@ class Supernet(Supervised):
         share, score = self.bank.inherit(network), None
         measure_statistics(network, self.training_examples[0], self.options.batch_size, candidate.shared_seed)
         if self.fine_tune:
-            inputs, targets = self._test if candidate.purpose is Purpose.VERIFICATION else self._validation
-            judged: list[Judged] = []
-            predict(
-                network,
-                inputs,
-                keep=lambda outputs, rows: _kept(judged, self.scores.judge(outputs[None], targets[rows])),
-            )
-            score = self.scores.of(judged)[0][self._score]
+            score = self._scored(network, candidate.purpose)
         return _Inherited(network, share, score, time.perf_counter() - started)
 
     def _with_inherited(self, row: Results, found: _Inherited | Invalid) -> Results:

@@ -17,7 +17,7 @@ from .map_elites import MapElites, joined
 from .metric_models import Expected, Kind, MetricModels
 from .observations import Observations
 from .pool import PoolSource
-from .screening import is_known
+from .screening import check_known, is_known
 
 
 class Guided(Emitter):
@@ -48,6 +48,8 @@ class Guided(Emitter):
         crossover: share of children of elites that come of two parents.
         refit: the models are fitted again after this many observations, or a tenth of those that they know, if more.
         trees: in a forest.
+        columns: metrics that are known before an evaluation, such as scores of untrained networks or of what a supernet
+            has of them: models learn from them beside the genes. They are computed of the whole pool at every ask.
     """
 
     remembers = True
@@ -64,6 +66,7 @@ class Guided(Emitter):
         crossover: Annotated[float, Field(ge=0, le=1)] = 0.25,
         refit: Annotated[int, Field(ge=1)] = 8,
         trees: Annotated[int, Field(ge=2, le=10_000)] = 32,
+        columns: tuple[str, ...] = (),
     ) -> None:
         super().__init__(space)
         if surrogate != "own" and initial < 1:
@@ -73,7 +76,7 @@ class Guided(Emitter):
         self.rounds = rounds
         self._variation = MapElites(space, initial, crossover)
         self._observations = Observations(space)
-        self._trees = trees
+        self._trees, self._columns = trees, columns
         self._models: MetricModels
         self._source: PoolSource
         self._knows = False
@@ -97,8 +100,11 @@ class Guided(Emitter):
             kind = self.surrogate
         elif (own := surrogate()) is None:
             raise ValueError("surrogate: the evaluator has no surrogate of its own; write surrogate: combined")
+        check_known("columns", self._columns, metrics, known, self.space)
         self._knows = is_known(known, self.space, archive)
-        self._models = MetricModels(archive, self._observations, known, self._knows, kind, self._trees, own)
+        self._models = MetricModels(
+            archive, self._observations, known, self._knows, kind, self._trees, own, self._columns
+        )
         self._source = PoolSource(
             self.space, self._variation, self._observations, self._models, self.pool, self.rounds, self.fresh
         )

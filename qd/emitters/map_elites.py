@@ -16,7 +16,7 @@ from ..archives import Archive, CellArchive
 from ..surrogates.base import Surrogate
 from .base import Emitter, KnownMetrics, Proposals, Told
 from .bias import ImportanceBias
-from .screening import is_known, known_positions, weakest
+from .screening import better_half, check_known, is_known, known_positions, weakest
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,12 @@ class Screen:
 
     Args:
         children: so many are drawn for each place, at least 2.
+        score: a metric that is known before an evaluation, such as a score of untrained networks or of what a supernet
+            has of them: only the better half of the children by it may be chosen; None: all may.
     """
 
     children: int = 8
+    score: str | None = None
 
     def __post_init__(self) -> None:
         if self.children < 2:
@@ -59,6 +62,7 @@ class MapElites(Emitter):
     ) -> None:
         super().__init__(space)
         self._screen = screen
+        self._sign = 1.0
         self._known: KnownMetrics = lambda genotypes, names, keys=None: {}
         self.initial = initial
         self.crossover = crossover
@@ -79,7 +83,10 @@ class MapElites(Emitter):
             raise ValueError(
                 f"screen: needs cells that are there from the start, and {type(archive).__name__} has none"
             )
-        if not is_known(known, self.space, archive):
+        if self._screen.score is not None:
+            check_known("screen.score", [self._screen.score], metrics, known, self.space)
+            self._sign = 1.0 if metrics[self._screen.score].direction == "maximise" else -1.0
+        elif not is_known(known, self.space, archive):
             names = [axis.metric for axis in archive.axes]
             raise ValueError(
                 f"screen: nothing is known of {' and '.join(names)} before an evaluation; leave it out, or use measures"
@@ -102,6 +109,10 @@ class MapElites(Emitter):
             [np.arange(first * children) % max(1, first), first + np.arange((n - first) * children) % max(1, n - first)]
         )
         assert isinstance(archive, CellArchive)
+        if self._screen.score is not None:
+            scores = self._sign * self._known(drawn.genotypes, [self._screen.score])[self._screen.score]
+            rows = better_half(scores, places)
+            drawn, places = drawn.take(rows), places[rows]
         return drawn.take(weakest(self._positions(drawn, archive, rng), places, archive, rng))
 
     def _sample(self, n: int, rng: np.random.Generator) -> Proposals:

@@ -59,6 +59,7 @@ class MetricModels:
         kind: of the models.
         trees: in a forest.
         own: predicts the objective in place of a model.
+        columns: known metrics that models learn from beside the genes.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class MetricModels:
         kind: Kind,
         trees: int,
         own: Surrogate | None,
+        columns: Sequence[str] = (),
     ) -> None:
         self.objective, self.own = archive.objective, own
         self.measures = [axis.metric for axis in archive.axes]
@@ -79,6 +81,7 @@ class MetricModels:
         scales = {axis.metric: axis.scale for axis in archive.axes}
         names = self.measures if own else [self.objective.metric, *self.measures]
         self._models = {name: _model(kind, trees, scales.get(name) == "log") for name in names}
+        self._more = columns
         self._table = np.zeros((0, 0))
         self._columns: dict[str, np.ndarray] = {}
         self._due: set[str] = set()
@@ -93,7 +96,7 @@ class MetricModels:
         if len(rows) < FEWEST_ROWS:
             return
         columns[self.objective.metric] = observations.objectives(first)
-        self._table = observations.rows(first)[rows]
+        self._table = self._widened(observations.genotypes[:first], None, observations.rows(first))[rows]
         self._columns = {name: column[rows] for name, column in columns.items()}
         self._due = set(self._models)
         if self.own is not None:
@@ -102,7 +105,7 @@ class MetricModels:
 
     def predict(self, genotypes: Genotypes, keys: Sequence[str], table: np.ndarray) -> Expected:
         """Args: N valid genotypes, their keys, and (N, D), their rows."""
-        expected = Expected({}, {})
+        expected, table = Expected({}, {}), self._widened(genotypes, keys, table)
         low, high = self.objective.low, self.objective.high
         guess = self.objective.sign * (low + high) / 2, (high - low) / 4
         self._add(expected, self.objective.metric, genotypes, table, np.full(len(table), np.nan), guess)
@@ -155,6 +158,15 @@ class MetricModels:
             mean[unknown], deviation[unknown] = one
         expected.metrics[name] = Prediction(mean, deviation)
         expected.learnt[name] = learnt
+
+    def _widened(self, genotypes: Genotypes, keys: Sequence[str] | None, table: np.ndarray) -> np.ndarray:
+        """(N, D) → (N, D + 2 · columns): each known metric, 0 where it is not known, and whether it is."""
+        if not self._more:
+            return table
+        found = self._known(genotypes, self._more, keys)
+        nothing = np.full(len(table), np.nan)
+        columns = np.stack([found.get(name, nothing) for name in self._more], axis=1)
+        return np.concatenate([table, np.nan_to_num(columns), np.isfinite(columns)], axis=1)
 
     def _model_of(self, name: str) -> RowModel:
         if name in self._due:

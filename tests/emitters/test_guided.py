@@ -20,7 +20,7 @@ from qd.emitters.base import KnownMetrics
 from qd.emitters.guided import Guided
 from qd.surrogates.base import Prediction, Surrogate
 from qd.testing.emitters import nothing_known
-from search_spaces import Genotypes, Integer, SearchSpace, Struct
+from search_spaces import Genotypes, Integer, Metric, SearchSpace, Struct
 
 OBJECTIVE = Objective("score", "maximise", 0, 1, "")
 AXES = [Axis("x", 0, 100, 10, "linear", ""), Axis("y", 0, 100, 10, "linear", "")]
@@ -150,6 +150,35 @@ def test_what_is_known_leads_to_a_new_cell_each_time() -> None:
         filled.append(len(bench.archive) - before)
     assert filled[0] < filled[1]
     assert filled[1] > 55  # of 60
+
+
+@pytest.mark.parametrize(("columns", "learnt"), [((), False), (("hint",), True)])
+def test_models_learn_from_what_is_known_beside_the_genes(columns: tuple[str, ...], learnt: bool) -> None:
+    def score(genotypes: Genotypes) -> np.ndarray:
+        return np.array([(37 * one["x"] + 59 * one["y"] + 83 * one["z"]) % 101 / 100 for one in genotypes])
+
+    def hinted(genotypes: Genotypes, names: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        known = {**both_known(genotypes, ["x", "y"]), "hint": -score(genotypes)}
+        return {name: known[name] for name in names}
+
+    archive, rng = GridArchive(OBJECTIVE, AXES), np.random.default_rng(0)
+    emitter = Guided(Numbers(), initial=1, columns=columns)
+    emitter.bind({"hint": Metric()}, archive, lambda: None, hinted)
+    genotypes = list(Numbers.genes.sample_many(120, rng))
+    ids, metrics = np.arange(1, 121), {**measure(genotypes), "score": score(genotypes)}
+    archive.add(ids, ids, metrics, genotypes)
+    emitter.tell(Told(ids, genotypes, metrics, metrics["score"]), archive, rng)
+    forecast = emitter.ask(10, archive, rng).forecast
+    assert forecast is not None
+    assert (forecast.model["explained"]["score"] > 0.9) == learnt
+
+
+def test_columns_that_are_no_known_metrics_are_refused() -> None:
+    archive = GridArchive(OBJECTIVE, AXES)
+    with pytest.raises(ValueError, match="columns: there is no metric 'hint'"):
+        Guided(Numbers(), columns=("hint",)).bind({}, archive, lambda: None, both_known)
+    with pytest.raises(ValueError, match="columns: nothing is known of hint before an evaluation"):
+        Guided(Numbers(), columns=("hint",)).bind({"hint": Metric()}, archive, lambda: None, nothing_known)
 
 
 def test_rounds_lead_to_what_promises_more() -> None:

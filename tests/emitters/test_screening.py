@@ -11,9 +11,9 @@ import pytest
 from qd.archives import Axis, GridArchive, Objective, UnstructuredArchive
 from qd.emitters import MapElites
 from qd.emitters.map_elites import Screen
-from qd.emitters.screening import known_positions, weakest
+from qd.emitters.screening import better_half, known_positions, weakest
 from qd.testing.emitters import EmitterConformance, nothing_known
-from search_spaces import Genotypes, Integer, SearchSpace, Struct
+from search_spaces import Genotypes, Integer, Metric, SearchSpace, Struct
 
 OBJECTIVE = Objective("score", "maximise", 0, 1, "")
 AXES = [Axis("x", 0, 10, 10, "linear", ""), Axis("y", 1, 1000, 3, "log", "")]
@@ -33,7 +33,7 @@ def both(genotypes: Genotypes, names: Sequence[str], keys: Sequence[str] | None 
     return known([{**one, "z": 0} for one in genotypes], names)
 
 
-def only_x(genotypes: Genotypes, names: Sequence[str]) -> dict[str, np.ndarray]:
+def only_x(genotypes: Genotypes, names: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     return known(genotypes, [name for name in names if name == "x"])
 
 
@@ -98,6 +98,45 @@ def test_first_proposals_are_spread_too() -> None:
     assert set(proposals.operators) == {"sample"}
     cells, _ = archive.to_beat(known_positions(both, proposals.genotypes, archive))
     assert len(set(cells.tolist())) == 10
+
+
+def test_the_better_half_of_each_group_is_kept() -> None:
+    scores = np.array([1.0, np.nan, 3.0, 2.0, 0.0, 5.0, np.nan])
+    groups = np.array([0, 0, 0, 0, 1, 1, 2])
+    assert better_half(scores, groups).tolist() == [2, 3, 5, 6]
+
+
+def x_and_z(genotypes: Genotypes, names: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    return {name: np.array([float(one[name]) for one in genotypes]) for name in names if name in ("x", "z")}
+
+
+@pytest.mark.parametrize("direction", ["maximise", "minimise"])
+def test_children_with_better_scores_are_chosen(direction: Any) -> None:
+    archive = GridArchive(OBJECTIVE, AXES)
+    filled(archive, [0, 1, 2, 3, 4, 5], 0.9)
+    means = {}
+    for score in (None, "z"):
+        emitter = MapElites(Numbers(), 200, screen=Screen(8, score))
+        emitter.bind({"z": Metric(direction=direction)}, archive, lambda: None, x_and_z)
+        proposals = emitter.ask(60, archive, np.random.default_rng(3))
+        assert len(proposals.genotypes) == 60
+        means[score] = np.mean([one["z"] for one in Numbers.genes.trees(proposals.genotypes)])
+    better = means["z"] - means[None]
+    assert (better if direction == "maximise" else -better) > 10
+
+
+def test_scores_that_nobody_knows_are_refused() -> None:
+    archive = GridArchive(OBJECTIVE, AXES)
+
+    def bind(score: str) -> None:
+        MapElites(Numbers(), screen=Screen(8, score)).bind(
+            {"z": Metric(), "later": Metric()}, archive, lambda: None, x_and_z
+        )
+
+    with pytest.raises(ValueError, match=r"screen\.score: there is no metric 'Z'"):
+        bind("Z")
+    with pytest.raises(ValueError, match=r"screen\.score: nothing is known of later before an evaluation"):
+        bind("later")
 
 
 def test_where_nothing_is_known_it_is_refused() -> None:

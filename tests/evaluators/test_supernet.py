@@ -93,6 +93,17 @@ def test_inherited_weights_are_scored_as_they_are(trained):
     assert (other.metrics["val_loss"] == results.metrics["val_loss"]).all()  # nothing is drawn
 
 
+def test_scores_with_inherited_weights_are_known_beforehand(trained):
+    given = candidates(6)
+    known = trained.known(given.genotypes, ["inherited_accuracy", "parameters"])
+    results = trained.evaluate(given)
+    whole = results.metrics["inherited_share"] == 1
+    assert whole.any()
+    assert known["inherited_accuracy"][whole].tolist() == results.metrics["inherited_accuracy"][whole].tolist()
+    assert np.isnan(known["inherited_accuracy"][~whole]).all()
+    assert known["parameters"].tolist() == results.metrics["parameters"].tolist()
+
+
 def test_fine_tuning_goes_on_from_them(trained):
     inherited = trained.evaluate(candidates())
     tuning = evaluator(fine_tune=0.5)
