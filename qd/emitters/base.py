@@ -99,6 +99,9 @@ class Emitter(ABC):
     """Whether it learns from all answers. Then it is told of every candidate, whoever proposed it, and after a resume,
     before `restore`, of all that the log holds, in one call and in the same order; and the log must hold all."""
 
+    hears: bool = True
+    """Whether `tell` does anything: where not, a search with a full log saves the copies that it would be told."""
+
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
 

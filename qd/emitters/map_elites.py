@@ -69,6 +69,7 @@ class MapElites(Emitter):
         self._proposed = 0
         self._bias = ImportanceBias(space) if bias else None
         self.remembers = self._bias is not None
+        self.hears = self.remembers or type(self).tell is not MapElites.tell
 
     def bind(
         self,

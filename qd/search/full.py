@@ -459,6 +459,8 @@ class Search(Loop):
         # of a candidate that is evaluated again its emitter has heard already; of lower fidelities it never hears
         names = np.array([proposal.candidate.emitter if is_first(row) else "" for row, proposal in told])
         for one in self._emitters:
+            if not one.emitter.hears:
+                continue
             rows = np.flatnonzero(names != "" if one.emitter.remembers else names == one.name)
             if len(rows):
                 own = [told[row][1].genotype for row in rows.tolist()]

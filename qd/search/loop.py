@@ -19,10 +19,11 @@ import numpy as np
 
 from search_spaces import Gene, Genotypes
 from search_spaces.genes.columns import copied, take
+from search_spaces.genes.own import is_own_tree
 
 from ..archives import Insertion
 from ..candidates import Candidates, Purpose, Results, Start, Status
-from ..emitters import Proposals, Told
+from ..emitters import Emitter, Proposals, Told
 from ..errors import QdError
 from ..executors import Executor
 from ..store.folder import RunFolder
@@ -89,6 +90,7 @@ class Loop(ABC):
         self._space, self._emitters, self._executor = problem.space, list(emitters), executor
         self._log, self._folder, self._config, self._budget = log, folder, config, problem.config.budget
         self._metrics = list(problem.metrics)
+        self._own_genes = is_own_tree(problem.space.genes)
         self._known_metrics = problem.known
         self._session, self._suspects = session, suspects
         self._alone: list[Results] = []
@@ -249,7 +251,7 @@ class Loop(ABC):
             asked = one.emitter.ask(size, self.archive, one.rng)
             if not isinstance(asked, Proposals):
                 raise BreachError(f"expected Proposals, got {type(asked).__name__}")
-            genotypes = genes.accept(asked.genotypes)
+            genotypes = asked.genotypes if self._own_genes and is_own_emitter(one) else genes.accept(asked.genotypes)
             parents, operators = list(asked.parents), list(asked.operators)
             found = {"genotypes": len(genotypes), "parents": len(parents), "operators": len(operators)}
             if set(found.values()) != {size}:
@@ -444,3 +446,8 @@ class Loop(ABC):
             with self._blamed("restore", one.emitter):
                 one.emitter.restore(saved["state"])
             one.rng.bit_generator.state = saved["rng"]
+
+
+def is_own_emitter(one: WeightedEmitter) -> bool:
+    """Whether an emitter is one of this project: what it proposes of the project's own genes is valid and plain."""
+    return type(one.emitter).__module__.startswith(f"{Emitter.__module__.rpartition('.')[0]}.")
