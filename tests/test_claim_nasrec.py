@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from evaluators.data.flights import Flights
+from evaluators.data.split import Part
 from evaluators.data.table.preprocessing import CategoryColumn, NumberColumn, TablePreprocessing
 from qd.training import build_seeded
 from qd.training.bank import Bank, places_of
+from scripts.experiments.claims.nasrec import search
 from scripts.experiments.claims.nasrec.crafted import Beside, Factorised, count, factorisation_machines, two_towers
 from scripts.experiments.claims.nasrec.network import PAIRED, DotProduct, Gate, Joined, Linear, Network, Sum
-from scripts.experiments.claims.nasrec.search import BLOCKS, SPACE, drawn, evolved, full, schedule
+from scripts.experiments.claims.nasrec.search import BLOCKS, SPACE, drawn, evolved, full, inherited, judged, schedule
 from scripts.experiments.claims.nasrec.stem import EMBEDDING, Stem, products
 from search_spaces import Task
 from search_spaces.task import Classes, Vector
@@ -171,3 +173,21 @@ def test_evolution_finds_what_is_good() -> None:
     assert judge(best[0]) == min(map(judge, best))
     assert len({SPACE.key(one) for one in best}) == len(best)
     assert judge(best[0]) <= -74 * BLOCKS + 32, "all but one step from the best there is"
+
+
+def test_sub_nets_are_judged_with_a_supernets_weights(
+    columns: TablePreprocessing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = torch.from_numpy(ROWS).repeat(200, 1)
+    monkeypatch.setattr(search, "examples", lambda part: (x, torch.tensor([0, 1, 1]).repeat(200)))
+    bank, whole = Bank(), network_of(full())
+    bank.grow(whole, places_of(whole))
+    genotype = drawn(np.random.default_rng(0))
+    network = network_of(genotype, seed=3)
+    fresh, _ = judged(network, Part.VALIDATION)
+    assert inherited(None, genotype, False, 3) == pytest.approx(fresh)
+    bank.inherit(network)
+    loss, area = judged(network, Part.VALIDATION)
+    assert 0 <= area <= 1
+    assert inherited(bank, genotype, False, 3) == pytest.approx(loss) != pytest.approx(fresh)
+    assert inherited(bank, genotype, True, 3) < loss, "the last layer has learnt"

@@ -182,7 +182,7 @@ def judged(network: nn.Module, part: Part) -> tuple[float, float]:
     """Loss, in nats, and area under the curve."""
     x, y = examples(part)
     scores = torch.cat([network.eval()(one) for one in x.split(5000)])
-    return float(nn.functional.cross_entropy(scores, y)), auc(Judged(scores.numpy(), y.numpy()))
+    return float(nn.functional.cross_entropy(scores, y)), float(auc(Judged(scores[None], y)))
 
 
 def trained(build: Callable[[], nn.Module], seed: int, size: int = SHORT) -> nn.Module:
