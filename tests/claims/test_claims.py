@@ -8,7 +8,7 @@ import pytest
 
 from scripts.experiments.claims import find, names, page
 
-PAGE = Path(__file__).parents[1] / "docs" / "claims.md"
+PAGE = Path(__file__).parents[2] / "docs" / "claims.md"
 
 
 def test_the_page_is_made_of_what_was_found() -> None:
