@@ -83,3 +83,17 @@ def test_what_has_no_score_is_no_number():
     assert (
         [math.isnan(one["val_auc"]) for one in found] == [math.isnan(one["val_loss"]) for one in found] == [False, True]
     )
+
+
+@pytest.mark.parametrize("kind", list(module.SCORES))
+def test_scores_are_computed_where_the_outputs_are(kind):
+    tokens, values = kind == "NextToken", kind == "Values"
+    outputs = torch.zeros(K, N, 4, 2, device="meta") if tokens else torch.zeros(K, N, 2, device="meta")
+    targets = torch.zeros(N, 4, dtype=torch.int64) if tokens else torch.zeros(N, 2) if values else torch.zeros(N).long()
+    task = Task(Tokens(4, 2), NextToken(2)) if tokens else Task(Vector(1), Values(2) if values else Classes(2))
+    judged = Scores(task).judge(outputs, targets.to("meta"))  # the device "meta" refuses tensors of any other
+    if values:
+        judged = module.Judged(*(module._back(one, Scaling(np.ones(2), np.ones(2))) for one in judged))
+    for score in module.SCORES[kind].values():
+        found = score.compute(judged)
+        assert (found.shape, found.dtype, found.device.type) == ((K,), torch.float64, "meta")
