@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import networkx
     import torch
 
-__all__ = ["Costs", "Invalid", "Metric", "Owned", "SearchSpace", "Stack", "Task"]
+__all__ = ["Costs", "Invalid", "Metric", "Owned", "SearchSpace", "Stack", "StackPrediction", "Task"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,22 @@ Owned = tuple["torch.Tensor", Sequence[int]]
 """A parameter whose rows (axis 0) belong each to one network, and the networks, by row."""
 
 
+class StackPrediction(NamedTuple):
+    """What K networks make of B examples, and what their modules do meanwhile.
+
+    Args:
+        outputs: (K, B, *output_shape).
+        gates: of each network {name of a routed module: its gates (B, E)}, as the module's `route` gives them (see
+            `qd.metrics.routing`).
+        observed: of each network {name of a module with `observe`: what that gives of these examples}; None: the stack
+            says nothing of them.
+    """
+
+    outputs: torch.Tensor
+    gates: Sequence[Mapping[str, torch.Tensor]]
+    observed: Sequence[Mapping[str, Mapping[str, Any]]] | None = None
+
+
 class Stack(Protocol):
     """K networks trained as one: a `torch.nn.Module` with zeros for parameters, until `load` fills them.
 
@@ -96,10 +112,8 @@ class Stack(Protocol):
     # a GPU one step is recorded and replayed for all others if `captures` says that whatever `after_step` changes lies
     # in tensors, and is changed in place.
     #
-    # Optional: `predict(x)`, called in evaluation mode, without gradients: (B, *input_shape) → (K, B, *output_shape),
-    # and of each network {name of a routed module: its gates (B, E)}, as the module's own `route` gives them (see
-    # `qd.metrics.routing`); {} where none is routed. Networks of a stack without it are run alone where they are
-    # routed, so that metrics learn how.
+    # Optional: `predict(x)`, called in evaluation mode and without gradients: (B, *input_shape) → `StackPrediction`.
+    # Networks are run alone where the stack does not say what their modules do, so that metrics learn it.
 
 
 class SearchSpace:

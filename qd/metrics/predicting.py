@@ -6,7 +6,7 @@ Axes: K networks, N examples, B of them in a batch.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -77,8 +77,8 @@ def predict_together(
     """Run a stack in batches: each network's numbers are those that it has alone, to rounding.
 
     Args:
-        stack: `search_spaces.Stack` of K networks, in evaluation mode. Where it has the method `predict`, that says how
-            examples are routed.
+        stack: `search_spaces.Stack` of K networks, in evaluation mode. Where it has the method `predict`, that says
+            what modules do.
         networks: K, as they are alone; they are not run.
         inputs: (N, *task.input_shape), N at least 1.
         targets: (N, ...) of the inputs.
@@ -87,18 +87,16 @@ def predict_together(
 
     Returns:
         What was kept of each batch; and of each network the uses of its routed modules, None where it must be run alone
-        to know all that metrics may look at: it is routed and the stack does not say how, or its modules `observe`.
-        None in all where that is so for more than half of them, or where memory does not hold one example of all.
+        to know all that metrics may look at, as the stack does not say how it is routed, or what its modules observe.
+        None in all where that is so for more than half of them, or where memory does not hold one example of all. Of
+        networks that need not be run, modules that `observe` have the averages as `observed`.
     """
-    told = [_is_told(stack, network) for network in networks]
     size = batch_of(task, len(networks))
-    while 2 * sum(told) >= len(told) and size:
+    while size:
         try:
-            kept, uses = _in_batches(stack, inputs, targets, task, size, keep)
+            return _in_batches(stack, networks, inputs, targets, task, size, keep)
         except (MemoryError, torch.OutOfMemoryError):
             size //= 2
-            continue
-        return kept, [own if is_told else None for own, is_told in zip(uses, told, strict=True)]
     return None
 
 
@@ -121,26 +119,82 @@ def last(outputs: Tensor, task: Task) -> Tensor:
 
 
 def _in_batches(
-    stack: Any, inputs: Inputs, targets: Tensor, task: Task, size: int, keep: Callable[[Tensor, slice], Kept]
-) -> tuple[list[Kept], list[dict[str, Use]]]:
-    counter, names, kept = UseCounter(classes_of(task)), [], []
+    stack: Any,
+    networks: Sequence[nn.Module],
+    inputs: Inputs,
+    targets: Tensor,
+    task: Task,
+    size: int,
+    keep: Callable[[Tensor, slice], Kept],
+) -> tuple[list[Kept], list[dict[str, Use] | None]] | None:
+    told, names = range(len(networks)), []
+    counter, averages, kept = UseCounter(classes_of(task)), _Averages(), []
+    if not hasattr(stack, "predict") and 2 * len(_told(networks, [{}] * len(networks), None)) < len(networks):
+        return None
     for start in range(0, len(inputs), size):
         rows = slice(start, start + size)
         if hasattr(stack, "predict"):
-            outputs, gates = stack.predict(inputs[rows])
-            names = [list(of_network) for of_network in gates]
-            if any(names):
-                counter.add([one for of_network in gates for one in of_network.values()], targets[rows])
+            outputs, gates, observed = stack.predict(inputs[rows])
         else:
-            outputs = stack(inputs[rows])
-            names = [[] for _ in outputs]
+            outputs, gates, observed = stack(inputs[rows]), [{}] * len(networks), None
+        if not kept:
+            told = _told(networks, gates, observed)
+            if 2 * len(told) < len(networks):
+                return None
+            names = [(one, name) for one in told for name in gates[one]]
+        if names:
+            counter.add([gates[one][name] for one, name in names], targets[rows])
+        if observed is not None:
+            averages.add({one: observed[one] for one in told}, outputs.shape[1], outputs.device)
         kept.append(keep(outputs, rows))
-    found = iter(counter.found())
-    return kept, [{name: next(found) for name in of_network} for of_network in names]
+    uses: dict[int, dict[str, Use]] = {one: {} for one in told}
+    for (one, name), use in zip(names, counter.found(), strict=True):
+        uses[one][name] = use
+    averages.give(networks)
+    return kept, [uses.get(one) for one in range(len(networks))]
 
 
-def _is_told(stack: Any, network: nn.Module) -> bool:
-    """Whether a stack says all of a network that its metrics may look at."""
-    if any(hasattr(type(module), "observe") for module in network.modules()):
-        return False
-    return hasattr(stack, "predict") or not routed_modules(network)
+def _told(
+    networks: Sequence[nn.Module],
+    gates: Sequence[Mapping[str, Tensor]],
+    observed: Sequence[Mapping[str, Any]] | None,
+) -> list[int]:
+    """The networks of which a stack says all that metrics may look at."""
+    found = []
+    for number, network in enumerate(networks):
+        observing = {name for name, module in network.named_modules() if hasattr(type(module), "observe")}
+        of_observers = set() if observed is None else observed[number].keys()
+        if routed_modules(network).keys() <= gates[number].keys() and observing <= of_observers:
+            found.append(number)
+    return found
+
+
+class _Averages:
+    """Of what modules observe, over batches."""
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[int, str, str], Any] = {}
+        self._examples = 0
+
+    def add(self, observed: Mapping[int, Mapping[str, Mapping[str, Any]]], examples: int, device: torch.device) -> None:
+        """Take {network: {module: {metric: scalar}}} of a batch; sums are kept on the device."""
+        self._examples += examples
+        for network, of_network in observed.items():
+            for module, of_module in of_network.items():
+                for metric, value in of_module.items():
+                    key = network, module, metric
+                    self._sums[key] = (
+                        self._sums.get(key, 0.0) + examples * torch.as_tensor(value, device=device).double()
+                    )
+
+    def give(self, networks: Sequence[nn.Module]) -> None:
+        """Leave the averages on the modules of the networks."""
+        if not self._sums:
+            return
+        totals = torch.stack(list(self._sums.values())).tolist()
+        found: dict[tuple[int, str], dict[str, float]] = {}
+        for (network, module, metric), total in zip(self._sums, totals, strict=True):
+            found.setdefault((network, module), {})[metric] = total / self._examples
+        for (network, module), averages in found.items():
+            observer: Any = networks[network].get_submodule(module)
+            observer.observed = averages

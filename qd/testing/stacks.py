@@ -100,16 +100,17 @@ class StackConformance:
                 module.double() if dtype == torch.float64 else module.float()
                 module.eval()
             found = predict_together(stack, networks, inputs, targets, task, lambda outputs, rows: last(outputs, task))
-            unsaid = [_observed(one) or (routed_modules(one) and not hasattr(stack, "predict")) for one in networks]
+            silent = [_observers(one) or (routed_modules(one) and not hasattr(stack, "predict")) for one in networks]
             if found is None:
-                assert 2 * sum(map(bool, unsaid)) > len(group), "the stack can say all of most of its networks"
+                assert 2 * sum(map(bool, silent)) > len(group), "the stack can say all of most of its networks"
                 continue
             kept, uses = found
             together = torch.cat(kept, 1)
             for index, (network, used) in enumerate(zip(networks, uses, strict=True)):
                 if used is None:
-                    assert unsaid[index], "the stack can say all of this network"
+                    assert silent[index], "the stack can say all of this network"
                     continue
+                observed = {name: module.observed for name, module in _observers(network).items()}
                 alone = predict_alone(network, inputs, targets, task)
                 largest = float(alone.outputs.abs().max())
                 apart = (together[index] - alone.outputs).abs().flatten(1).amax(1) > tolerance * largest
@@ -122,6 +123,8 @@ class StackConformance:
                     assert (one is None) == (other is None)
                     if one is not None and other is not None:
                         np.testing.assert_allclose(one, other, atol=ties or 1e-10, err_msg=name)
+                for name, module in _observers(network).items():
+                    assert observed[name] == pytest.approx(module.observed, rel=ties or 1e-9, abs=ties or 1e-9), name
 
     def test_owned_parameters_are_all_that_is_trained(
         self, space: SearchSpace, task: Task, genotypes: list[Genotype]
@@ -214,7 +217,7 @@ class StackConformance:
             train_stack(stack, inputs.to("meta"), targets.to("meta"), options, task.loss, shared_seed=7)
             assert stack(inputs[:20].to("meta")).device.type == "meta"
             if hasattr(stack, "predict"):
-                outputs, gates = stack.eval().predict(inputs[:20].to("meta"))
+                outputs, gates, _ = stack.eval().predict(inputs[:20].to("meta"))
                 assert outputs.device.type == "meta"
                 assert all(one.device.type == "meta" for of_network in gates for one in of_network.values())
 
@@ -255,8 +258,8 @@ def make_stack(space: SearchSpace, genotypes: Sequence[Genotype], task: Task) ->
     return stack, networks
 
 
-def _observed(network: torch.nn.Module) -> bool:
-    return any(hasattr(type(module), "observe") for module in network.modules())
+def _observers(network: torch.nn.Module) -> dict[str, Any]:
+    return {name: module for name, module in network.named_modules() if hasattr(type(module), "observe")}
 
 
 def assert_close(actual: Any, expected: Any, tolerance: float) -> None:

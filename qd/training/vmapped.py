@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from search_spaces.base import Owned
+from search_spaces.base import Owned, StackPrediction
 
 from .losses import auxiliary_loss
 
@@ -61,8 +61,8 @@ class VmapStack(nn.Module):
         self.auxiliary_loss = loss_K if self.training else None
         return outputs_KBO
 
-    def predict(self, x: Tensor) -> tuple[Tensor, list[dict[str, Tensor]]]:
-        """(B, *input_shape) → (K, B, *output_shape), and the gates of each network's routed modules."""
+    def predict(self, x: Tensor) -> StackPrediction:
+        """Outputs, and the gates of each network's routed modules; nothing of modules that observe."""
         found: dict[str, Tensor] = {}
         routed = [(name, one) for name, one in self._one[0].named_modules() if hasattr(type(one), "route")]
         hooks = [one.register_forward_hook(_recorder(name, one, found)) for name, one in routed]
@@ -77,9 +77,8 @@ class VmapStack(nn.Module):
         finally:
             for hook in hooks:
                 hook.remove()
-        return outputs_KBO, [
-            {name: gates_KBE[one] for name, gates_KBE in gates.items()} for one in range(len(outputs_KBO))
-        ]
+        of_networks = [{name: gates_KBE[one] for name, gates_KBE in gates.items()} for one in range(len(outputs_KBO))]
+        return StackPrediction(outputs_KBO, of_networks)
 
     def train(self, mode: bool = True) -> VmapStack:
         self._one[0].train(mode)

@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..base import Owned
+from ..base import Owned, StackPrediction
 from ..genes import to_json
 from ..shelf.constants import Constant
 from ..shelf.stack import StackOfViews, groups_of
 from ..shelf.together import OneByOne, Stacked, Together, Vmapped, together
+from ..shelf.watching import Watched
 from .network import Ends, Layer
 
 
@@ -102,22 +104,40 @@ class ChainStack(StackOfViews):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, *input_shape) → (K, B, *output_shape)."""
+        answers = self._through(x, lambda group, prefix, xs, *shared: group.part(xs, *shared))
+        self.auxiliary_loss = self._losses(answers[0]) if self.training else None
+        return torch.stack(answers)
+
+    def predict(self, x: Tensor) -> StackPrediction:
+        """Outputs, and what modules do meanwhile, as far as stacks of modules say it."""
+        found = [Watched() for _ in self.networks]
+
+        def call(group: _Group, prefix: str, xs: Any, *shared: Tensor) -> list[Tensor]:
+            outputs, watched = group.part.predict(xs, *shared)
+            for one, own in zip(group.members, watched, strict=True):
+                found[one].take(own, prefix)
+            return outputs
+
+        answers = self._through(x, call)
+        return StackPrediction(torch.stack(answers), [one.gates for one in found], [one.observed for one in found])
+
+    def _through(self, x: Tensor, call: Callable[..., list[Tensor]]) -> list[Tensor]:
+        """K answers (B, *output_shape); `call` is given a group, its prefix, and what goes into its part."""
         states: list[list[Tensor]] = [[] for _ in self.networks]
         for group in self.stems:
-            for one, state in zip(group.members, group.part(None, x), strict=True):
+            for one, state in zip(group.members, call(group, "stem.", None, x), strict=True):
                 states[one].append(state)
         for depth, groups in enumerate(self.layers):
             for group in groups:
-                outputs = group.part([states[one][-1] for one in group.members])
+                outputs = call(group, f"layers.{depth}.", [states[one][-1] for one in group.members])
                 for one, state in zip(group.members, outputs, strict=True):
                     states[one].append(self._layer(one, depth).after(state))
         answers: list[Tensor] = [x] * len(states)
         for group in self.heads:
             last = [states[one][1:] if self.exits else states[one][-1] for one in group.members]
-            for one, answer in zip(group.members, group.part(last, x), strict=True):
+            for one, answer in zip(group.members, call(group, "head.", last, x), strict=True):
                 answers[one] = answer
-        self.auxiliary_loss = self._losses(answers[0]) if self.training else None
-        return torch.stack(answers)
+        return answers
 
     def _losses(self, like: Tensor) -> Tensor | None:
         total = None

@@ -17,6 +17,7 @@ from .base import ModuleStack, Port, ShelfModule
 from .constants import Constant
 from .shares import ATTENTION
 from .stack import StackOfModules, groups_of, normalised
+from .watching import Watched
 
 
 class Attention(ShelfModule):
@@ -80,6 +81,10 @@ class StackedAttention(StackOfModules):
         ]
         mixed_NBTW = mixed[0] if len(mixed) == 1 else torch.cat(mixed)[self.back.on(x_NBTW.device)]
         return x_NBTW + (mixed_NBTW.flatten(1, 2) @ self["out.weight"].mT).unflatten(1, x_NBTW.shape[1:3])
+
+    def predict(self, x_NBTW: Tensor) -> tuple[Tensor, list[Watched]]:
+        """As `forward`; every step attends."""
+        return self(x_NBTW), [Watched(observed={"": {"attention_share": x_NBTW.new_ones(())}}) for _ in x_NBTW]
 
 
 class Mixing(nn.Module):

@@ -54,6 +54,9 @@ class ModuleStack(Protocol):
         """(N, B, *shape), of each its own → the same shape."""
         ...
 
+    # Optional: `predict(x_N)`, called in evaluation mode: outputs, and of each module a `watching.Watched`; where
+    # modules are routed or observe, networks of a stack without it are run alone for their metrics.
+
     def owned(self) -> Sequence[tuple[torch.Tensor, Sequence[int]]]:
         """Every parameter, with the network, of N, that each of its rows (axis 0) belongs to."""
         ...

@@ -18,6 +18,7 @@ from torch.func import functional_call, vmap
 from ..base import Owned
 from .base import ModuleStack
 from .stack import StackOfModules
+from .watching import Watched, watched_modules, watching
 
 TOLERANCE = 1e-4
 """Largest difference of outputs together and alone, as a share of the largest output."""
@@ -34,6 +35,10 @@ class Together(nn.Module, ABC):
             xs: N, what each part is given, (B, ...); None: nothing but what they share.
             *shared: what all are given beside.
         """
+
+    @abstractmethod
+    def predict(self, xs: Sequence[Tensor] | None, *shared: Tensor) -> tuple[list[Tensor], list[Watched]]:
+        """As `forward`, in evaluation mode, and what modules of each part do meanwhile, as far as that can be said."""
 
     @abstractmethod
     def owned(self) -> list[Owned]:
@@ -76,6 +81,14 @@ class OneByOne(Together):
         if xs is None:
             return [part(*shared) for part in self.parts]
         return [part(x, *shared) for part, x in zip(self.parts, xs, strict=True)]
+
+    def predict(self, xs: Sequence[Tensor] | None, *shared: Tensor) -> tuple[list[Tensor], list[Watched]]:
+        outputs, watched = [], []
+        for index, part in enumerate(self.parts):
+            with watching(part) as found:
+                outputs.append(part(*(() if xs is None else (xs[index],)), *shared))
+            watched.append(found)
+        return outputs, watched
 
     def losses(self) -> Tensor | None:
         found = [[one.auxiliary_loss for one in modules] for modules in self._with_losses]
@@ -122,6 +135,20 @@ class Vmapped(Together):
         self._losses = losses if self.training and self._with_losses else None
         return list(outputs.unbind())
 
+    def predict(self, xs: Sequence[Tensor] | None, *shared: Tensor) -> tuple[list[Tensor], list[Watched]]:
+        """One by one where there is something to say."""
+        size = len(self.rows.stacked[0])
+        template = self._one[0]
+        if not watched_modules(template):
+            return self(xs, *shared), [Watched() for _ in range(size)]
+        outputs, watched = [], []
+        for index in range(size):
+            with watching(template) as found:
+                given = (() if xs is None else (xs[index],)) + shared
+                outputs.append(functional_call(template, self.named(index), given))
+            watched.append(found)
+        return outputs, watched
+
     def losses(self) -> Tensor | None:
         return self._losses
 
@@ -163,6 +190,14 @@ class Stacked(Together):
     def forward(self, xs: Sequence[Tensor] | None, *shared: Tensor) -> list[Tensor]:
         assert xs is not None
         return list(self.stack(torch.stack(list(xs))).unbind())
+
+    def predict(self, xs: Sequence[Tensor] | None, *shared: Tensor) -> tuple[list[Tensor], list[Watched]]:
+        """By `predict` of the module's stack, where it has one."""
+        assert xs is not None
+        if not hasattr(self.stack, "predict"):
+            return self(xs), [Watched() for _ in xs]
+        outputs_N, watched = self.stack.predict(torch.stack(list(xs)))
+        return list(outputs_N.unbind()), watched
 
     def losses(self) -> Tensor | None:
         return self.stack.auxiliary_loss

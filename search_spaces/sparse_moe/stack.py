@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..base import Owned, Task
+from ..base import Owned, StackPrediction, Task
 from ..genes import Genotype
 from ..shelf.constants import Constant
 from ..shelf.feed_forward.stack import activate_rows
@@ -70,8 +70,8 @@ class SparseMoEStack(StackOfViews):
         self.auxiliary_loss = total.index_select(0, self.back.on(x.device)) if self.training else None
         return outputs
 
-    def predict(self, x: Tensor) -> tuple[Tensor, list[dict[str, Tensor]]]:
-        """(B, *input_shape) → (K, B, *output_shape), and gates of each network's routed layers: see `base.Stack`."""
+    def predict(self, x: Tensor) -> StackPrediction:
+        """Outputs, and the gates of each network's routed layers."""
         gates: list[dict[str, Tensor]] = [{} for _ in self.order]
 
         def run(layer: StackedMixture, x_RBW: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ class SparseMoEStack(StackOfViews):
                 gates[self.order[row]][layer.layout.specs[row].prefix.removesuffix(".")] = gates_BE
             return x_RBW
 
-        return self._through(x, run), gates
+        return StackPrediction(self._through(x, run), gates)
 
     def _through(self, x: Tensor, run: Callable[[StackedMixture, Tensor], Tensor]) -> Tensor:
         x_KBW = activate_rows(self.stem(x), self.activations)

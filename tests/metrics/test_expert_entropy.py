@@ -9,7 +9,7 @@ SINGLE = np.eye(4)[[2] * 20]
 
 
 def of(layers):
-    return expert_entropy(uses_of(dict(enumerate(layers))).values())
+    return expert_entropy(uses_of({str(number): gates for number, gates in enumerate(layers)}).values())
 
 
 def test_expert_entropy_at_known_values():

@@ -10,7 +10,7 @@ CLASSES = np.array([0, 1, 2, 3] * 5)
 
 
 def of(layers, classes):
-    return specialisation(uses_of(dict(enumerate(layers)), classes, 4).values())
+    return specialisation(uses_of({str(number): gates for number, gates in enumerate(layers)}, classes, 4).values())
 
 
 def test_specialisation_at_known_values():

@@ -55,6 +55,16 @@ def load_balance(probabilities_BE: Tensor, chosen_BE: Tensor) -> Tensor:
     return probabilities_BE.shape[-1] * (share_E / share_E.sum() * probabilities_BE.flatten(0, -2).mean(0)).sum()
 
 
+def active_share(gates_BE: Tensor, sizes: Sequence[int]) -> Tensor:
+    """The share of hidden units that run, on average: a scalar.
+
+    Args:
+        gates_BE: above 0 for the chosen experts.
+        sizes: hidden units of each expert.
+    """
+    return ((gates_BE > 0).to(gates_BE.dtype) @ gates_BE.new_tensor(sizes)).mean() / sum(sizes)
+
+
 class MixtureOfExperts(nn.Module):
     """Feed-forward experts of different sizes, of which a router chooses `top_k` for each example, or step of one.
 

@@ -14,7 +14,7 @@ from ...genes import Choice, Genotype, Integer, Repeat, Struct
 from ..base import ModuleStack, Port, ShelfModule
 from ..feed_forward import Normalised
 from ..shares import ACTIVE, ACTIVE_ELSEWHERE
-from .layer import MixtureOfExperts
+from .layer import MixtureOfExperts, active_share
 
 if TYPE_CHECKING:
     import networkx
@@ -96,5 +96,4 @@ class NormalisedMixture(Normalised):
     def observe(self, x: Tensor) -> dict[str, Tensor]:
         """The share of hidden units that run, on average."""
         assert isinstance(self.layer, MixtureOfExperts)
-        chosen_BE = (self.layer.route(self.norm(x)) > 0).to(x.dtype)
-        return {"active_share": (chosen_BE @ x.new_tensor(self.sizes)).mean() / sum(self.sizes)}
+        return {"active_share": active_share(self.layer.route(self.norm(x)), self.sizes)}

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ...base import Owned
+from ..watching import Watched
+from .layer import active_share
 from .stack import LayerSpec, StackedMixture
 
 
@@ -36,6 +38,18 @@ class NormalisedStack(nn.Module):
         mixed_NBW, losses_N = self.mixtures(norm_NBW)
         self.auxiliary_loss = losses_N if self.training else None
         return x_N + mixed_NBW.view_as(x_N)
+
+    def predict(self, x_N: Tensor) -> tuple[Tensor, list[Watched]]:
+        """As `forward`, and how each network's mixture is routed."""
+        x_NBW = x_N.flatten(1, -2)
+        norm_NBW = nn.functional.layer_norm(x_NBW, x_NBW.shape[-1:]) * self.weight[:, None] + self.bias[:, None]
+        mixed_NBW, gates = self.mixtures.predict(norm_NBW)
+        found = [Watched() for _ in self.weight]
+        for network, gates_BE in gates.items():
+            sizes = self.mixtures.layout.specs[network].experts
+            found[network].gates["layer"] = gates_BE
+            found[network].observed[""] = {"active_share": active_share(gates_BE, sizes)}
+        return x_N + mixed_NBW.view_as(x_N), found
 
     def owned(self) -> list[Owned]:
         """Every parameter, with the network that each of its rows belongs to."""
