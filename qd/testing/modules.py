@@ -17,6 +17,7 @@ from search_spaces.task import Classes, Image, NextToken, Series, Tokens, Vector
 from ..exporting.formats import FORMATS, as_function
 from ..metrics.macs import macs
 from ..metrics.routing import predict
+from ..metrics.uses import uses_of
 from ..module_graph import checked_graph
 from ..training import TrainingOptions, build_seeded, train_alone, train_stack
 from ..training.inputs import draw_inputs, draw_targets
@@ -174,7 +175,7 @@ class ModuleConformance:
     ) -> None:
         for one in genes:
             network, x = build(module, one, ports[0]).eval(), draw(ports[0], 6)
-            count = macs(network, x[:1], predict(network, x)[1])
+            count = macs(network, x[:1], uses_of(predict(network, x)[1]))
             matrices = any(parameter.ndim > 1 for parameter in network.parameters())
             assert count > 0 or not matrices, f"{one}: matrices, and no multiply-accumulates"
 

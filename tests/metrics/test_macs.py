@@ -4,11 +4,17 @@ import torch
 from torch import Tensor, nn
 
 from qd.metrics.active_parameters import active_parameters
-from qd.metrics.macs import macs
+from qd.metrics.macs import CHECKED, MACs, macs
 from qd.metrics.parameters import parameters
 from qd.metrics.routing import predict
+from qd.metrics.subject import Subject
 from qd.metrics.uses import uses_of
+from qd.training import build_seeded
+from qd.training.inputs import draw_inputs, draw_targets
+from search_spaces import Costs, Integer, SearchSpace, Struct, Task
 from search_spaces.shelf import MixtureOfExperts
+from search_spaces.sparse_moe import SparseMoE
+from search_spaces.task import Classes, Vector
 
 STEM, HEAD, ROUTER = 6 * 4, 4 * 2, 4 * 3
 EXPERTS = np.array([2 * 4 * hidden for hidden in (3, 7, 5)])
@@ -133,3 +139,55 @@ def test_parameters_that_routed_modules_share_count_by_the_union_of_their_rows()
     assert parameters(model) == 4 + 6
     assert active_parameters(model, uses_of(routing), lambda: routing) == 4 * 0.5 + 6 * 0.75
     assert macs(model, inputs[:1], uses_of(routing)) == 4 * (0.5 + 0.5) + 4 * (0.25 + 0.75)
+
+
+TASK = Task(Vector(6), Classes(3))
+
+
+def subject(space: SearchSpace, genotype, seed: int = 0) -> Subject:
+    examples = draw_inputs(TASK, 60), draw_targets(TASK, 60)
+    return Subject(
+        genotype, space, TASK, lambda: build_seeded(lambda: space.build(genotype, TASK), seed), lambda: examples
+    )
+
+
+def test_costs_that_a_space_states_are_those_that_are_counted():
+    space, rng = SparseMoE(), np.random.default_rng(0)
+    for genotype in (space.genes.sample(rng) for _ in range(6)):
+        of = subject(space, genotype)
+        assert MACs().measure(of)["macs"] == pytest.approx(macs(of.network, of.inputs[:1], of.uses), rel=1e-12)
+
+
+def test_a_wrong_statement_costs_some_genotypes_their_evaluations():
+    class Wrong(SearchSpace):
+        genes = Struct(hidden=Integer(1, 1000))
+
+        def build(self, genotype, task):
+            return nn.Sequential(nn.Linear(6, 4), nn.Linear(4, task.outputs))
+
+        def costs(self, genotype, task):
+            return Costs(35.0, {})
+
+    refused = 0
+    for hidden in range(1, 8 * CHECKED):
+        try:
+            assert MACs().measure(subject(Wrong(), {"hidden": hidden})) == {"macs": 35.0}
+        except ValueError as error:
+            assert "Wrong states 35 multiply-accumulates" in str(error) and "it takes 36" in str(error)
+            refused += 1
+            with pytest.raises(ValueError, match="it takes 36"):  # whoever evaluates it, and when
+                MACs().measure(subject(Wrong(), {"hidden": hidden}, seed=1))
+    assert 0 < refused < 3 * 8
+
+
+def test_a_space_that_fails_to_state_its_costs_is_counted():
+    class Failing(SearchSpace):
+        genes = Struct(hidden=Integer(1, 9))
+
+        def build(self, genotype, task):
+            return nn.Linear(6, task.outputs)
+
+        def costs(self, genotype, task):
+            raise KeyError("macs")
+
+    assert MACs().measure(subject(Failing(), {"hidden": 1})) == {"macs": 18}

@@ -9,6 +9,7 @@ from torch import Tensor
 from qd.exporting.tracing import traced
 from qd.metrics.macs import macs
 from qd.metrics.routing import predict
+from qd.metrics.uses import uses_of
 from search_spaces.shelf.base import Port
 from search_spaces.shelf.seq_boat import SeqBoat
 from search_spaces.shelf.together import can_be_vmapped
@@ -56,7 +57,7 @@ def test_attention_is_counted_by_the_share_of_active_steps() -> None:
     x, counts, shares = torch.randn(20, 10, 8), [], []
     for bias in ([1e3, 0], [0, 0], [0, 1e3]):
         network.into.bias.data[:2] = torch.tensor(bias)
-        counts.append(macs(network, x[:1], predict(network, x)[1]))
+        counts.append(macs(network, x[:1], uses_of(predict(network, x)[1])))
         shares.append(network.observed["active_share"])
     assert shares[0] == 0 and 0.1 < shares[1] < 0.9 and shares[2] == 1
     assert counts[1] == pytest.approx(counts[0] + shares[1] * (counts[2] - counts[0]))

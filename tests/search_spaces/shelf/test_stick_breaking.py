@@ -9,6 +9,7 @@ from qd.metrics.active_parameters import active_parameters
 from qd.metrics.macs import macs
 from qd.metrics.parameters import parameters
 from qd.metrics.routing import predict
+from qd.metrics.uses import uses_of
 from search_spaces.shelf.base import Port
 from search_spaces.shelf.stick_breaking.layer import Expert, ExpertsOfHeads, stick_breaking
 
@@ -73,9 +74,9 @@ def test_only_the_chosen_experts_count() -> None:
     for experts, top_k in ((4, 1), (4, 4)):
         network = layer(experts, top_k).eval()
         _, routing = predict(network, x)
-        counts[top_k] = macs(network, x[:1], routing)
+        counts[top_k] = macs(network, x[:1], uses_of(routing))
         idle = (experts - top_k) * 2 * 16 * 8
-        assert active_parameters(network, routing) == pytest.approx(parameters(network) - idle)
+        assert active_parameters(network, uses_of(routing), dict) == pytest.approx(parameters(network) - idle)
     shared = 7 * (16 * 16 + 16 * 4 + 16 * 16)
     an_expert = 7 * (2 * 16 * 8 + 2 * 7 * 8)
     assert counts == {1: pytest.approx(shared + an_expert), 4: pytest.approx(shared + 4 * an_expert)}
