@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from typing import Literal
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -22,6 +25,28 @@ def find_device(name: str) -> torch.device:
     if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
         raise ValueError(f"device: {name!r} asks for a GPU, torch sees {torch.cuda.device_count()}; use cpu or auto")
     return torch.device(name)
+
+
+@contextmanager
+def float32_products(device: torch.device, precision: Literal["ieee", "tf32"]) -> Iterator[None]:
+    """Within, products of float32 matrices and convolutions on a card are computed in this precision.
+
+    Args:
+        device: where; elsewhere than on a card nothing changes.
+        precision: "ieee", or "tf32": factors are rounded to ten bits.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    kinds = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # pyright: ignore[reportAttributeAccessIssue]
+    before = [kind.fp32_precision for kind in kinds]
+    try:
+        for kind in kinds:
+            kind.fp32_precision = precision
+        yield
+    finally:
+        for kind, was in zip(kinds, before, strict=True):
+            kind.fp32_precision = was
 
 
 @cache

@@ -7,8 +7,8 @@ kernels a step, and launching them one by one takes longer than they run.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -171,18 +171,25 @@ class DeviceSteps:
 def cuda_graph(step: Callable[[], None]) -> Callable[[], None]:
     """Record a step as a CUDA graph, on the current device; what it returns replays it."""
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may use the device
+    # on the stream of the steps before, as their gradients are; other threads may use the device meanwhile
+    with torch.cuda.graph(graph, stream=torch.cuda.current_stream(), capture_error_mode="thread_local"):
         step()
     return graph.replay
 
 
-def _on_side_stream(device: torch.device) -> Any:
-    """On a GPU, a stream beside the default one, on which nothing can be recorded."""
+@contextmanager
+def _on_side_stream(device: torch.device) -> Iterator[None]:
+    """On a card, a stream beside the one in use: on the default one nothing can be recorded."""
     if device.type != "cuda":
-        return nullcontext()
-    stream = torch.cuda.Stream(device)
-    stream.wait_stream(torch.cuda.current_stream(device))
-    return torch.cuda.stream(stream)
+        yield
+        return
+    before, stream = torch.cuda.current_stream(device), torch.cuda.Stream(device)
+    stream.wait_stream(before)
+    try:
+        with torch.cuda.stream(stream):
+            yield
+    finally:
+        before.wait_stream(stream)
 
 
 def _bytes(inputs: Inputs) -> int:

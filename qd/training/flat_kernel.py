@@ -35,16 +35,18 @@ def adam(
     size = parameters[0].numel()
     kernel: Any = _adam
     kernel[(triton.cdiv(size, BLOCK),)](
-        *parameters, *tables, number, size, 1 - betas[0], betas[1], 1 - betas[1], epsilon,
+        *parameters, *tables, number, size,
+        FIRST_SHARE=1 - betas[0], SECOND_KEPT=betas[1], SECOND_SHARE=1 - betas[1], EPSILON=epsilon,
         DECAYS=decays, DECOUPLED=decoupled, BLOCK=BLOCK,
     )  # fmt: skip
 
 
-@triton.jit
+@triton.jit  # numbers that are constants keep their precision: those that are arguments become float32
 def _adam(
     values, gradients, firsts, seconds, owners,
     rates, decays, factors, first_biases, second_biases,
-    number, size, first_share, second_kept, second_share, epsilon,
+    number, size,
+    FIRST_SHARE: tl.constexpr, SECOND_KEPT: tl.constexpr, SECOND_SHARE: tl.constexpr, EPSILON: tl.constexpr,
     DECAYS: tl.constexpr, DECOUPLED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
@@ -62,9 +64,9 @@ def _adam(
             gradient = gradient + decay * value
     first = tl.load(firsts + place, mask=inside, other=0.0)
     second = tl.load(seconds + place, mask=inside, other=0.0)
-    first = first + first_share * (gradient - first)
-    second = second * second_kept + second_share * gradient * gradient
-    spread = tl.sqrt(second) / tl.load(second_biases + step) + epsilon
+    first = first + FIRST_SHARE * (gradient - first)
+    second = second * SECOND_KEPT + SECOND_SHARE * gradient * gradient
+    spread = tl.sqrt(second) / tl.load(second_biases + step) + EPSILON
     value = value - rate / tl.load(first_biases + step) * first / spread
     tl.store(values + place, value, mask=inside)
     tl.store(firsts + place, first, mask=inside)

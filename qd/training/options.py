@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Hashable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -13,6 +13,7 @@ import torch
 from search_spaces.task import Classes, Task, Values
 
 from .augmentation import Augmentation
+from .device import float32_products
 from .stopping import EarlyStopping
 
 Optimiser = Literal["adam", "adamw", "sgd"]
@@ -112,18 +113,9 @@ class TrainingOptions:
         """The context of a forward pass."""
         return torch.autocast(device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
 
-    @contextmanager
-    def products(self, device: torch.device) -> Iterator[None]:
-        """The context of all steps, forwards and backwards: how products of matrices round on a GPU."""
-        if device.type != "cuda":
-            yield
-            return
-        matmul = torch.backends.cuda.matmul
-        before, matmul.allow_tf32 = matmul.allow_tf32, self.precision == "tf32"
-        try:
-            yield
-        finally:
-            matmul.allow_tf32 = before
+    def products(self, device: torch.device) -> AbstractContextManager[Any]:
+        """The context of all steps, forwards and backwards: how products of matrices round on a card."""
+        return float32_products(device, "tf32" if self.precision == "tf32" else "ieee")
 
     def steps(self, examples: int, fidelity: float = 1.0) -> int:
         """Number of minibatches at a `fidelity` in (0, 1]: that share of the epochs, and at least one step."""

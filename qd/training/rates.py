@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
+from .device import float32_products
+
 ROUNDS = 5
 """Medians are of so many rounds, or of as many as there is time for."""
 PARTS = 5
@@ -48,11 +50,11 @@ def measure_rates(device: torch.device, seconds: float = 10.0) -> Rates:
     part = seconds / PARTS
     with _one_thread():
         copy = _copy(min(2**30, most) // 4, device, part)
-        with _float32("ieee", card):
+        with float32_products(device, "ieee"):
             single = _product(side, torch.float32, device, part)
         tf32 = None
         if card and torch.cuda.get_device_capability(device) >= (8, 0):
-            with _float32("tf32", card):
+            with float32_products(device, "tf32"):
                 tf32 = _product(side, torch.float32, device, part)
         half = _product(side, torch.bfloat16, device, part) if not card or _has_bfloat16(device) else None
         number = torch.rand(1, device=device)
@@ -95,20 +97,6 @@ def _rate(call: Callable[[], object], work: float, device: torch.device, seconds
 def _has_bfloat16(device: torch.device) -> bool:
     with torch.cuda.device(device):
         return torch.cuda.is_bf16_supported(including_emulation=False)
-
-
-@contextlib.contextmanager
-def _float32(precision: str, card: bool) -> Iterator[None]:
-    """Compute products of float32 on cards in this precision."""
-    if not card:
-        yield
-        return
-    products = torch.backends.cuda.matmul
-    before, products.fp32_precision = products.fp32_precision, precision
-    try:
-        yield
-    finally:
-        products.fp32_precision = before
 
 
 @contextlib.contextmanager
