@@ -348,7 +348,8 @@ class Log:
             results.seconds.tolist(),
             strict=True,
         )
-        workers = {id: printable(name, LONGEST_NAME) for id, name in results.workers.items()}
+        names = {name: printable(name, LONGEST_NAME) for name in set(results.workers.values())}
+        workers = {id: names[name] for id, name in results.workers.items()}
         errors = {id: printable(text, LONGEST_TEXT) for id, text in results.errors.items()}
         # SQLite stores NaN as NULL
         return [
