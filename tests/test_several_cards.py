@@ -34,7 +34,8 @@ def test_two_processes_train_as_one_does(file: Path) -> None:
     run = qd.run(file, out="out", budget={"evaluations": 2})
     assert run.summary()["evaluations"]["ok"] == 2
     options, space = TrainingOptions(epochs=2, batch_size=50), ConvBlocks()
-    one = Supervised(Digits(split=Split(train=400)), options)
+    data = Digits(split=Split(train=400))
+    one = Supervised(data, options)
     inputs, targets = one.training_examples
     compared = 0
     for weights in Path("out/weights").iterdir():
@@ -42,7 +43,7 @@ def test_two_processes_train_as_one_does(file: Path) -> None:
             "SELECT candidate, seed, shared_seed FROM evaluations WHERE id = ?", [int(weights.stem)]
         )
         genotype = run.genotypes([candidate])[candidate]
-        network = build_seeded(lambda genotype=genotype: space.build(genotype, one.task), seed)
+        network = build_seeded(lambda genotype=genotype: space.build(genotype, data.task), seed)
         train_alone(network, inputs, targets, options, "cross_entropy", shared, seed=seed)
         assert_close(load_file(weights), network.state_dict(), 1e-3)  # in single precision
         compared += 1
