@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="+", dest="names", metavar="NAME", help="of training: these mixes; of economy: these problems"
     )
+    parser.add_argument("--ways", nargs="+", metavar="WAY", help="of economy: these, in place of all")
     parser.add_argument("--seeds", type=int, metavar="N", help="of economy: so many, in place of 5")
     parser.add_argument(
         "--evaluations", type=int, metavar="N", help="of economy: of the plain search, in place of 1,000"
@@ -42,7 +43,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="of gpu: a few networks, to try the benchmark itself")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write report.json and README.md there")
     arguments = parser.parse_args()
-    keys = ("names", "seeds", "evaluations", "device", "small")
+    keys = ("names", "ways", "seeds", "evaluations", "device", "small")
     chosen = {name: getattr(arguments, name) for name in keys if getattr(arguments, name)}
     measure = importlib.import_module(f"benchmarks.{arguments.name}").figures
     known = inspect.signature(measure).parameters

@@ -99,14 +99,17 @@ class _OutOfTime(Exception):  # noqa: N818 - no error either
     pass
 
 
-def figures(names: Sequence[str] = (), seeds: int = SEEDS, evaluations: int = EVALUATIONS) -> list[Figure]:
+def figures(
+    names: Sequence[str] = (), seeds: int = SEEDS, evaluations: int = EVALUATIONS, ways: Sequence[str] = ()
+) -> list[Figure]:
     """How many times cheaper each way reaches the plain search's map; and what the plain search reached."""
-    unknown = set(names) - PROBLEMS.keys()
-    if unknown:
-        raise SystemExit(f"there is no problem {', '.join(sorted(unknown))}; known: {', '.join(PROBLEMS)}")
+    for what, given, known in (("problem", names, PROBLEMS), ("way", ways, WAYS)):
+        if unknown := set(given) - known.keys():
+            raise SystemExit(f"there is no {what} {'; '.join(sorted(unknown))}. Known: {'; '.join(known)}")
+    chosen = {way: WAYS[way] for way in ways or WAYS}
     found = []
     for name, parts in ((name, PROBLEMS[name]) for name in names or PROBLEMS):
-        cheaper: dict[str, list[float]] = {way: [] for way in WAYS}
+        cheaper: dict[str, list[float]] = {way: [] for way in chosen}
         plain_seconds, plain_scores = [], []
         for seed in range(seeds):
             judge = _Judge(parts)
@@ -114,7 +117,7 @@ def figures(names: Sequence[str] = (), seeds: int = SEEDS, evaluations: int = EV
             plain_scores.append(goal.verified)
             plain_seconds.append(goal.seconds)
             print(f"{name}, seed {seed}, plain: {goal}", file=sys.stderr, flush=True)
-            for way, changes in WAYS.items():
+            for way, changes in chosen.items():
                 reached = _seconds_to(goal, {**parts, **changes}, seed, evaluations, judge)
                 cheaper[way].append(goal.seconds / reached if reached else 0.0)
                 print(f"{name}, seed {seed}, {way}: {cheaper[way][-1]:.2f} times cheaper", file=sys.stderr, flush=True)

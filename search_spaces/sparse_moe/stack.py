@@ -1,4 +1,4 @@
-"""K networks of `sparse_moe` with one width, trained as one.
+"""K networks of `sparse_moe`, trained as one.
 
 Axes: K networks, B examples (of next tokens all positions of all examples), W width,
 O outputs.
@@ -26,8 +26,11 @@ from ..task import NextToken, Tokens
 class SparseMoEStack(StackOfViews):
     """Inside, networks are sorted by depth, the deepest first: a layer's networks are the first this many.
 
+    Networks are as wide as the widest: what a narrower one lacks is zero. Activations map 0 to 0, so those units stay
+    silent, and the weights to and from them have gradients of 0: they are zero after every step.
+
     Args:
-        genotypes: K, of one width.
+        genotypes: K.
         task: what the networks are for.
         balance: weight of the load-balancing loss.
     """
@@ -40,7 +43,8 @@ class SparseMoEStack(StackOfViews):
         )
         self.row_of = {network: row for row, network in enumerate(self.order)}
         ordered = [genotypes[network] for network in self.order]
-        size, width = len(genotypes), genotypes[0]["width"]
+        self.widths = [genotype["width"] for genotype in ordered]
+        size, width = len(genotypes), max(self.widths)
         self.steps = task.input_shape[0] if isinstance(task.output, NextToken) else None
         if isinstance(task.input, Tokens):
             self.stem = StackedTokens(size, task.input.vocabulary, width, self.steps is not None)
@@ -104,11 +108,12 @@ class SparseMoEStack(StackOfViews):
 
     def named(self, network: int) -> dict[str, Tensor]:
         row = self.row_of[network]
-        views = {f"stem.{name}": view for name, view in self.stem.named(row).items()}
+        width = self.widths[row]
+        views = {f"stem.{name}": view for name, view in self.stem.named(row, width).items()}
         for layer in self.layers:
             if row < len(layer.layout.specs):
                 views.update(layer.named(row))
-        return {**views, "head.weight": self.head_weight[row], "head.bias": self.head_bias[row, 0]}
+        return {**views, "head.weight": self.head_weight[row, :, :width], "head.bias": self.head_bias[row, 0]}
 
 
 class StackedLinear(nn.Module):
@@ -133,9 +138,9 @@ class StackedLinear(nn.Module):
         """Each parameter; row k belongs to network k."""
         return [self.weight, self.bias]
 
-    def named(self, network: int) -> dict[str, Tensor]:
-        """Views of a network's parameters, under their names in its stem's state."""
-        return {"weight": self.weight[network], "bias": self.bias[network, 0]}
+    def named(self, network: int, width: int) -> dict[str, Tensor]:
+        """Views of the parameters of a network's first units, under their names in its stem's state."""
+        return {"weight": self.weight[network, :width], "bias": self.bias[network, 0, :width]}
 
 
 def layer_spec(genotype: Genotype, layer: int, balance: float) -> LayerSpec:
@@ -149,4 +154,5 @@ def layer_spec(genotype: Genotype, layer: int, balance: float) -> LayerSpec:
         activation=genotype["activation"],
         residual=genes["residual"],
         balance=balance if routed else 0.0,
+        width=genotype["width"],
     )

@@ -35,6 +35,7 @@ class LayerSpec:
         activation: one of `feed_forward.ACTIVATIONS`.
         residual: whether the input is added to the output.
         balance: weight of the load-balancing loss.
+        width: of the row, where it is narrower than the stack: units beyond are zero, and stay so; None: as wide.
     """
 
     prefix: str
@@ -43,6 +44,7 @@ class LayerSpec:
     activation: str
     residual: bool
     balance: float
+    width: int | None = None
 
     def expert_prefix(self, expert: int) -> str:
         """Of an expert's names in its network's state."""
@@ -140,14 +142,15 @@ class StackedMixture(nn.Module):
         """Views of a row's parameters, under their names in its plain network's state."""
         spec = self.layout.specs[row]
         first, stop = self.layout.first_expert[row : row + 2]
-        views = {f"{spec.prefix}router.weight": self.router[first:stop]} if spec.top_k else {}
+        own = slice(spec.width)
+        views = {f"{spec.prefix}router.weight": self.router[first:stop, own]} if spec.top_k else {}
         for index, expert in enumerate(range(first, stop)):
             units = slice(*self.layout.first_unit[expert : expert + 2])
             prefix = spec.expert_prefix(index)
-            views[f"{prefix}up.weight"] = self.up_weight[units]
+            views[f"{prefix}up.weight"] = self.up_weight[units, own]
             views[f"{prefix}up.bias"] = self.up_bias[units]
-            views[f"{prefix}down.weight"] = self.down_weight[units].T
-            views[f"{prefix}down.bias"] = self.down_bias[expert]
+            views[f"{prefix}down.weight"] = self.down_weight[units, own].T
+            views[f"{prefix}down.bias"] = self.down_bias[expert, own]
         return views
 
 

@@ -44,9 +44,9 @@ class StackedTokens(nn.Module):
         """Each parameter; row k belongs to network k."""
         return [self.weight, self.bias, *([] if self.window is None else [self.window])]
 
-    def named(self, network: int) -> dict[str, Tensor]:
-        """Views of a network's parameters, under their names in its stem's state."""
-        views = {"embedding.weight": self.weight[network]}
+    def named(self, network: int, width: int | None = None) -> dict[str, Tensor]:
+        """Views of a network's parameters, under their names in its stem's state; of the first `width` units."""
+        views, bias = {"embedding.weight": self.weight[network, :, :width]}, self.bias[network, :width]
         if self.window is None:
-            return {**views, "bias": self.bias[network]}
-        return {**views, "window.weight": self.window[network], "window.bias": self.bias[network]}
+            return {**views, "bias": bias}
+        return {**views, "window.weight": self.window[network, :width], "window.bias": bias}
