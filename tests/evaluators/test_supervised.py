@@ -1,4 +1,5 @@
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from evaluators.data.fashion_mnist import FashionMNIST
 from evaluators.preprocessing import Preprocessing, Scaling, Standardise
 from evaluators.supervised import Supervised
 from qd.candidates import Candidates, Purpose, Results, Status
-from qd.training import TrainingOptions
+from qd.training import Trained, TrainingOptions
 from search_spaces import Choice, Metric, SearchSpace, Task
 from search_spaces.sparse_moe import SparseMoE
 from search_spaces.task import Series, Values
@@ -280,7 +281,7 @@ def test_the_best_chunk_is_what_a_stack_may_hold():
 class ScoredAlone(Supervised):
     """Runs every network by itself after training."""
 
-    def scorer(self, purpose):
+    def scorer(self, purpose) -> Any:
         return lambda stack, networks: [None] * len(networks)
 
 
@@ -292,7 +293,9 @@ def test_a_stack_is_scored_as_its_networks_are_alone(purpose):
         made = kind(Digits(), TrainingOptions(epochs=1, batch_size=50), ("accuracy", "macro_f1", "calibration_error"))
         made.reproducible = True
         made.bind(SparseMoE())
-        seen = [one.seen for one in made.train(SparseMoE(), candidates(genotypes=stacked, purpose=purpose))]
+        networks = made.train(SparseMoE(), candidates(genotypes=stacked, purpose=purpose))
+        seen = [one.seen for one in networks if isinstance(one, Trained)]
+        assert len(seen) == len(stacked)
         assert all(one is not None for one in seen) == (kind is Supervised)
         found.append(made.evaluate(candidates(genotypes=stacked, purpose=purpose)))
     together, alone = found

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 import qd
 from qd.errors import UsageError
 from qd.testing import SpaceConformance
-from qd.training import TrainingOptions, train_alone, train_population
+from qd.training import Trained, TrainingOptions, train_alone, train_population
 from search_spaces import Invalid, Task
 from search_spaces import library as on_disk
 from search_spaces.library import Library
@@ -122,7 +122,7 @@ def test_equal_compositions_are_trained_one_by_one(library, space):
     )
     kept = library.build(name_of(library, "conv1")).state_dict()
     for one in trained:
-        assert not isinstance(one, Invalid) and one.stacked == 1
+        assert isinstance(one, Trained) and one.stacked == 1
         assert torch.equal(one.network.state_dict()["conv1.body.0.weight"], kept["0.weight"])
 
 

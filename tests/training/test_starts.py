@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from qd.candidates import Start
 from qd.testing.stacks import assert_close
-from qd.training import EarlyStopping, Trained, TrainingOptions, build_seeded, minibatches, train_population
+from qd.training import EarlyStopping, Trained, TrainingOptions, Untrained, build_seeded, minibatches, train_population
 from qd.training.inputs import draw_inputs, draw_targets
 from qd.training.starts import begin_from
-from search_spaces import Choice, Invalid, SearchSpace, Struct, Task
+from search_spaces import Choice, SearchSpace, Struct, Task
 from search_spaces.sparse_moe import SparseMoE
 from search_spaces.task import Classes, Vector
 
@@ -43,7 +43,7 @@ def trained(space, genotypes, fidelity=1.0, starts=None, options=OPTIONS, valida
     return [network_of(one) for one in found], [one.stacked for one in found if isinstance(one, Trained)]
 
 
-def network_of(one: Trained | Invalid) -> Any:
+def network_of(one: Trained | Untrained) -> Any:
     assert isinstance(one, Trained)
     return one.network
 
