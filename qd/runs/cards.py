@@ -85,7 +85,8 @@ def usable_cards() -> list[CardReport]:
 
 def driver_version() -> str | None:
     """Of NVIDIA's driver; None where nvidia-smi does not say."""
-    return next(iter(_asked("--query-gpu=driver_version", "--format=csv,noheader").splitlines()), None)
+    answer = _asked("--query-gpu=driver_version", "--format=csv,noheader")  # options of nvidia-smi
+    return next(iter(answer.splitlines()), None)
 
 
 def listed_cards() -> list[str]:

@@ -175,8 +175,9 @@ def _gpus(problems: list[Problem]) -> list[CardReport]:
         problems.append(
             Problem(
                 "gpus",
-                f"this machine has {', '.join(listed)}, and torch {torch.__version__} cannot use it: scripts/setup"
-                " --gpu installs a build with CUDA; where that is installed, the driver is older than it needs",
+                f"this machine has {', '.join(listed)}, and torch {torch.__version__} cannot use it:"
+                " scripts/setup --gpu installs a build with CUDA; where that is installed, the driver is older than it"
+                " needs",
             )
         )
     return usable
