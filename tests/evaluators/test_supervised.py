@@ -95,9 +95,10 @@ def test_a_row_depends_neither_on_batch_mates_nor_on_the_global_generator(hasty_
     assert torch.equal(torch.get_rng_state(), state)
     for name, column in alone.metrics.items():
         if not Supervised.metrics[name].time:
-            assert column[0] == hasty_results.metrics[name][1], name
+            # but for rounding: in a stack products are cut into other blocks
+            assert column[0] == pytest.approx(hasty_results.metrics[name][1], rel=1e-6), name
     for name, array in alone.weights[15].items():
-        np.testing.assert_array_equal(array, hasty_results.weights[15][name])
+        np.testing.assert_allclose(array, hasty_results.weights[15][name], rtol=1e-4, atol=1e-5)
 
 
 def test_seeds_matter(hasty_results):
