@@ -183,10 +183,10 @@ def _drawing(app: Dash, results: Results) -> None:
             archive = live.archive(_view(x, y, objective), _tell(live, at, most))
             metrics = live.metrics(archive)
             kept = figures.brushed(metrics, run.metrics, brush) if brush else None
-            last = pages.finished(live.once(history))
-        text = pages.moment(min(at, last), archive)
-        brush_text = f"{int(kept.sum()):,} of {len(archive):,} elites are within the brush." if kept is not None else ""
-        return figures.map_figure(archive, metrics, kept, chosen), text, brush_text
+            text = pages.moment(min(at, pages.finished(live.once(history))), archive)
+            # within: the archive goes on with the log as soon as another callback reads it
+            within = "" if kept is None else f"{int(kept.sum()):,} of {len(archive):,} elites are within the brush."
+            return figures.map_figure(archive, metrics, kept, chosen), text, within
 
     for id in ("parallel", "curves", "learning"):
         app.clientside_callback(VISIBLE, Output(f"visible-{id}", "data"), Input(f"{id}-place", "id"))
@@ -290,11 +290,11 @@ def _choosing(app: Dash, results: Results) -> None:
         with live.reading() as run:
             spreads = live.verified().get(chosen)
             children = panel(run, chosen, spreads, pinned)
-            archive = live.archive(_view(x, y, objective), _tell(live, at, most))
+            mark = figures.map_mark(live.archive(_view(x, y, objective), _tell(live, at, most)), chosen)
         if pinned is not None:
             children.append(html.P(f"Pinned: {pinned}. Choose another network to compare.", className="quiet"))
         marked = Patch()
-        marked["data"][-1] = figures.map_mark(archive, chosen)
+        marked["data"][-1] = mark
         return children, marked
 
 

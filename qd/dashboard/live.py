@@ -75,7 +75,7 @@ class LiveRun:
         return tuple(axis.metric for axis in archive.axes[:2]), archive.objective.metric
 
     def archive(self, view: View, tell: int | None = None) -> Archive:
-        """The archive over any metrics, now or as it was after a tell. Call it while `reading`."""
+        """The archive over any metrics, now or as it was after a tell. To be called, and used, while `reading`."""
         if tell is None or tell >= self._own:
             return self._now(view)
         key = (view, tell)

@@ -134,7 +134,7 @@ def test_emitters_hear_of_full_results_alone(workbench):
         def hear(told, archive, rng):
             heard.extend(told.candidates.tolist())
 
-        emitter.tell = hear
+        emitter.hears, emitter.tell = True, hear
 
     workbench.search("run", prepare=watch, **settings(workbench))
     full = qd.open_run("run").query(
