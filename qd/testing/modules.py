@@ -179,6 +179,20 @@ class ModuleConformance:
             matrices = any(parameter.ndim > 1 for parameter in network.parameters())
             assert count > 0 or not matrices, f"{one}: matrices, and no multiply-accumulates"
 
+    def test_what_is_known_is_what_is_built(
+        self, module: ShelfModule, genes: list[Genotype], ports: list[Port]
+    ) -> None:
+        for port in ports:
+            for one in genes:
+                known = dict(module.known(one, port))
+                if not known:
+                    continue
+                network = build(module, one, port).eval()
+                counted: dict[str, float] = {"parameters": sum(parameter.numel() for parameter in network.parameters())}
+                if not module.routes:
+                    counted["macs"] = macs(network, draw(port, 1), {})
+                assert known == counted, f"{one} at {port}"
+
     def test_module_graphs_can_be_drawn(self, module: ShelfModule, genes: list[Genotype]) -> None:
         for one in genes:
             graph = checked_graph(module.graph(one, 16))

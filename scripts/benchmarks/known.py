@@ -14,11 +14,14 @@ from search_spaces import SearchSpace, Task
 from search_spaces.chain import Chain
 from search_spaces.conv_blocks import ConvBlocks
 from search_spaces.grouped_mlp import GroupedMLP
+from search_spaces.shelf.kinds import modules_of
 from search_spaces.sparse_moe import SparseMoE
 from search_spaces.task import Classes, Image, Series, Vector
 
 from .figures import Figure
 
+FIVE = ("dense", "gated_unit", "mixture", "state_space", "attention")
+"""Those of the benchmark `economy`."""
 IMAGES = Task(Image(1, 28, 28), Classes(10))
 SPACES: dict[str, tuple[SearchSpace, Task]] = {
     "sparse_moe": (SparseMoE(), IMAGES),
@@ -26,6 +29,10 @@ SPACES: dict[str, tuple[SearchSpace, Task]] = {
     "conv_blocks": (ConvBlocks(), IMAGES),
     "chain, vectors": (Chain("vector"), Task(Vector(30), Classes(2))),
     "chain, images": (Chain("image"), IMAGES),
+    "chain of five modules, 16 steps": (
+        Chain("tokens", tuple(one for one in modules_of("tokens") if one.name in FIVE), (16, 32), (1, 4), patch=8),
+        Task(Series(128, 9), Classes(6)),
+    ),
     "chain, 64 steps": (Chain("tokens"), Task(Series(128, 9), Classes(6))),
 }
 ROUNDS, SIZE = 5, 100

@@ -46,7 +46,12 @@ def layer_costs(module: ShelfModule, genes: str, port: Port, rows: int) -> Costs
         port: what goes in.
         rows: that an example becomes: its steps, where the port is "vector" and next tokens are asked for, else 1.
     """
-    return _costs(lambda: module.build(json.loads(genes), port), lambda: (_zeros(rows, *port.shape),))
+    tree = json.loads(genes)
+    known = module.known(tree, port)
+    if "parameters" in known:
+        parameters, macs = int(known["parameters"]), known.get("macs")
+        return Costs(parameters, parameters, None if macs is None else macs * rows)
+    return _costs(lambda: module.build(tree, port), lambda: (_zeros(rows, *port.shape),))
 
 
 @lru_cache(REMEMBERED)

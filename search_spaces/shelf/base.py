@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -42,6 +43,11 @@ class Port:
     def resized(self, *size: int) -> Port:
         """The same with other sides."""
         return replace(self, size=size)
+
+
+def rows_of(port: Port) -> int:
+    """How many rows of `width` numbers an example has at "vector" or "tokens"."""
+    return math.prod(port.size)
 
 
 class ModuleStack(Protocol):
@@ -121,6 +127,14 @@ class ShelfModule(ABC):
         Without one, modules of equal genes are stacked by `torch.func.vmap` where torch can.
         """
         return None
+
+    def known(self, genes: Genotype, port: Port) -> Mapping[str, float]:
+        """Return what follows from the genes without building anything, for searches that ask of thousands.
+
+        "parameters", and with them "macs", the multiply-accumulates of an example, unless parts are chosen by what goes
+        in; by default nothing: then one is built and counted. Not for modules with parts that are `merged`.
+        """
+        return {}
 
     def measure(self, genes: Genotype, network: Any) -> Mapping[str, float]:
         """Return `metrics` of a trained network; by default what it has `observed`."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from ..genes import Choice, Genotype, Integer, Struct
-from .base import ModuleStack, Port, ShelfModule
+from .base import ModuleStack, Port, ShelfModule, rows_of
 from .feed_forward import FeedForward, Normalised
 
 
@@ -19,6 +19,11 @@ class Dense(ShelfModule):
 
     def build(self, genes: Genotype, port: Port) -> nn.Module:
         return Normalised(port.width, FeedForward(port.width, genes["hidden"], genes["activation"]))
+
+    def known(self, genes: Genotype, port: Port) -> dict[str, float]:
+        width, hidden = port.width, genes["hidden"]
+        parameters = 2 * width + 2 * width * hidden + hidden + width
+        return {"parameters": parameters, "macs": 2 * width * hidden * rows_of(port)}
 
     def stack(self, genes: Sequence[Genotype], port: Port) -> ModuleStack:
         """Of any hidden units and activations: mixtures of one expert, whose kernel pads nothing."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..genes import Choice, Genotype, Integer, Struct
-from .base import Port, ShelfModule
+from .base import Port, ShelfModule, rows_of
 from .feed_forward import Normalised
 
 GATES = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "silu": nn.functional.silu}
@@ -24,6 +24,11 @@ class GatedUnit(ShelfModule):
 
     def build(self, genes: Genotype, port: Port) -> nn.Module:
         return Normalised(port.width, GatedFeedForward(port.width, genes["hidden"], genes["gate"]))
+
+    def known(self, genes: Genotype, port: Port) -> dict[str, float]:
+        width, hidden = port.width, genes["hidden"]
+        parameters = 2 * width + 3 * width * hidden + 2 * hidden + width
+        return {"parameters": parameters, "macs": 3 * width * hidden * rows_of(port)}
 
 
 class GatedFeedForward(nn.Module):

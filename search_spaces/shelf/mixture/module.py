@@ -46,6 +46,14 @@ class Mixture(ShelfModule):
     def build(self, genes: Genotype, port: Port) -> nn.Module:
         return NormalisedMixture(port.width, genes["experts"], genes["top_k"], genes["activation"], genes["balance"])
 
+    def known(self, genes: Genotype, port: Port) -> dict[str, float]:
+        width, experts = port.width, genes["experts"]
+        return {
+            "parameters": 2 * width
+            + width * len(experts)
+            + sum(2 * width * hidden + hidden + width for hidden in experts)
+        }
+
     def stack(self, genes: Sequence[Genotype], port: Port) -> ModuleStack:
         from .module_stack import NormalisedStack  # numba, which one network alone does not need
         from .stack import LayerSpec
