@@ -74,7 +74,7 @@ class _Scale(NamedTuple):
 
 
 WHOLE = _Scale((100, 1_000, 10_000), 10_000, CANDIDATES, SEARCH_SECONDS, 10.0)
-SMALL = _Scale((3,), 300, 4, 3.0, 0.5)
+SMALL = _Scale((3,), 300, 2, 1.0, 0.2)
 
 
 def figures(device: str = "cuda", small: bool = False) -> Iterator[Figure]:
