@@ -111,8 +111,9 @@ class MapElites(Emitter):
         )
         assert isinstance(archive, CellArchive)
         if self._screen.score is not None:
-            scores = self._sign * self._known(drawn.genotypes, [self._screen.score])[self._screen.score]
-            rows = better_half(scores, places)
+            found = self._known(drawn.genotypes, [self._screen.score])
+            scores = found.get(self._screen.score, np.full(len(places), np.nan))  # of none of these it may be known
+            rows = better_half(self._sign * scores, places)
             drawn, places = drawn.take(rows), places[rows]
         return drawn.take(weakest(self._positions(drawn, archive, rng), places, archive, rng))
 

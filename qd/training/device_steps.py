@@ -19,7 +19,7 @@ from search_spaces.task import Loss
 
 from .batches import minibatches
 from .clipping import clipping_of_stack
-from .flat import FlatParameters
+from .flat import FlatParameters, why_not_flat
 from .flat_optimiser import FlatOptimiser
 from .inputs import Inputs
 from .losses import Objective
@@ -49,10 +49,7 @@ def why_not(stack: Any, inputs: Inputs) -> str | None:
         return "modules change while they are trained in a way that a recorded step does not see"
     if not isinstance(inputs, Tensor) and _bytes(inputs) > RESIDENT * free_bytes(inputs.device):
         return "the examples are larger than a quarter of the device's free memory"
-    kinds = {tensor.dtype for tensor, _ in stack.owned()}
-    if len(kinds) > 1 or not all(kind.is_floating_point for kind in kinds):
-        return f"parameters of types {', '.join(sorted(map(str, kinds)))} cannot lie in one buffer"
-    return None
+    return why_not_flat(stack.owned())
 
 
 def can_be_recorded(stack: Any, inputs: Inputs) -> bool:
@@ -110,6 +107,10 @@ class DeviceSteps:
         device = self._inputs.device
         self._rows = torch.zeros((self._of_epoch, batch), dtype=torch.int64, device=device)
         """Of every step of this epoch."""
+        begun = done - done % self._of_epoch
+        orders = minibatches(len(self._inputs), batch, steps + self._of_epoch, shared_seed)
+        self._orders = islice(orders, begun, None)
+        """Rows of the steps from this epoch on."""
         self._number = torch.full((1,), done, dtype=torch.int64, device=device)
         self._changed: Tensor | None = None
         """Of this step, where inputs are augmented."""
@@ -156,16 +157,11 @@ class DeviceSteps:
     def _prepare(self, step: int) -> None:
         """What the host does before a step: the order of an epoch, and augmentation."""
         if step == self._done or step % self._of_epoch == 0:
-            start = step - step % self._of_epoch
-            size, batch = self._rows.shape
-            orders = minibatches(len(self._inputs), batch, start + size, self._seed)
-            self._rows.copy_(torch.stack(list(islice(orders, start, None))))
+            self._rows.copy_(torch.stack(list(islice(self._orders, self._of_epoch))))
         if self._options.augmentation is not None:
             x = self._inputs.index_select(0, self._rows[step % self._of_epoch])
             changed = self._options.augmentation.apply(x, self._seed, step)
-            if self._changed is None:
-                self._changed = changed.clone()
-            self._changed.copy_(changed)
+            self._changed = changed if self._changed is None else self._changed.copy_(changed)
 
 
 def cuda_graph(step: Callable[[], None]) -> Callable[[], None]:

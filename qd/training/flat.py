@@ -10,6 +10,14 @@ import torch
 from search_spaces.base import Owned
 
 
+def why_not_flat(owned: Sequence[Owned]) -> str | None:
+    """Why parameters cannot lie in one buffer, in words: they differ in type, or are no real floats; None: they can."""
+    kinds = {tensor.dtype for tensor, _ in owned}
+    if len(kinds) == 1 and all(kind.is_floating_point for kind in kinds):
+        return None
+    return f"parameters of types {', '.join(sorted(map(str, kinds)))} cannot lie in one buffer"
+
+
 class FlatParameters:
     """Moves the parameters of a stack into one buffer; they become views of it, and their gradients of another.
 
@@ -24,10 +32,9 @@ class FlatParameters:
     """
 
     def __init__(self, owned: Sequence[Owned]) -> None:
+        if reason := why_not_flat(owned):
+            raise ValueError(reason)
         first = owned[0][0]
-        kinds = {tensor.dtype for tensor, _ in owned}
-        if len(kinds) > 1 or not first.dtype.is_floating_point:
-            raise ValueError(f"parameters of types {', '.join(sorted(map(str, kinds)))} cannot lie in one buffer")
         sizes = [tensor.numel() for tensor, _ in owned]
         self.values = torch.empty(sum(sizes), dtype=first.dtype, device=first.device)
         """(P,), of all parameters."""

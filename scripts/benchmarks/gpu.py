@@ -49,6 +49,8 @@ from .figures import Figure
 TASK = Task(Vector(784), Classes(10))
 TRAINING = TrainingOptions(epochs=2, batch_size=128)
 STEPS = 50
+BUILT = 100
+"""Networks that are built to see how long that takes."""
 PROFILED = 5
 CANDIDATES = 100
 TRAFFIC = 28
@@ -183,7 +185,12 @@ def _rates(device: torch.device, scale: _Scale, copied: float) -> Iterator[Figur
         ("sparse_moe", SparseMoE(), lambda space: space.genes.sample(rng), 1_000),
     )
     for name, space, draw, target in cases:
-        genotypes = [draw(space) for _ in range(max(scale.sizes))]
+        genotypes = [draw(space) for _ in range(max(*scale.sizes, BUILT))]
+        some = genotypes[:BUILT]
+        started = time.perf_counter()
+        for seed, genotype in enumerate(some):
+            build_seeded(partial(space.build, genotype, TASK), seed)
+        yield Figure(f"{name}: building one on the host", [1e3 * (time.perf_counter() - started) / len(some)], "ms")
         started = time.perf_counter()
         for seed, genotype in enumerate(genotypes[:2]):
             network = build_seeded(partial(space.build, genotype, TASK), seed).to(device)
@@ -204,7 +211,7 @@ def _rates(device: torch.device, scale: _Scale, copied: float) -> Iterator[Figur
             spent, before = _since(started, device), size
             label, wanted = f"{name}: K = {size:,}, building and unpacking included", target if size > 100 else None
             yield Figure(label, [size / spent], "networks/s", wanted, "higher")
-        group = _largest_group(space, genotypes[:1_000])
+        group = _largest_group(space, genotypes[: min(1_000, max(scale.sizes))])
         yield from _one_stack(name, _stack(space, group, TASK).to(device), inputs, targets, copied)
 
 

@@ -125,6 +125,14 @@ def test_children_with_better_scores_are_chosen(direction: Any) -> None:
     assert (better if direction == "maximise" else -better) > 10
 
 
+def test_where_no_score_of_the_children_is_known_any_may_be_chosen() -> None:
+    archive = GridArchive(OBJECTIVE, AXES)
+    emitter = MapElites(Numbers(), 200, screen=Screen(8, "z"))
+    emitter.bind({"z": Metric()}, archive, lambda: None, x_and_z)
+    emitter._known = only_x
+    assert len(emitter.ask(10, archive, np.random.default_rng(0)).genotypes) == 10
+
+
 def test_scores_that_nobody_knows_are_refused() -> None:
     archive = GridArchive(OBJECTIVE, AXES)
 
