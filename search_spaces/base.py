@@ -215,8 +215,8 @@ class SearchSpace:
     def costs(self, genotype: Genotype, task: Task) -> Costs | None:
         """Return what an example takes, in closed form and quickly; None where it must be counted in the network.
 
-        By default what `known` gives as `macs`. The metric `macs` takes it, and counts in the networks of one genotype
-        in 16, whose evaluations fail where the two differ.
+        By default what `known` gives as `macs`. The metric `macs` takes it of the project's own spaces, and counts in
+        the networks of one genotype in 16; of others it counts always. Evaluations fail where the two differ.
         """
         macs = self.known(genotype, task).get("macs")
         return None if macs is None else Costs(macs, {})
